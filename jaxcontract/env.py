@@ -1,0 +1,177 @@
+"""The contract game as a Markov decision process: Section IV-A, (11) to (13), in gymnax's shape."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxcontract.fields import Record, choice, number, whole
+from jaxcontract.mechanism.feasible import feasible_contract
+from jaxcontract.mechanism.incentives import (
+    TOLERANCE,
+    Certificate,
+    centred_utility,
+    certify,
+    station_utility,
+)
+from jaxcontract.mechanism.networks import (
+    NetworkDistribution,
+    observation_bounds,
+    observe,
+    sample_network,
+)
+from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.pytree import register
+from jaxcontract.spaces import Box
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class EnvParams(Record):
+    """The numbers of the game; all traced, so a sweep over them is a `vmap`."""
+
+    system: System = dataclasses.field(default_factory=System)
+    distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
+    penalty: Any = number(-500.0, "reward U_p of an infeasible contract (13)", high=0)
+    violation_price: Any = number(
+        400.0, "centred reward lost per unit of payment by which constraints are missed", low=0
+    )
+    tolerance: Any = number(TOLERANCE, "violation that still counts as feasible", low=0)
+    episode_length: Any = whole(512, "rounds Z in an episode", low=1, static=False)
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class EnvState:
+    """What the next step needs: the network's state and how many rounds have been played."""
+
+    network: NetworkState
+    round: jax.Array
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ContractEnv(Record):
+    """A base station offers one contract a round and earns its utility; every round is a new network.
+
+    Observation: [4 + 2K], s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11).
+    Action: [2K]. `raw`: (f_1 … f_K, r_1 … r_K), a Box [0, 1]  (12). `feasible`: any vector of
+        R^{2K}, which `feasible_contract` makes a contract that satisfies IR and IC.
+    Reward: `paper`: U_B, or U_p when the contract is infeasible  (13). `centred`: `centred_utility`
+        less `violation_price` times the violations, which has the same best contract, a fraction
+        of the noise, and a slope outside the feasible set.
+    Info, in every mode: `contract`, `paper_reward`, `feasible`, and gymnax's `terminated`,
+        `truncated`, `final_observation`.
+    Episode: Z rounds, then truncation, never termination. The next network does not depend on the
+        action, so the game goes on with a fresh draw: a reset costs nothing.
+
+    `reset` and `step` are those of gymnax 1.x, for one environment: `vmap` them over keys.
+
+    >>> env = ContractEnv()
+    >>> observation, state = env.reset(jax.random.key(0), env.default_params)
+    >>> observation.shape, env.action_space(env.default_params).shape
+    ((8,), (4,))
+    """
+
+    num_types: int = whole(2, "device types K", low=1)
+    actions: str = choice("feasible", "how an action becomes a contract", ("feasible", "raw"))
+    reward: str = choice("centred", "what the learner is paid", ("centred", "paper"))
+
+    @property
+    def name(self) -> str:
+        return "Contract-v0"
+
+    @property
+    def default_params(self) -> EnvParams:
+        """The paper's constants, with K equal bands of device types."""
+        return EnvParams(distribution=NetworkDistribution.equal_bands(self.num_types))
+
+    def reset(self, key: jax.Array, params: EnvParams | None = None) -> tuple[jax.Array, EnvState]:
+        """The first round of an episode: (observation, state). The key is consumed."""
+        params = self.default_params if params is None else params
+        network = sample_network(key, params.distribution)
+        return observe(params.system, network), EnvState(network=network, round=jnp.asarray(0))
+
+    def step(
+        self,
+        key: jax.Array,
+        state: EnvState,
+        action: jax.Array,
+        params: EnvParams | None = None,
+    ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
+        """Play one round: (observation, state, reward, terminated, truncated, info). The key is consumed."""
+        params = self.default_params if params is None else params
+        contract = self.contract(state.network, action, params)
+        certificate = certify(params.system, state.network, contract, params.tolerance)
+        paper_reward = _paper_reward(state.network, contract, certificate, params)
+        if self.reward == "paper":
+            reward = paper_reward
+        else:
+            reward = _centred_reward(state.network, contract, certificate, params)
+
+        network = sample_network(key, params.distribution)
+        observation = observe(params.system, network)
+        rounds = state.round + 1
+        truncated = rounds >= params.episode_length
+        terminated = jnp.zeros_like(truncated)
+        info = {
+            "contract": contract,
+            "paper_reward": paper_reward,
+            "feasible": certificate.feasible,
+            "terminated": terminated,
+            "truncated": truncated,
+            "final_observation": observation,
+        }
+        state = EnvState(network=network, round=jnp.where(truncated, 0, rounds))
+        return observation, state, reward, terminated, truncated, info
+
+    def contract(self, network: NetworkState, action: jax.Array, params: EnvParams | None = None) -> Contract:
+        """The contract that an action [2K] stands for in a network state."""
+        params = self.default_params if params is None else params
+        if self.actions == "feasible":
+            return feasible_contract(params.system, network, action)
+        frequency, payment = jnp.split(action, 2)
+        return Contract(frequency=frequency, payment=payment)
+
+    def action_space(self, params: EnvParams | None = None) -> Box:
+        """[2K]: the unit box (`raw`) or all of R^{2K} (`feasible`)."""
+        del params
+        low, high = (0.0, 1.0) if self.actions == "raw" else (-jnp.inf, jnp.inf)
+        return Box(low, high, (2 * self.num_types,))
+
+    def observation_space(self, params: EnvParams | None = None) -> Box:
+        """[4 + 2K], bounded by the distribution of network states."""
+        params = self.default_params if params is None else params
+        low, high = observation_bounds(params.system, params.distribution)
+        return Box(low, high, (4 + 2 * self.num_types,))
+
+    @property
+    def num_actions(self) -> int:
+        """The length of an action, 2K."""
+        return 2 * self.num_types
+
+
+def _paper_reward(
+    network: NetworkState, contract: Contract, certificate: Certificate, params: EnvParams
+) -> jax.Array:
+    """R = U_B if (8) and (9) hold, else U_p  (13)."""
+    utility = station_utility(params.system, network, contract)
+    return jnp.where(certificate.feasible, utility, params.penalty)
+
+
+def _centred_reward(
+    network: NetworkState, contract: Contract, certificate: Certificate, params: EnvParams
+) -> jax.Array:
+    """The centred utility with f brought into its bounds, less the price of every violation."""
+    system = params.system
+    inside = jnp.clip(contract.frequency, system.min_frequency, system.max_frequency)
+    utility = centred_utility(system, network, contract.replace(frequency=inside))
+    missed = (
+        jnp.sum(jnp.maximum(0.0, -certificate.ir_slack))
+        + jnp.sum(jnp.maximum(0.0, -certificate.ic_slack))
+        + jnp.sum(jnp.abs(contract.frequency - inside))
+    )
+    defined = jnp.isfinite(utility)
+    utility = jnp.where(defined, utility, params.penalty)
+    return utility - params.violation_price * missed

@@ -1,0 +1,118 @@
+"""Fields that know their range: one declaration serves validation, `--help` and JSON.
+
+Imports no JAX, so that a command line can be parsed, and refused, in a few milliseconds.
+"""
+
+import dataclasses
+import math
+import sys
+from typing import Any, Self
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Allowed:
+    """What a field may hold: a kind ("number", "whole", "choice", "flag", "sizes"), a range, a unit."""
+
+    kind: str
+    meaning: str
+    unit: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    choices: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "flag":
+            return "true or false"
+        noun = {"number": "a number", "whole": "a whole number", "sizes": "whole numbers"}[self.kind]
+        opening = "(" if self.above or math.isinf(self.low) else "["
+        closing = ")" if math.isinf(self.high) else "]"
+        return f"{noun} in {opening}{self.low:g}, {self.high:g}{closing}"
+
+    def admits(self, value: np.ndarray) -> bool:
+        """Whether every element of a concrete `value` is of the kind and within the range."""
+        if self.kind == "choice":
+            return value.ndim == 0 and value.item() in self.choices
+        if self.kind == "flag":
+            return value.ndim == 0 and value.dtype == bool
+        if value.dtype.kind not in ("iu" if self.kind in ("whole", "sizes") else "iuf"):
+            return False
+        above_low = value > self.low if self.above else value >= self.low
+        return bool(np.all(np.isfinite(value) & above_low & (value <= self.high)))
+
+
+def number(default: float, meaning: str, *, static: bool = False, **range_: Any) -> Any:
+    """A field for a real number, traced by JAX unless `static`."""
+    return _field(default, Allowed("number", meaning, **range_), static)
+
+
+def whole(default: int, meaning: str, *, static: bool = True, **range_: Any) -> Any:
+    """A field for a whole number: a size, static under JAX unless said otherwise."""
+    return _field(default, Allowed("whole", meaning, **range_), static)
+
+
+def choice(default: str, meaning: str, choices: tuple[str, ...]) -> Any:
+    """A field for one of a few words, static under JAX."""
+    return _field(default, Allowed("choice", meaning, choices=choices), True)
+
+
+def flag(default: bool, meaning: str) -> Any:
+    """A field for a switch, static under JAX."""
+    return _field(default, Allowed("flag", meaning), True)
+
+
+def sizes(default: tuple[int, ...], meaning: str, **range_: Any) -> Any:
+    """A field for a tuple of whole numbers, static under JAX."""
+    return _field(default, Allowed("sizes", meaning, **range_), True)
+
+
+def _field(default: Any, allowed: Allowed, static: bool) -> Any:
+    return dataclasses.field(default=default, metadata={"allowed": allowed, "static": static})
+
+
+def concrete(value: Any) -> np.ndarray | None:
+    """`value` as a NumPy array, or None while JAX holds a tracer or a placeholder in its place."""
+    if isinstance(value, bool | int | float | str | tuple | list | np.ndarray | np.generic):
+        items = value if isinstance(value, tuple | list) else ()
+        return None if any(concrete(item) is None for item in items) else _as_array(value)
+    jax = sys.modules.get("jax")  # a JAX array cannot exist unless JAX has been imported
+    if jax is None or not isinstance(value, jax.Array) or isinstance(value, jax.core.Tracer):
+        return None
+    return np.asarray(value)
+
+
+def _as_array(value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError:  # ragged nesting
+        return np.asarray(value, dtype=object)
+
+
+def refuse(owner: str, name: str, value: Any, allowed: Any) -> ValueError:
+    """The one line that bad input gets: where, what, and what is allowed."""
+    shown = value.tolist() if isinstance(value, np.ndarray) else value
+    text = repr(shown)
+    text = text if len(text) <= 120 else text[:117] + "..."
+    return ValueError(f"{owner}.{name} = {text}: must be {allowed}")
+
+
+class Record:
+    """A frozen dataclass that checks its declared fields when a person builds it."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            allowed = field.metadata.get("allowed")
+            given = getattr(self, field.name)
+            value = concrete(given)
+            if allowed is None or (value is None and not isinstance(given, dict | set | None)):
+                continue
+            if value is None or not allowed.admits(value):
+                raise refuse(type(self).__name__, field.name, given, allowed)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, checked like a new one."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]

@@ -1,0 +1,27 @@
+"""PPO's objective: (16) to (20)."""
+
+import jax
+import jax.numpy as jnp
+
+
+def clipped_surrogate(log_ratio: jax.Array, advantage: jax.Array, clip_range: jax.Array | float) -> jax.Array:
+    """L_C = E min(r A, g(ε, r) A), with g the ratio r kept within 1 − ε and 1 + ε  (17), (19).
+
+    log_ratio: [N]  ln r = ln π_ω(a|s) − ln π_old(a|s)  (18)
+    advantage: [N]  A
+
+    Returns [], to be maximised.
+    """
+    ratio = jnp.exp(log_ratio)
+    clipped = jnp.clip(ratio, 1.0 - clip_range, 1.0 + clip_range)
+    return jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
+
+
+def value_error(value: jax.Array, target: jax.Array) -> jax.Array:
+    """L_V = E (V(s) − V_targ)²  (16). value, target: [N]. Returns []."""
+    return jnp.mean(jnp.square(value - target))
+
+
+def standardize(advantage: jax.Array) -> jax.Array:
+    """Mean 0, deviation 1 over a minibatch [N]; the usual companion of (17), absent from the paper."""
+    return (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)

@@ -1,0 +1,138 @@
+"""The networks: a Gaussian policy over a Box of actions, and a critic, both seeing scaled observations."""
+
+import dataclasses
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxcontract.pytree import register
+
+LOG_STD_RANGE = (-10.0, 2.0)  # beyond it densities leave float32
+
+
+class Perceptron(nn.Module):
+    """Dense layers with tanh between them; the last one starts near zero.
+
+    hidden_sizes: units of each hidden layer; num_outputs: A. Maps [..., O] to [..., A].
+    """
+
+    hidden_sizes: tuple[int, ...]
+    num_outputs: int
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        hidden = inputs
+        for size in self.hidden_sizes:
+            hidden = nn.tanh(nn.Dense(size)(hidden))
+        near_zero = nn.initializers.variance_scaling(1e-4, "fan_in", "truncated_normal")
+        return nn.Dense(self.num_outputs, kernel_init=near_zero)(hidden)
+
+
+def forward(network: nn.Module, weights: Any, inputs: jax.Array) -> jax.Array:
+    """A network's output [..., A] for inputs [..., O]."""
+    output: Any = network.apply(weights, inputs)
+    return output
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """How the numbers of an environment become those of a network, and back.
+
+    center, width:  [O]  observations are scaled to (o − center)/width, in [−1, 1] where bounded
+    low, high:      [A]  the Box of actions; infinite where unbounded
+
+    The scaling is fixed by the observation space, so it is part of the policy and never drifts.
+    """
+
+    center: jax.Array
+    width: jax.Array
+    low: jax.Array
+    high: jax.Array
+
+    def scale(self, observation: jax.Array) -> jax.Array:
+        """[..., O] → [..., O]."""
+        return (observation - _like(self.center, observation)) / _like(self.width, observation)
+
+    def action(self, raw: jax.Array) -> jax.Array:
+        """[..., A] → [..., A]: into the Box, by a sigmoid between two finite bounds.
+
+        A bijection, so densities of the raw action serve in the ratio (18): the Jacobian cancels.
+        """
+        low, high = _like(self.low, raw), _like(self.high, raw)
+        bounded = jnp.isfinite(low) & jnp.isfinite(high)
+        width = jnp.where(bounded, high - low, 1.0)
+        start = jnp.where(bounded, low, 0.0)
+        return jnp.where(bounded, start + width * jax.nn.sigmoid(raw), raw)
+
+
+def _like(row: jax.Array, batch: jax.Array) -> jax.Array:
+    return jnp.reshape(row, (1,) * (batch.ndim - 1) + row.shape)
+
+
+def make_frame(observation_space: Any, action_space: Any) -> Frame:
+    """The frame of two Boxes. A dimension of no finite width is left as it is, less its low bound."""
+    low, high = (
+        jnp.broadcast_to(jnp.asarray(bound, float), observation_space.shape)
+        for bound in (observation_space.low, observation_space.high)
+    )
+    bounded = jnp.isfinite(low) & jnp.isfinite(high)
+    wide = bounded & (high > low)
+    low, high = jnp.where(bounded, low, 0.0), jnp.where(bounded, high, 0.0)
+    action_low, action_high = (
+        jnp.broadcast_to(jnp.asarray(bound, float), action_space.shape)
+        for bound in (action_space.low, action_space.high)
+    )
+    return Frame(
+        center=0.5 * (low + high),
+        width=jnp.where(wide, 0.5 * (high - low), 1.0),
+        low=action_low,
+        high=action_high,
+    )
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Policy:
+    """π_ω: a diagonal Gaussian around a network's output, its deviation the same in every state.
+
+    Call it on an observation [..., O] for the mode, the action [..., A] to use after training.
+    """
+
+    weights: Any
+    log_std: jax.Array  # [A]
+    frame: Frame
+    hidden_sizes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
+
+    def __call__(self, observation: jax.Array) -> jax.Array:
+        return self.frame.action(self.mean(observation))
+
+    def sample(self, key: jax.Array, observation: jax.Array) -> jax.Array:
+        """An action [..., A] drawn from the policy. The key is consumed."""
+        mean = self.mean(observation)
+        return self.frame.action(gaussian_sample(key, mean, self.log_std))
+
+    def mean(self, observation: jax.Array) -> jax.Array:
+        """The Gaussian's mean [..., A], before the frame maps it into the Box."""
+        network = Perceptron(self.hidden_sizes, self.log_std.shape[-1])
+        return forward(network, self.weights, self.frame.scale(observation))
+
+
+def gaussian_sample(key: jax.Array, mean: jax.Array, log_std: jax.Array) -> jax.Array:
+    """mean + std · ε, ε standard normal, shape [..., A]. The key is consumed."""
+    return mean + _like(jnp.exp(log_std), mean) * jax.random.normal(key, mean.shape)
+
+
+def gaussian_log_prob(value: jax.Array, mean: jax.Array, log_std: jax.Array) -> jax.Array:
+    """ln of the density at `value` [..., A] of independent normals. Returns [...]."""
+    scaled = (value - mean) * _like(jnp.exp(-log_std), mean)
+    constant = jnp.sum(log_std) + 0.5 * math.log(2 * math.pi) * log_std.shape[-1]
+    return -0.5 * jnp.sum(scaled**2, axis=-1) - constant
+
+
+def gaussian_entropy(log_std: jax.Array) -> jax.Array:
+    """Σ (ln std + ln(2πe)/2) over [A]. Returns []."""
+    return jnp.sum(log_std + 0.5 * math.log(2 * math.pi * math.e))

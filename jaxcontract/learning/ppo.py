@@ -1,0 +1,262 @@
+"""Proximal policy optimisation: Section IV-B, (14) to (20), Algorithm 1, in one compiled program."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxcontract.learning.advantage import (
+    advantages,
+    discounted_returns,
+    end_episodes,
+    printed_advantages,
+)
+from jaxcontract.learning.config import PPOConfig as PPOConfig
+from jaxcontract.learning.loss import clipped_surrogate, standardize, value_error
+from jaxcontract.learning.policy import (
+    LOG_STD_RANGE,
+    Frame,
+    Perceptron,
+    Policy,
+    forward,
+    gaussian_entropy,
+    gaussian_log_prob,
+    make_frame,
+)
+from jaxcontract.learning.rollout import Rounds, rollout, start
+from jaxcontract.pytree import register
+
+Metrics = dict[str, jax.Array]
+
+register(PPOConfig)
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Learner:
+    """All that training carries from update to update: enough to go on exactly where it stopped.
+
+    weights:     {"actor", "critic", "log_std"}, the paper's ω
+    env_state:   [B, ...] and observation: [B, O], the rounds under way
+    num_updates: []  updates made so far
+    """
+
+    weights: Any
+    optimizer_state: Any
+    env_state: Any
+    observation: jax.Array
+    key: jax.Array
+    num_updates: jax.Array
+    frame: Frame
+    hidden_sizes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
+
+    @property
+    def policy(self) -> Policy:
+        """What has been learned."""
+        return _policy(self.weights, self)
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """Rounds as the objective (20) needs them: [N, ...]."""
+
+    observation: jax.Array
+    raw_action: jax.Array
+    log_prob: jax.Array
+    advantage: jax.Array
+    target: jax.Array
+
+
+def train(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> tuple[Learner, Metrics]:
+    """Train one policy from scratch: (learner, metrics), each metric [num_updates].
+
+    env: anything with gymnax's `reset`, `step`, `observation_space` and `action_space` (a Box each)
+    whose info has `final_observation`; hashable, so `jit` can take it as static. Pure and
+    unjitted: `jax.jit(train, static_argnames="env")`. The key is consumed.
+
+    >>> env = jc.ContractEnv()                                                     # doctest: +SKIP
+    >>> train = jax.jit(jc.train, static_argnames="env")                           # doctest: +SKIP
+    >>> learner, metrics = train(key, env, env.default_params, jc.PPOConfig())     # doctest: +SKIP
+    """
+    learner = init_learner(key, env, params, config)
+    return train_for(learner, env, params, config, config.num_updates)
+
+
+def train_for(
+    learner: Learner, env: Any, params: Any, config: PPOConfig, num_updates: int
+) -> tuple[Learner, Metrics]:
+    """Make some more updates: (learner, metrics), each metric [num_updates]."""
+
+    def body(learner, _):
+        return update(learner, env, params, config)
+
+    return jax.lax.scan(body, learner, length=num_updates)
+
+
+def init_learner(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> Learner:
+    """A fresh policy and critic, and B environments reset. The key is consumed."""
+    key_actor, key_critic, key_start, key_train = jax.random.split(key, 4)
+    frame = make_frame(env.observation_space(params), env.action_space(params))
+    env_state, observation = start(key_start, env, params, config.parallel_rounds)
+    num_actions = frame.low.shape[-1]
+    weights = {
+        "actor": Perceptron(config.hidden_sizes, num_actions).init(key_actor, observation[:1]),
+        "critic": Perceptron(config.hidden_sizes, 1).init(key_critic, observation[:1]),
+        "log_std": jnp.full(num_actions, jnp.log(config.initial_std)),
+    }
+    return Learner(
+        weights=weights,
+        optimizer_state=_optimizer(config, jnp.asarray(0)).init(weights),
+        env_state=env_state,
+        observation=observation,
+        key=key_train,
+        num_updates=jnp.asarray(0),
+        frame=frame,
+        hidden_sizes=config.hidden_sizes,
+    )
+
+
+def update(learner: Learner, env: Any, params: Any, config: PPOConfig) -> tuple[Learner, Metrics]:
+    """One PPO iteration: collect rounds, judge them, learn from them. Metrics are means over it."""
+    key, key_rollout = jax.random.split(learner.key)
+    env_state, observation, rounds = rollout(
+        key_rollout,
+        learner.policy,
+        env,
+        params,
+        learner.env_state,
+        learner.observation,
+        config.rollout_length,
+    )
+    batch = _judge(learner, rounds, observation, config)
+    weights, optimizer_state, metrics = _learn(learner, batch, config)
+    learner = dataclasses.replace(
+        learner,
+        weights=weights,
+        optimizer_state=optimizer_state,
+        env_state=env_state,
+        observation=observation,
+        key=key,
+        num_updates=learner.num_updates + 1,
+    )
+    return learner, {"reward": jnp.mean(rounds.reward), **metrics}
+
+
+def _judge(learner: Learner, rounds: Rounds, following: jax.Array, config: PPOConfig) -> Batch:
+    """Advantages and critic's targets of a rollout, cut into minibatches: fields [minibatches, N, ...]."""
+    value = _value(learner.weights, learner, rounds.observation)
+    if config.estimator == "paper":
+        discount = jnp.where(rounds.terminated, 0.0, config.discount)
+        advantage = printed_advantages(rounds.reward, discount, value)
+        target = discounted_returns(rounds.reward, discount)
+    else:
+        reward, discount = end_episodes(
+            rounds.reward,
+            rounds.terminated,
+            rounds.truncated,
+            _final_value(learner, rounds),
+            discount=config.discount,
+        )
+        bootstrap = _value(learner.weights, learner, following[None])
+        value = jnp.concatenate([value, bootstrap])
+        advantage = advantages(reward, discount, value, trace_decay=config.trace_decay)
+        target = advantage + value[:-1]
+    batch = Batch(
+        observation=learner.frame.scale(rounds.observation),
+        raw_action=rounds.raw_action,
+        log_prob=rounds.log_prob,
+        advantage=advantage,
+        target=target,
+    )
+    return jax.tree.map(lambda leaf: _cut(leaf, config.minibatches), batch)
+
+
+def _final_value(learner: Learner, rounds: Rounds) -> jax.Array:
+    """V of the observation that each round ended with, [T, B]; only computed when an episode was cut."""
+    return jax.lax.cond(
+        jnp.any(rounds.truncated),
+        lambda: _value(learner.weights, learner, rounds.final_observation),
+        lambda: jnp.zeros_like(rounds.reward),
+    )
+
+
+def _cut(leaf: jax.Array, minibatches: int) -> jax.Array:
+    """[T, B, ...] → [minibatches, T · B/minibatches, ...], each environment in one minibatch only.
+
+    Environments are independent and the rounds fresh, so a fixed partition is as good as a shuffle,
+    which costs as much as an epoch.
+    """
+    length, count = leaf.shape[:2]
+    leaf = leaf.reshape(length, minibatches, count // minibatches, *leaf.shape[2:])
+    return leaf.swapaxes(0, 1).reshape(minibatches, length * count // minibatches, *leaf.shape[3:])
+
+
+def _learn(learner: Learner, batch: Batch, config: PPOConfig) -> tuple[Any, Any, Metrics]:
+    """X passes of gradient steps on (20): (weights, optimizer_state, metrics)."""
+    optimizer = _optimizer(config, learner.num_updates)
+
+    def gradient_step(carry, minibatch):
+        weights, optimizer_state = carry
+        gradient, metrics = jax.grad(_loss, has_aux=True)(weights, learner, minibatch, config)
+        step, optimizer_state = optimizer.update(gradient, optimizer_state)
+        weights = jax.tree.map(jnp.add, weights, step)
+        weights["log_std"] = jnp.clip(weights["log_std"], *LOG_STD_RANGE)
+        metrics["gradient_norm"] = optax.global_norm(gradient)
+        return (weights, optimizer_state), metrics
+
+    def epoch(carry, _):
+        return jax.lax.scan(gradient_step, carry, batch)
+
+    carry = learner.weights, learner.optimizer_state
+    (weights, optimizer_state), metrics = jax.lax.scan(epoch, carry, length=config.epochs)
+    return weights, optimizer_state, jax.tree.map(jnp.mean, metrics)
+
+
+def _loss(weights: Any, learner: Learner, batch: Batch, config: PPOConfig) -> tuple[jax.Array, Metrics]:
+    """−(L_C − c L_V + entropy bonus) over one minibatch  (20)."""
+    network = Perceptron(learner.hidden_sizes, batch.raw_action.shape[-1])
+    mean = forward(network, weights["actor"], batch.observation)
+    log_ratio = gaussian_log_prob(batch.raw_action, mean, weights["log_std"]) - batch.log_prob
+    advantage = standardize(batch.advantage) if config.normalize_advantages else batch.advantage
+    surrogate = clipped_surrogate(log_ratio, advantage, config.clip_range)
+    value = forward(Perceptron(learner.hidden_sizes, 1), weights["critic"], batch.observation)[..., 0]
+    error = value_error(value, batch.target)
+    entropy = gaussian_entropy(weights["log_std"])
+    objective = surrogate - config.value_coefficient * error + config.entropy_coefficient * entropy
+    metrics = {
+        "surrogate": surrogate,
+        "value_error": error,
+        "entropy": entropy,
+        "kl": jnp.mean(jnp.expm1(log_ratio) - log_ratio),
+        "clipped": jnp.mean(jnp.abs(jnp.expm1(log_ratio)) > config.clip_range),
+    }
+    return -objective, metrics
+
+
+def _value(weights: Any, learner: Learner, observation: jax.Array) -> jax.Array:
+    """V(s)  (14): [..., O] → [...]."""
+    critic = Perceptron(learner.hidden_sizes, 1)
+    return forward(critic, weights["critic"], learner.frame.scale(observation))[..., 0]
+
+
+def _policy(weights: Any, learner: Learner) -> Policy:
+    return Policy(
+        weights=weights["actor"],
+        log_std=weights["log_std"],
+        frame=learner.frame,
+        hidden_sizes=learner.hidden_sizes,
+    )
+
+
+def _optimizer(config: PPOConfig, num_updates: jax.Array) -> optax.GradientTransformation:
+    """Gradients clipped by their global norm, then Adam with a step size that falls linearly."""
+    progress = num_updates / config.num_updates
+    change = config.final_learning_rate - config.learning_rate
+    return optax.chain(
+        optax.clip_by_global_norm(config.max_gradient_norm),
+        optax.scale_by_adam(eps=1e-5),
+        optax.scale(-(config.learning_rate + change * progress)),
+    )

@@ -1,0 +1,74 @@
+"""Play rounds with a policy: lines 4 to 8 of Algorithm 1, over many environments at once."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxcontract.learning.policy import Policy, gaussian_log_prob, gaussian_sample
+from jaxcontract.pytree import register
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Rounds:
+    """What was played, the paper's D: every field has axes [T, B, ...].
+
+    `raw_action` and `log_prob` are of the Gaussian, before the frame maps actions into their Box.
+    """
+
+    observation: jax.Array  # [T, B, O]
+    raw_action: jax.Array  # [T, B, A]
+    log_prob: jax.Array  # [T, B]
+    reward: jax.Array  # [T, B]
+    terminated: jax.Array  # [T, B]
+    truncated: jax.Array  # [T, B]
+    final_observation: jax.Array  # [T, B, O]  before a reset, where there was one
+
+
+def rollout(
+    key: jax.Array,
+    policy: Policy,
+    env: Any,
+    params: Any,
+    env_state: Any,
+    observation: jax.Array,
+    length: int,
+) -> tuple[Any, jax.Array, Rounds]:
+    """Play T = `length` rounds of each of B environments.
+
+    env_state: [B, ...], observation: [B, O]: where the last rollout left off. The key is consumed.
+    Returns (env_state, observation, rounds).
+    """
+
+    def play(carry, key):
+        env_state, observation = carry
+        key_action, key_env = jax.random.split(key)
+        mean = policy.mean(observation)
+        raw_action = gaussian_sample(key_action, mean, policy.log_std)
+        step = jax.vmap(env.step, in_axes=(0, 0, 0, None))
+        keys = jax.random.split(key_env, len(observation))
+        following, env_state, reward, terminated, truncated, info = step(
+            keys, env_state, policy.frame.action(raw_action), params
+        )
+        rounds = Rounds(
+            observation=observation,
+            raw_action=raw_action,
+            log_prob=gaussian_log_prob(raw_action, mean, policy.log_std),
+            reward=reward,
+            terminated=terminated,
+            truncated=truncated,
+            final_observation=info["final_observation"],
+        )
+        return (env_state, following), rounds
+
+    carry, rounds = jax.lax.scan(play, (env_state, observation), jax.random.split(key, length))
+    return *carry, rounds
+
+
+def start(key: jax.Array, env: Any, params: Any, count: int) -> tuple[Any, jax.Array]:
+    """Reset B = `count` environments: (env_state, observation), each [B, ...]. The key is consumed."""
+    keys = jax.random.split(key, count)
+    observation, env_state = jax.vmap(env.reset, in_axes=(0, None))(keys, params)
+    return env_state, jnp.asarray(observation)

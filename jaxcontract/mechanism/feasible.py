@@ -1,0 +1,51 @@
+"""Every feasible contract as a point of R^{2K}, and nothing else."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxcontract.mechanism.records import Contract, NetworkState, System
+
+RENT_SCALE = 0.01  # of `floor_rent`, in units of payment: the size of what screening moves
+SHARE_OFFSET = 3.0  # at the origin a type is paid 5 % of the way from its cheapest to its dearest step
+
+
+def feasible_contract(system: System, state: NetworkState, vector: jax.Array) -> Contract:
+    """A bijection from R^{2K} onto the inside of the feasible set of (10).
+
+    vector: [2K]  any finite numbers, in three parts:
+        K      logits; with a fixed zero behind them their softmax gives the K + 1 gaps of
+               f_min ≤ f_1 ≤ … ≤ f_K ≤ f_max
+        1      softplus gives s ≥ 0, what type 1 earns: r_1 = f_1/φ_1 + s
+        K − 1  sigmoids λ_k: r_{k+1} − r_k = (f_{k+1} − f_k) (λ_k/φ_k + (1 − λ_k)/φ_{k+1})
+
+    With IR at the lowest type, IC between neighbours both ways (the two ends of λ_k) implies all K²
+    constraints. The best contract lies at s = 0, λ = 0: approached as far as the precision goes.
+    """
+    size = state.device_types.shape[-1]
+    logits, rent, shares = jnp.split(vector, [size, size + 1])
+    gaps = jax.nn.softmax(jnp.append(logits, 0.0))[:-1]
+    width = system.max_frequency - system.min_frequency
+    frequency = system.min_frequency + width * jnp.cumsum(gaps)
+    cost = 1.0 / state.device_types
+    share = jax.nn.sigmoid(shares - SHARE_OFFSET)
+    step_cost = share * cost[:-1] + (1.0 - share) * cost[1:]
+    first = frequency[:1] * cost[:1] + RENT_SCALE * jax.nn.softplus(rent)
+    increments = width * gaps[1:] * step_cost
+    return Contract(frequency=frequency, payment=jnp.cumsum(jnp.append(first, increments)))
+
+
+def feasible_vector(system: System, state: NetworkState, contract: Contract) -> jax.Array:
+    """The inverse of `feasible_contract`: [2K], finite for a contract that no constraint binds.
+
+    Where constraints bind, or frequencies or types coincide, the vector is infinite or undefined.
+    """
+    frequency, payment = jnp.asarray(contract.frequency), jnp.asarray(contract.payment)
+    cost = 1.0 / state.device_types
+    edges = jnp.stack([jnp.asarray(system.min_frequency), jnp.asarray(system.max_frequency)])
+    gaps = jnp.diff(frequency, prepend=edges[:1], append=edges[1:])
+    logits = jnp.log(gaps[:-1]) - jnp.log(gaps[-1])
+    rent = (payment[:1] - frequency[:1] * cost[:1]) / RENT_SCALE
+    rent = rent + jnp.log(-jnp.expm1(-rent))
+    step_cost = jnp.diff(payment) / gaps[1:-1]
+    shares = jnp.log(step_cost - cost[1:]) - jnp.log(cost[:-1] - step_cost) + SHARE_OFFSET
+    return jnp.concatenate([logits, rent, shares])

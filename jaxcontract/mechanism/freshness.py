@@ -1,0 +1,91 @@
+"""How fresh data is, and what that is worth: (1) to (4)."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxcontract.mechanism.records import NetworkState, Numbers, System
+
+
+def average_aoi(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
+    """Ā = t (f + 1/(2f) + 1/2), the mean age of information in seconds  (1).
+
+    frequency:     [...]  f = 1/θ, updates per slot; infinite age at f = 0
+    slot_duration: []     t, seconds
+
+    The paper's sum over slots, closed for every θ ≥ 2; at θ = 1 the closed form is used (2t).
+    """
+    frequency = jnp.asarray(frequency)
+    return slot_duration * (frequency + 0.5 / frequency + 0.5)
+
+
+def average_latency(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
+    """D̄ = t (1 + f), the mean service latency in seconds  (2). Shapes as in `average_aoi`."""
+    return slot_duration * (1.0 + jnp.asarray(frequency))
+
+
+def ideal_quality_index(system: System, state: NetworkState) -> jax.Array:
+    """W₀ = 1 + α Ā_max + (1 − α) D̄_max: the quality index that data of no age or latency would have.
+
+    It depends on the state alone, whatever the contract.
+    """
+    preference = system.aoi_preference
+    return 1.0 + preference * state.max_aoi + (1.0 - preference) * state.max_latency
+
+
+def quality_shortfall(system: System, frequency: Numbers) -> jax.Array:
+    """W₀ − W(f) = α Ā(f) + (1 − α) D̄(f) in seconds, the age and latency as they are weighed in (4).
+
+    frequency: [...]  f, positive. Returns [...].
+    """
+    preference = system.aoi_preference
+    age = average_aoi(frequency, system.slot_duration)
+    latency = average_latency(frequency, system.slot_duration)
+    return preference * age + (1.0 - preference) * latency
+
+
+def quality_index(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
+    """W = α G + (1 − α) H + 1 with G = Ā_max − Ā and H = D̄_max − D̄  (3), the argument of the log in (4).
+
+    frequency: [...]  f. Returns [...], minus infinity where f ≤ 0 (data that is never updated).
+    """
+    updated = jnp.asarray(frequency) > 0
+    # A divisor that is safe before the `where` keeps the gradient finite at f = 0.
+    index = ideal_quality_index(system, state) - quality_shortfall(system, jnp.where(updated, frequency, 1.0))
+    return jnp.where(updated, index, -jnp.inf)
+
+
+def quality_of_data(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
+    """QoD = ln(α (G − H) + H + 1) = ln W  (4).
+
+    frequency: [...]  f, updates per slot. Returns [...].
+
+    Where W ≤ 0 or f ≤ 0 the metric is undefined: minus infinity, with a gradient of zero.
+
+    >>> state = NetworkState(max_aoi=0.95, max_latency=0.73, type_probs=[1.0], device_types=[2.0])
+    >>> round(float(quality_of_data(System(), state, 0.25)), 4)
+    0.6365
+    """
+    index = quality_index(system, state, frequency)
+    defined = index > 0
+    return jnp.where(defined, jnp.log(jnp.where(defined, index, 1.0)), -jnp.inf)
+
+
+def centred_quality(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
+    """QoD(f) − ln W₀, which is ln(W / W₀) ≤ 0, without the digits that a difference of logs loses.
+
+    frequency: [...]  f. Returns [...], minus infinity where the quality of data is undefined.
+    """
+    defined = quality_index(system, state, frequency) > 0
+    shortfall = quality_shortfall(system, jnp.where(defined, frequency, 1.0))
+    share = shortfall / ideal_quality_index(system, state)
+    return jnp.where(defined, jnp.log1p(-jnp.where(defined, share, 0.0)), -jnp.inf)
+
+
+def marginal_quality(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
+    """QoD′(f) = W′/W with W′ = t (α/(2f²) − 1), what one more update per slot adds.
+
+    frequency: [...]  f, in the domain where W > 0. Returns [...].
+    """
+    frequency = jnp.asarray(frequency)
+    slope = system.slot_duration * (0.5 * system.aoi_preference / frequency**2 - 1.0)
+    return slope / quality_index(system, state, frequency)

@@ -1,0 +1,133 @@
+"""Where network states come from, and how a learner sees them."""
+
+import dataclasses
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcontract.fields import Record, concrete, number, refuse
+from jaxcontract.mechanism.records import NetworkState, System
+from jaxcontract.pytree import register
+
+LOWEST_TYPE, HIGHEST_TYPE = 1.0, 15.0  # the paper's range of φ
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkDistribution(Record):
+    """The law by which every round draws its network state; the defaults are the paper's Section V.
+
+    aoi_range:     [2]      Ā_max is uniform between these, seconds
+    latency_range: [2]      D̄_max is uniform between these, seconds
+    type_edges:    [K + 1]  φ_k is uniform between edge k and edge k + 1; ascending, positive
+    concentration: Q is Dirichlet with this one parameter for every type (static)
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    aoi_range: Any = (0.5, 1.0)
+    latency_range: Any = (0.5, 1.0)
+    type_edges: Any = (1.0, 8.0, 15.0)
+    concentration: float = number(1.0, "Dirichlet concentration of Q", low=0, above=True, static=True)
+
+    @classmethod
+    def equal_bands(cls, num_types: int, **others: Any) -> Self:
+        """The paper's range of φ, [1, 15], cut into K equal bands, one type in each."""
+        if not isinstance(num_types, int) or num_types < 1:
+            raise refuse(cls.__name__, "num_types", num_types, "a whole number in [1, inf)")
+        edges = np.linspace(LOWEST_TYPE, HIGHEST_TYPE, num_types + 1)
+        return cls(type_edges=tuple(edges.tolist()), **others)
+
+    @property
+    def num_types(self) -> int:
+        """K."""
+        return jnp.shape(self.type_edges)[-1] - 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, length in (("aoi_range", 2), ("latency_range", 2), ("type_edges", None)):
+            value = concrete(getattr(self, name))
+            if value is None:
+                continue
+            numeric = value.dtype.kind in "iuf" and bool(np.all(np.isfinite(value) & (value > 0)))
+            sized = value.ndim > 0 and (value.shape[-1] == length if length else value.shape[-1] > 1)
+            if not numeric or not sized or np.any(np.diff(value, axis=-1) < 0):
+                count = f"{length}" if length else "K + 1"
+                raise refuse(type(self).__name__, name, value, f"{count} positive numbers, ascending")
+            object.__setattr__(self, name, jnp.asarray(value).astype(float))
+
+
+def sample_network(key: jax.Array, distribution: NetworkDistribution) -> NetworkState:
+    """Draw one network state. The key is consumed.
+
+    All of it is independent: Ā_max, D̄_max, each φ_k uniform, Q Dirichlet.
+    """
+    size = distribution.num_types
+    if distribution.concentration == 1.0:
+        # Normalised exponentials are Dirichlet(1): fifty times cheaper than the rejection sampler.
+        uniforms = jax.random.uniform(key, (2 * size + 2,))
+        weights = -jnp.log1p(-uniforms[size + 2 :])
+        # u = 0 in every coordinate at once would leave nothing to normalise.
+        weights = jnp.maximum(weights, jnp.finfo(weights.dtype).tiny)
+        probs = weights / jnp.sum(weights)
+    else:
+        key_uniforms, key_probs = jax.random.split(key)
+        uniforms = jax.random.uniform(key_uniforms, (size + 2,))
+        probs = jax.random.dirichlet(key_probs, jnp.full(size, distribution.concentration))
+    edges = distribution.type_edges
+    return NetworkState(
+        max_aoi=_between(distribution.aoi_range[0], distribution.aoi_range[1], uniforms[0]),
+        max_latency=_between(distribution.latency_range[0], distribution.latency_range[1], uniforms[1]),
+        type_probs=probs,
+        device_types=_between(edges[:-1], edges[1:], uniforms[2 : size + 2]),
+    )
+
+
+def _between(low: jax.Array, high: jax.Array, share: jax.Array) -> jax.Array:
+    return low + (high - low) * share
+
+
+def observe(system: System, state: NetworkState) -> jax.Array:
+    """s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11). Returns [4 + 2K]."""
+    head = jnp.stack(
+        [
+            jnp.asarray(value, state.type_probs.dtype)
+            for value in (
+                system.num_devices,
+                state.device_types.shape[-1],
+                state.max_aoi,
+                state.max_latency,
+            )
+        ]
+    )
+    return jnp.concatenate([head, state.type_probs, state.device_types])
+
+
+def observation_bounds(system: System, distribution: NetworkDistribution) -> tuple[jax.Array, jax.Array]:
+    """The least and the greatest observation that a distribution can give, [4 + 2K] each."""
+    size = distribution.num_types
+    edges = distribution.type_edges
+    low, high = (
+        NetworkState(
+            max_aoi=distribution.aoi_range[side],
+            max_latency=distribution.latency_range[side],
+            type_probs=jnp.full(size, 1.0 / size),
+            device_types=types,
+        )
+        for side, types in ((0, edges[:-1]), (1, edges[1:]))
+    )
+    probs = slice(4, 4 + size)
+    return observe(system, low).at[probs].set(0.0), observe(system, high).at[probs].set(1.0)
+
+
+def printed_states() -> NetworkState:
+    """The three network states printed with the paper's Fig. 2(b), a batch [3]."""
+    return NetworkState(
+        max_aoi=[0.95, 0.94, 0.95],
+        max_latency=[0.73, 0.85, 0.81],
+        type_probs=[[0.84, 0.16], [0.80, 0.20], [0.43, 0.57]],
+        device_types=[[2.0, 12.0], [2.0, 12.0], [2.0, 13.0]],
+    )

@@ -1,0 +1,121 @@
+"""What a round is made of: the network's state and the contract offered in it."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcontract.fields import Record, concrete, refuse
+from jaxcontract.mechanism.system import System as System
+from jaxcontract.pytree import register
+
+Numbers: TypeAlias = Any  # JAX or NumPy arrays, tracers, numbers; constructors take lists too
+
+SUM_TOLERANCE = 1e-6  # of `type_probs`; float32 sums of a few thousand terms stay within it
+
+register(System)
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkState(Record):
+    """What changes every round, (11) less the constants M and K.
+
+    max_aoi:      [s]  the largest tolerable average age of information, Ā_max > 0
+    max_latency:  [s]  the largest tolerable average latency, D̄_max > 0
+    type_probs:   [K]  Q_k, the share of devices of each type; non-negative, sums to one
+    device_types: [K]  φ_k > 0, the inverse of a type's cost per update; ascending, ties allowed
+
+    Lists become arrays. A batch of rounds carries its axes in front of these shapes.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    max_aoi: Numbers
+    max_latency: Numbers
+    type_probs: Numbers
+    device_types: Numbers
+
+    def __post_init__(self) -> None:
+        _finite_arrays(self)
+        aoi, latency = concrete(self.max_aoi), concrete(self.max_latency)
+        probs, types = concrete(self.type_probs), concrete(self.device_types)
+        if aoi is None or latency is None or probs is None or types is None:
+            return
+        for name, value in (("max_aoi", aoi), ("max_latency", latency)):
+            _require(np.all(value > 0), "NetworkState", name, value, "positive, in seconds")
+        _check_probs(probs)
+        _check_types(types)
+        for name, value, shape in (
+            ("device_types", types, probs.shape),
+            ("max_aoi", aoi, probs.shape[:-1]),
+            ("max_latency", latency, probs.shape[:-1]),
+        ):
+            expected = f"of shape {shape}, to go with type_probs of shape {probs.shape}"
+            _require(value.shape == shape, "NetworkState", name, value, expected)
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Contract(Record):
+    """The menu Ψ = {(f_k, r_k)}: one item for each device type.
+
+    frequency: [K]  f_k, updates per slot (1/θ_k; divide by the slot duration for Hz)
+    payment:   [K]  r_k, what a device that picks item k is paid per round
+
+    Any finite pair of equal shapes is a contract; `certify` says whether it is feasible.
+    """
+
+    frequency: Numbers
+    payment: Numbers
+
+    def __post_init__(self) -> None:
+        _finite_arrays(self)
+        frequency, payment = concrete(self.frequency), concrete(self.payment)
+        if frequency is None or payment is None:
+            return
+        expected = f"of the shape of frequency, {frequency.shape}"
+        _require(payment.shape == frequency.shape, "Contract", "payment", payment, expected)
+
+
+def _finite_arrays(record: Record) -> None:
+    """Turn every field into a floating-point array, refusing what is not made of finite numbers."""
+    owner = type(record).__name__
+    for field in dataclasses.fields(record):  # type: ignore[arg-type]
+        given = getattr(record, field.name)
+        value = concrete(given)
+        if value is not None:
+            numeric = value.dtype.kind in "iuf"
+            _require(numeric and np.all(np.isfinite(value)), owner, field.name, given, "finite numbers")
+            given = value
+        elif given is None or isinstance(given, dict | set):
+            raise refuse(owner, field.name, given, "finite numbers")
+        if value is not None or isinstance(given, Sequence):
+            array = jnp.asarray(given)
+            floating = jnp.issubdtype(array.dtype, jnp.floating)
+            object.__setattr__(record, field.name, array if floating else array.astype(float))
+
+
+def _check_probs(probs: np.ndarray) -> None:
+    shaped = probs.ndim > 0 and probs.shape[-1] > 0
+    _require(shaped, "NetworkState", "type_probs", probs, "one probability for each device type")
+    _require(np.all(probs >= 0), "NetworkState", "type_probs", probs, "non-negative")
+    totals = probs.astype(np.float64).sum(axis=-1)
+    expected = f"numbers that sum to 1 within {SUM_TOLERANCE:g} (they sum to {totals.tolist()})"
+    _require(np.all(np.abs(totals - 1) <= SUM_TOLERANCE), "NetworkState", "type_probs", probs, expected)
+
+
+def _check_types(types: np.ndarray) -> None:
+    # Below the smallest normal float32 the cost 1/φ of an update overflows.
+    positive = np.all(types >= np.finfo(np.float32).tiny)
+    _require(positive, "NetworkState", "device_types", types, "positive (the inverse of a cost)")
+    ascending = np.all(np.diff(types, axis=-1) >= 0) if types.ndim else False
+    _require(ascending, "NetworkState", "device_types", types, "in ascending order, ties allowed")
+
+
+def _require(condition: object, owner: str, name: str, value: object, allowed: str) -> None:
+    if not condition:
+        raise refuse(owner, name, value, allowed)

@@ -1,0 +1,34 @@
+"""The constants of a deployment. Imports no JAX: `records.py` makes it a pytree."""
+
+import dataclasses
+from typing import Any
+
+from jaxcontract.fields import Record, concrete, number, refuse
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class System(Record):
+    """What stays the same from round to round; the defaults are the paper's Section V.
+
+    Every field is a traced number: a sweep over α is a `vmap` over `System(aoi_preference=alphas)`.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    num_devices: Any = number(40.0, "mobile devices M", unit="devices", low=1)
+    aoi_preference: Any = number(0.75, "preference α for freshness over latency", low=0, high=1)
+    unit_profit: Any = number(100.0, "profit β per unit of quality of data", low=0, above=True)
+    slot_duration: Any = number(1e-3, "duration t = l/τ of a slot", unit="s", low=0, above=True)
+    min_frequency: Any = number(
+        0.01, "least update frequency 1/θ_max", unit="updates per slot", low=0, high=1, above=True
+    )
+    max_frequency: Any = number(
+        1.0, "greatest update frequency", unit="updates per slot", low=0, high=1, above=True
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        low, high = concrete(self.min_frequency), concrete(self.max_frequency)
+        if low is not None and high is not None and not (low <= high).all():
+            raise refuse("System", "min_frequency", low, f"at most max_frequency = {high.tolist()}")

@@ -1,0 +1,31 @@
+"""The set of arrays that an action or an observation may be, in gymnax's shape."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Box:
+    """Arrays between `low` and `high` (scalars or of `shape`; infinite where there is no bound)."""
+
+    low: Any
+    high: Any
+    shape: tuple[int, ...]
+    dtype: Any = jnp.float32
+
+    def sample(self, key: jax.Array) -> jax.Array:
+        """Uniform where both bounds are finite, standard normal where neither is. The key is consumed."""
+        key_uniform, key_normal = jax.random.split(key)
+        bounded = jnp.isfinite(jnp.asarray(self.low)) & jnp.isfinite(jnp.asarray(self.high))
+        low = jnp.where(bounded, self.low, 0.0)
+        high = jnp.where(bounded, self.high, 1.0)
+        uniform = low + (high - low) * jax.random.uniform(key_uniform, self.shape)
+        normal = jax.random.normal(key_normal, self.shape)
+        return jnp.where(bounded, uniform, normal).astype(self.dtype)
+
+    def contains(self, value: jax.Array) -> jax.Array:
+        """Whether every element is within the bounds."""
+        return jnp.all(value >= self.low) & jnp.all(value <= self.high)
