@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxcontract.env import ContractEnv as ContractEnv
     from jaxcontract.env import EnvParams as EnvParams
+    from jaxcontract.evaluation import Report as Report
+    from jaxcontract.evaluation import evaluate as evaluate
+    from jaxcontract.evaluation import unseen_states as unseen_states
     from jaxcontract.learning.policy import Policy as Policy
     from jaxcontract.learning.ppo import Learner as Learner
     from jaxcontract.learning.ppo import PPOConfig as PPOConfig
@@ -36,9 +39,12 @@ if TYPE_CHECKING:
     from jaxcontract.mechanism.records import Contract as Contract
     from jaxcontract.mechanism.records import NetworkState as NetworkState
     from jaxcontract.mechanism.records import System as System
+    from jaxcontract.runs import load_env as load_env
+    from jaxcontract.runs import load_policy as load_policy
 
 _ROOMS = {
     "jaxcontract.env": ("ContractEnv", "EnvParams"),
+    "jaxcontract.evaluation": ("Report", "evaluate", "unseen_states"),
     "jaxcontract.learning.policy": ("Policy",),
     "jaxcontract.learning.ppo": ("Learner", "PPOConfig", "train"),
     "jaxcontract.mechanism.feasible": ("feasible_contract", "feasible_vector"),
@@ -62,6 +68,7 @@ _ROOMS = {
         "pooled_contract",
     ),
     "jaxcontract.mechanism.records": ("Contract", "NetworkState", "System"),
+    "jaxcontract.runs": ("load_env", "load_policy"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

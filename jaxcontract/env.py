@@ -6,10 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.fields import Record, choice, number, whole
 from jaxcontract.mechanism.feasible import feasible_contract
 from jaxcontract.mechanism.incentives import (
-    TOLERANCE,
     Certificate,
     centred_utility,
     certify,
@@ -23,22 +21,17 @@ from jaxcontract.mechanism.networks import (
 )
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 from jaxcontract.pytree import register
+from jaxcontract.rules import EnvNumbers, EnvOptions
 from jaxcontract.spaces import Box
 
 
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class EnvParams(Record):
-    """The numbers of the game; all traced, so a sweep over them is a `vmap`."""
+class EnvParams(EnvNumbers):
+    """Everything numeric about the game; all traced, so a sweep over it is a `vmap`."""
 
     system: System = dataclasses.field(default_factory=System)
     distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
-    penalty: Any = number(-500.0, "reward U_p of an infeasible contract (13)", high=0)
-    violation_price: Any = number(
-        400.0, "centred reward lost per unit of payment by which constraints are missed", low=0
-    )
-    tolerance: Any = number(TOLERANCE, "violation that still counts as feasible", low=0)
-    episode_length: Any = whole(512, "rounds Z in an episode", low=1, static=False)
 
 
 @register
@@ -52,7 +45,7 @@ class EnvState:
 
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ContractEnv(Record):
+class ContractEnv(EnvOptions):
     """A base station offers one contract a round and earns its utility; every round is a new network.
 
     Observation: [4 + 2K], s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11).
@@ -73,10 +66,6 @@ class ContractEnv(Record):
     >>> observation.shape, env.action_space(env.default_params).shape
     ((8,), (4,))
     """
-
-    num_types: int = whole(2, "device types K", low=1)
-    actions: str = choice("feasible", "how an action becomes a contract", ("feasible", "raw"))
-    reward: str = choice("centred", "what the learner is paid", ("centred", "paper"))
 
     @property
     def name(self) -> str:

@@ -96,6 +96,26 @@ def train_for(
     return jax.lax.scan(body, learner, length=num_updates)
 
 
+def advance(
+    learner: Learner, env: Any, params: Any, config: PPOConfig, count: jax.Array | int
+) -> tuple[Learner, Metrics]:
+    """Make `count` more updates: (learner, the mean of each metric over them).
+
+    `count` is traced: one compiled program makes chunks of any length, and where they are cut
+    changes no bit of the result.
+    """
+
+    def body(_, carry):
+        learner, sums = carry
+        learner, metrics = update(learner, env, params, config)
+        return learner, jax.tree.map(jnp.add, sums, metrics)
+
+    shapes = jax.eval_shape(lambda: update(learner, env, params, config)[1])
+    sums = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+    learner, sums = jax.lax.fori_loop(0, count, body, (learner, sums))
+    return learner, jax.tree.map(lambda total: total / count, sums)
+
+
 def init_learner(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> Learner:
     """A fresh policy and critic, and B environments reset. The key is consumed."""
     key_actor, key_critic, key_start, key_train = jax.random.split(key, 4)

@@ -6,10 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.mechanism.freshness import centred_quality, quality_index, quality_of_data
-from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System
 from jaxcontract.pytree import register
-
-TOLERANCE = 1e-6  # the best contract's constraints bind: a strict ≥ 0 rejects it after rounding
+from jaxcontract.rules import TOLERANCE
 
 
 def device_utilities(state: NetworkState, contract: Contract) -> jax.Array:
@@ -66,7 +65,7 @@ class Certificate:
 
 
 def certify(
-    system: System, state: NetworkState, contract: Contract, tolerance: float = TOLERANCE
+    system: System, state: NetworkState, contract: Contract, tolerance: Numbers = TOLERANCE
 ) -> Certificate:
     """Check all K IR and K² IC constraints, and the domain, of one contract.
 

@@ -1,0 +1,53 @@
+"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere."""
+
+import time
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+PLAIN_WIDTH = 100  # columns where there is no terminal to ask
+
+
+def make_console(**keywords: Any) -> Console:
+    """A console that writes plain, uncoloured lines of a fixed width into files and pipes."""
+    console = Console(highlight=False, **keywords)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH, **keywords)
+    return console
+
+
+class TrainingProgress:
+    """Shows how far a training is, how fast it goes and how good its contracts are."""
+
+    def __init__(self, console: Console, num_updates: int) -> None:
+        self.console = console
+        self.num_updates = num_updates
+        self.began = time.monotonic()
+        columns = (
+            TextColumn("update {task.completed:>5}/{task.total}"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(compact=True),
+        )
+        self.bar = Progress(*columns, console=console) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self.bar is not None:
+            self.bar.start()
+            self.task = self.bar.add_task("", total=self.num_updates)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def show(self, done: int, steps_per_second: float, feasible: float, regret: float) -> None:
+        """Report after `done` updates; feasible and regret are means over the seeds."""
+        text = f"{steps_per_second:>9,.0f} steps/s   feasible {feasible:.4f}   regret {regret:8.4f}"
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, description=text)
+            return
+        passed = time.monotonic() - self.began
+        left = passed * (self.num_updates - done) / done if done else 0.0
+        self.console.print(f"update {done:>5}/{self.num_updates}   {text}   {left:4.0f} s left")

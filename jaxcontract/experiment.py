@@ -1,0 +1,109 @@
+"""A training of several seeds that is measured as it goes, and what comes out of it."""
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxcontract.env import ContractEnv, EnvParams
+from jaxcontract.evaluation import Report, Yardstick, evaluate, judge, random_contracts
+from jaxcontract.learning.policy import Policy
+from jaxcontract.learning.ppo import Learner
+from jaxcontract.learning.seeds import Training
+from jaxcontract.mechanism.optimum import pooled_contract
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Point:
+    """One point of a learning curve; lists have an entry for each seed.
+
+    train_seconds: what training alone has taken so far, for all seeds together
+    metrics:       the learner's own, means over the updates since the last point, each [S]
+    """
+
+    update: int
+    env_steps: int
+    train_seconds: float
+    reports: Sequence[Report]
+    metrics: dict[str, np.ndarray]
+    policies: Sequence[Policy]
+
+    @property
+    def diverged(self) -> list[int]:
+        """The positions of the seeds whose numbers are no longer finite."""
+        finite = np.ones(len(self.policies), bool)
+        for values in self.metrics.values():
+            finite &= np.isfinite(values)
+        for position, policy in enumerate(self.policies):
+            finite[position] &= all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(policy.weights))
+        return np.flatnonzero(~finite).tolist()
+
+    def column(self, name: str) -> list[float]:
+        """One number of every seed's report."""
+        return [getattr(report, name) for report in self.reports]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, one line of `metrics.jsonl`."""
+        measured = ("reward", "feasible", "regret", "screening_gap", "max_violation")
+        return {
+            "update": self.update,
+            "env_steps": self.env_steps,
+            "train_seconds": self.train_seconds,
+            **{name: self.column(name) for name in measured},
+            "learner": self.metrics,
+        }
+
+
+def measured_training(
+    training: Training,
+    env: ContractEnv,
+    params: EnvParams,
+    yardstick: Yardstick,
+    *,
+    num_seeds: int,
+    num_updates: int,
+    num_points: int,
+) -> Iterator[Point]:
+    """Train to the end, yielding the untrained policies' point and then `num_points` more.
+
+    Measuring reads the learners and changes nothing in them: with other points, the same results.
+    """
+    learners, seconds = training.start(), 0.0
+    marks = np.linspace(0, num_updates, num_points + 1).round().astype(int).tolist()
+    metrics: dict[str, Any] = {}
+    for begin, end in zip([0, *marks], marks, strict=False):
+        if end > begin:
+            started = time.perf_counter()
+            learners, metrics = jax.block_until_ready(training.advance(learners, end - begin))
+            seconds += time.perf_counter() - started
+        policies = _policies(learners, num_seeds)
+        yield Point(
+            update=end,
+            env_steps=end * training.batch_size,
+            train_seconds=seconds,
+            reports=[evaluate(policy, env, params, states=yardstick) for policy in policies],
+            metrics={name: np.asarray(value)[:num_seeds] for name, value in metrics.items()},
+            policies=policies,
+        )
+
+
+def _policies(learners: Learner, num_seeds: int) -> list[Policy]:
+    """The policies of learners [S, ...], on the host."""
+    stacked = jax.device_get(learners.policy)
+    return [jax.tree.map(lambda leaf, row=row: leaf[row], stacked) for row in range(num_seeds)]
+
+
+def reference_reports(params: EnvParams, yardstick: Yardstick) -> dict[str, Report]:
+    """What no learner is needed for: the best pooled item, random feasible contracts, random ones."""
+    num_types = yardstick.states.device_types.shape[-1]
+    contracts = {"pooled": jax.vmap(pooled_contract, (None, 0))(yardstick.system, yardstick.states)}
+    for name, actions in (("random feasible", "feasible"), ("random", "raw")):
+        env = ContractEnv(num_types=num_types, actions=actions)
+        contracts[name] = random_contracts(env, params, yardstick.states)
+    return {
+        name: judge(offered, yardstick, penalty=params.penalty, tolerance=params.tolerance)
+        for name, offered in contracts.items()
+    }

@@ -1,0 +1,58 @@
+"""Directories and JSON files of a run: written whole, never over something else. No JAX."""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def make_directory(path: Path | None, preset: str) -> Path:
+    """Create an empty directory for a run, by default `runs/<preset>-<time>`.
+
+    Raises:
+        ValueError: when the path cannot be made, or holds something already: nothing is overwritten.
+    """
+    if path is None:
+        stem = Path("runs") / f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}"
+        taken = (Path(f"{stem}-{count}") for count in range(2, 1000))
+        path = next(p for p in (stem, *taken) if not p.exists())
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        occupied = any(path.iterdir())
+        writable = os.access(path, os.W_OK)
+    except OSError as error:
+        raise ValueError(f"--out {path}: cannot be made a directory ({error.strerror})") from None
+    if occupied:
+        raise ValueError(f"--out {path}: is not empty; name a new directory")
+    if not writable:
+        raise ValueError(f"--out {path}: is not writable")
+    return path
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write strict JSON whole or not at all; NaN, which JSON lacks, becomes null."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(_strict(values), indent=2, allow_nan=False) + "\n", "utf-8")
+    temporary.replace(path)
+
+
+def append_json_line(path: Path, values: Mapping[str, Any]) -> None:
+    """Add one line of strict JSON to a file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(_strict(values), allow_nan=False) + "\n")
+
+
+def _strict(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {key: _strict(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_strict(value) for value in values]
+    if isinstance(values, np.ndarray | np.generic):
+        return _strict(values.tolist())
+    if isinstance(values, float) and not np.isfinite(values):
+        return None
+    return values

@@ -1,0 +1,101 @@
+"""A command line made from the fields of a setting: names, units, ranges, defaults. No JAX."""
+
+import argparse
+import dataclasses
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from jaxcontract.fields import Allowed
+from jaxcontract.settings import PRESET_MEANINGS, PRESETS, Setting, change
+
+GROUPS = {
+    "options": "the game",
+    "numbers": "the game's numbers",
+    "system": "the deployment",
+    "ppo": "the learner",
+}
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line and exits with 2; guesses what a misspelt option meant."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **keywords,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+    def parse_args(self, args=None, namespace=None):
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            close = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else "; --help lists the options"
+            self.error(f"unknown option {unknown[0]}{hint}")
+        return parsed
+
+
+def add_setting_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--preset` and one option for every field of a setting."""
+    presets = "; ".join(f"{name}: {meaning}" for name, meaning in PRESET_MEANINGS.items())
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        help=f"where every option below starts. {presets} (default: default, or raw with --actions raw)",
+    )
+    groups = {part: parser.add_argument_group(title) for part, title in GROUPS.items()}
+    for part, field, default in _leaves(PRESETS["default"]):
+        allowed = field.metadata["allowed"]
+        flag = "--" + field.name.replace("_", "-")
+        groups[part].add_argument(flag, default=argparse.SUPPRESS, **_arguments(allowed, default))
+
+
+def setting_from_options(parsed: argparse.Namespace) -> tuple[str, Setting]:
+    """The name of the preset and the setting that a parsed command line asks for.
+
+    Raises:
+        ValueError: one line naming the field, its value and what is allowed.
+    """
+    names = [field.name for _, field, _ in _leaves(PRESETS["default"])]
+    given = {name: getattr(parsed, name) for name in names if hasattr(parsed, name)}
+    preset = parsed.preset or ("raw" if given.get("actions") == "raw" else "default")
+    return preset, change(PRESETS[preset], given)
+
+
+def differences(setting: Setting, other: Setting) -> dict[str, tuple[Any, Any]]:
+    """The leaves in which two settings differ: {name: (value, other value)}."""
+    pairs = zip(_leaves(setting), _leaves(other), strict=True)
+    return {field.name: (one, two) for (_, field, one), (_, _, two) in pairs if one != two}
+
+
+def _leaves(setting: Setting) -> Iterator[tuple[str, dataclasses.Field[Any], Any]]:
+    """(part, field, value) of every leaf."""
+    for part in dataclasses.fields(setting):
+        record = getattr(setting, part.name)
+        for field in dataclasses.fields(record):
+            yield part.name, field, getattr(record, field.name)
+
+
+def _arguments(allowed: Allowed, default: Any) -> dict[str, Any]:
+    unit = f" [{allowed.unit}]" if allowed.unit else ""
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    text = f"{allowed.meaning}{unit}: {allowed} (default {shown})".replace("%", "%%")
+    if allowed.kind == "flag":
+        return {"action": argparse.BooleanOptionalAction, "help": text}
+    if allowed.kind == "choice":
+        return {"choices": allowed.choices, "help": text}
+    kinds: dict[str, Any] = {"number": float, "whole": int, "sizes": _sizes}
+    return {"type": kinds[allowed.kind], "metavar": allowed.kind.upper(), "help": text}
+
+
+def _sizes(text: str) -> Sequence[int]:
+    """`64,64` → (64, 64)."""
+    return tuple(int(part) for part in text.split(","))
+
+
+_sizes.__name__ = "sizes such as 64,64"

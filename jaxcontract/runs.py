@@ -1,0 +1,119 @@
+"""Policies on disk, and reading them back.
+
+Plain files only: JSON, and NumPy archives without pickled objects, so loading a policy never executes
+anything that its files contain.
+"""
+
+import dataclasses
+import json
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxcontract
+from jaxcontract.env import ContractEnv, EnvParams
+from jaxcontract.files import write_json
+from jaxcontract.learning.policy import Frame, Perceptron, Policy
+from jaxcontract.mechanism.networks import NetworkDistribution
+from jaxcontract.settings import Setting, setting_from_dict
+
+SCHEMA = 1
+
+
+def make_env(setting: Setting) -> tuple[ContractEnv, EnvParams]:
+    """The environment and its parameters that a setting describes."""
+    env = ContractEnv(**dataclasses.asdict(setting.options))
+    distribution = NetworkDistribution.equal_bands(env.num_types)
+    numbers = dataclasses.asdict(setting.numbers)
+    return env, EnvParams(system=setting.system, distribution=distribution, **numbers)
+
+
+def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Setting) -> None:
+    """Write one policy per seed: `policy.json` and `seed-<seed>.npz` in `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for seed, policy in policies.items():
+        temporary = directory / f"seed-{seed}.npz.tmp"
+        with temporary.open("wb") as file:
+            np.savez(file, **_arrays(policy))
+        temporary.replace(directory / f"seed-{seed}.npz")
+    head = {
+        "schema": SCHEMA,
+        "jaxcontract": jaxcontract.__version__,
+        "seeds": list(policies),
+        "setting": setting.as_dict(),
+    }
+    write_json(directory / "policy.json", head)
+
+
+def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> Policy:
+    """Read back a policy that a run has saved: `load_policy("runs/…/policy")`.
+
+    seed: which of the run's seeds; by default its first.
+
+    Raises:
+        ValueError: one line naming the file and what is wrong with it.
+    """
+    setting, seeds = _read_head(Path(directory))
+    seed = seeds[0] if seed is None else seed
+    if seed not in seeds:
+        raise ValueError(f"{directory}: has no policy of seed {seed}; it has {seeds}")
+    path = Path(directory) / f"seed-{seed}.npz"
+    template = _template(setting)
+    expected = _arrays(template)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: cannot be read as a policy ({error})") from None
+    if arrays.keys() != expected.keys():
+        raise ValueError(f"{path}: does not hold the arrays of a policy of this setting")
+    for name, array in arrays.items():
+        shape, dtype = expected[name].shape, expected[name].dtype
+        if array.shape != shape or array.dtype != dtype:
+            raise ValueError(f"{path}: {name} is {array.dtype}{array.shape}, not {dtype}{shape}")
+    leaves = [jnp.asarray(arrays[name]) for name in expected]
+    return jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def load_env(directory: str | os.PathLike[str]) -> tuple[ContractEnv, EnvParams]:
+    """The environment that the policies in `directory` were trained in."""
+    return make_env(_read_head(Path(directory))[0])
+
+
+def _read_head(directory: Path) -> tuple[Setting, Sequence[int]]:
+    path = directory / "policy.json"
+    try:
+        head = json.loads(path.read_text("utf-8"))
+        if head["schema"] != SCHEMA:
+            raise ValueError(f"schema {head['schema']!r}, this version reads {SCHEMA}")
+        return setting_from_dict(head["setting"]), [int(seed) for seed in head["seeds"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: cannot be read as a policy's description ({error})") from None
+
+
+def _template(setting: Setting) -> Policy:
+    """A policy of the right structure, shapes and dtypes."""
+    num_actions = 2 * setting.options.num_types
+    num_inputs = num_actions + 4
+    network = Perceptron(setting.ppo.hidden_sizes, num_actions)
+    inputs = jax.ShapeDtypeStruct((1, num_inputs), jnp.float32)
+    weights = jax.eval_shape(network.init, jax.random.key(0), inputs)
+    one_input, one_action = (jnp.zeros(size, jnp.float32) for size in (num_inputs, num_actions))
+    return Policy(
+        weights=weights,
+        log_std=one_action,
+        frame=Frame(center=one_input, width=one_input, low=one_action, high=one_action),
+        hidden_sizes=setting.ppo.hidden_sizes,
+    )
+
+
+def _arrays(policy: Policy) -> dict[str, Any]:
+    """The leaves of a policy under their paths, in order: {"weights/params/Dense_0/bias": …}."""
+    leaves, _ = jax.tree.flatten_with_path(policy)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

@@ -1,0 +1,94 @@
+"""What a training run is, short of its seeds: a plain record that goes to and from JSON. No JAX."""
+
+import dataclasses
+from typing import Any, TypeVar
+
+from jaxcontract.fields import Record
+from jaxcontract.learning.config import PPOConfig
+from jaxcontract.mechanism.system import System
+from jaxcontract.rules import EnvNumbers, EnvOptions
+
+R = TypeVar("R")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Setting(Record):
+    """The game that is played and the learner that plays it. Equal settings make equal runs."""
+
+    options: EnvOptions = dataclasses.field(default_factory=EnvOptions)
+    numbers: EnvNumbers = dataclasses.field(default_factory=EnvNumbers)
+    system: System = dataclasses.field(default_factory=System)
+    ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nested plain values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+
+# What the paper leaves out is filled in as the README's table says.
+_PAPER = PPOConfig(
+    num_updates=2000,
+    parallel_rounds=1,
+    rollout_length=512,
+    epochs=10,
+    minibatches=1,
+    estimator="paper",
+    normalize_advantages=False,
+    learning_rate=1e-4,
+    final_learning_rate=1e-4,
+    discount=0.95,
+    trace_decay=1.0,
+    clip_range=0.2,
+    max_gradient_norm=1e9,
+)
+
+_RAW = PPOConfig(num_updates=2000)
+
+PRESETS = {
+    "default": Setting(),
+    "raw": Setting(options=EnvOptions(actions="raw"), ppo=_RAW),
+    "paper": Setting(options=EnvOptions(actions="raw", reward="paper"), ppo=_PAPER),
+}
+PRESET_MEANINGS = {
+    "default": "feasible actions and centred reward: finds the optimum",
+    "raw": "raw actions and centred reward, with the budget that they need",
+    "paper": "Algorithm 1 as printed: raw actions, reward (13), N = 512, one round after another",
+}
+
+
+def setting_from_dict(values: Any) -> Setting:
+    """The inverse of `Setting.as_dict`, from JSON.
+
+    Raises:
+        ValueError: on a field that is unknown, or not what its record allows.
+    """
+    return _record_from_dict(Setting, values, "setting")
+
+
+def change(setting: Setting, changes: dict[str, Any]) -> Setting:
+    """A setting with some leaves changed, each named by its field: `{"num_types": 8}`.
+
+    Field names are unique across the setting's records. Raises ValueError as the records do.
+    """
+    parts = {}
+    for part in dataclasses.fields(setting):
+        record = getattr(setting, part.name)
+        own = {field.name for field in dataclasses.fields(record)} & changes.keys()
+        parts[part.name] = record.replace(**{name: changes[name] for name in own})
+    return Setting(**parts)
+
+
+def _record_from_dict(cls: type[R], values: Any, where: str) -> R:
+    if not isinstance(values, dict):
+        raise ValueError(f"{where} = {values!r}: must be an object of named values")
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ValueError(f"{where}.{unknown[0]}: unknown; known are {', '.join(fields)}")
+    built = {}
+    for name, value in values.items():
+        inner: Any = fields[name].type
+        if dataclasses.is_dataclass(inner):
+            value = _record_from_dict(inner, value, f"{where}.{name}")  # type: ignore[arg-type]
+        built[name] = tuple(value) if isinstance(value, list) else value
+    return cls(**built)

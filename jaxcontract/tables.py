@@ -1,0 +1,81 @@
+"""Results as tables that a person reads in a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from rich.table import Table
+
+from jaxcontract.env import ContractEnv, EnvParams
+from jaxcontract.evaluation import Report
+from jaxcontract.learning.policy import Policy
+from jaxcontract.mechanism.incentives import centred_utility
+from jaxcontract.mechanism.networks import observe, printed_states
+from jaxcontract.mechanism.optimum import optimal_contract
+from jaxcontract.statistics import bootstrap_interval
+
+MEASURES = {
+    "feasible": ("feasible", "{:.5f}"),
+    "regret": ("mean regret", "{:.5f}"),
+    "worst_regret": ("worst regret", "{:.3f}"),
+    "screening_gap": ("screening gap", "{:.2%}"),
+    "max_violation": ("max violation", "{:.1e}"),
+    "reward": ("reward (13)", "{:.3f}"),
+}
+
+
+def seeds_table(seeds: Sequence[int], reports: Sequence[Report], references: Mapping[str, Report]) -> Table:
+    """A row for each seed, the mean with its interval, and the schemes that need no learning."""
+    first = reports[0]
+    table = _table(
+        f"On {first.num_states:,} unseen states (mean optimum U_B* = {first.optimum:.3f})",
+        ["seed", *(title for title, _ in MEASURES.values())],
+    )
+    for seed, report in zip(seeds, reports, strict=True):
+        table.add_row(str(seed), *_cells(report))
+    table.add_section()
+    columns = {name: np.array([getattr(report, name) for report in reports]) for name in MEASURES}
+    table.add_row("mean", *(_cell(name, float(np.mean(values))) for name, values in columns.items()))
+    intervals = {name: bootstrap_interval(values) for name, values in columns.items()}
+    for label, end in (("95 % from", 0), ("to", 1)):
+        table.add_row(label, *(_cell(name, interval[end]) for name, interval in intervals.items()))
+    table.add_section()
+    for name, report in references.items():
+        table.add_row(name, *_cells(report))
+    return table
+
+
+def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) -> Table:
+    """The contract of the paper's three printed states: learned beside exact, item by item. K = 2."""
+    table = _table(
+        "The paper's printed states: learned and exact items",
+        ["state", "type", "f learned", "f exact", "r learned", "r exact", "regret"],
+    )
+    states = printed_states()
+    for index in range(3):
+        state = jax.tree.map(lambda leaf, index=index: leaf[index], states)
+        learned = env.contract(state, policy(observe(params.system, state)), params)
+        exact = optimal_contract(params.system, state)
+        utilities = [centred_utility(params.system, state, c) for c in (exact, learned)]
+        for k in range(2):
+            items = (learned.frequency, exact.frequency, learned.payment, exact.payment)
+            regret = f"{float(utilities[0] - utilities[1]):.5f}" if k == 0 else ""
+            numbers = (f"{float(item[k]):.5f}" for item in items)
+            table.add_row(str(index + 1) if k == 0 else "", str(k + 1), *numbers, regret)
+    return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _cells(report: Report) -> list[str]:
+    return [_cell(name, getattr(report, name)) for name in MEASURES]
+
+
+def _cell(name: str, value: Any) -> str:
+    return MEASURES[name][1].format(value) if np.isfinite(value) else "-"

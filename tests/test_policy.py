@@ -1,0 +1,243 @@
+"""The Gaussian against SciPy, the frame between spaces and network, and the policy's shapes."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.stats
+
+from jaxcontract.learning.config import PPOConfig
+from jaxcontract.learning.policy import (
+    Frame,
+    gaussian_entropy,
+    gaussian_log_prob,
+    gaussian_sample,
+    make_frame,
+)
+from jaxcontract.learning.ppo import init_learner
+from jaxcontract.spaces import Box
+
+MEAN = np.array([0.5, -2.0, 0.0])
+STD = np.array([0.3, 1.0, 5.0])
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 4, 3)])
+def test_log_prob_is_that_of_independent_normals(shape):
+    value = np.random.default_rng(0).normal(size=shape) * 3
+    mean = np.random.default_rng(1).normal(size=shape)
+    result = gaussian_log_prob(jnp.asarray(value), jnp.asarray(mean), jnp.log(STD))
+    expected = scipy.stats.norm.logpdf(value, mean, STD).sum(axis=-1)
+    assert result.shape == shape[:-1]
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("log_std", [-10.0, 0.0, 2.0])
+def test_log_prob_stays_finite_over_the_range_of_deviations(log_std):
+    std = np.exp(log_std)
+    value = jnp.array([[0.0], [5 * std], [-5 * std]])
+    result = gaussian_log_prob(value, jnp.zeros((3, 1)), jnp.array([log_std]))
+    expected = scipy.stats.norm.logpdf(np.asarray(value), 0.0, std)[:, 0]
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.usefixtures("float64")
+def test_entropy_is_that_of_independent_normals():
+    result = gaussian_entropy(jnp.log(STD))
+    assert result.shape == ()
+    np.testing.assert_allclose(result, sum(scipy.stats.norm.entropy(0, std) for std in STD), atol=1e-12)
+
+
+def test_samples_have_the_gaussians_law():
+    count = 40_000
+    mean = jnp.broadcast_to(jnp.asarray(MEAN, jnp.float32), (count, 3))
+    sample = np.asarray(gaussian_sample(jax.random.key(0), mean, jnp.log(jnp.asarray(STD, jnp.float32))))
+    np.testing.assert_array_less(np.abs(sample.mean(axis=0) - MEAN), 5 * STD / np.sqrt(count))
+    np.testing.assert_allclose(sample.std(axis=0), STD, rtol=0.02)
+    correlation = np.corrcoef(sample.T) - np.eye(3)
+    assert np.abs(correlation).max() < 0.03
+    for k in range(3):
+        assert scipy.stats.kstest(sample[:, k], "norm", args=(MEAN[k], STD[k])).pvalue > 1e-3
+
+
+def test_different_keys_give_different_samples():
+    mean, log_std = jnp.zeros((5, 2)), jnp.zeros(2)
+    one, same, other = (gaussian_sample(jax.random.key(seed), mean, log_std) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert np.all(one != other)
+
+
+def frame_of(low, high):
+    """A frame of actions between `low` and `high`, and one plain observation."""
+    low, high = jnp.asarray(low), jnp.asarray(high)
+    return make_frame(Box(-1.0, 1.0, (1,)), Box(low, high, low.shape))
+
+
+def test_actions_lie_in_the_box():
+    frame = frame_of([0.0, -3.0, 10.0], [1.0, -1.0, 11.0])
+    raw = 3 * jax.random.normal(jax.random.key(0), (500, 3))
+    action = frame.action(raw)
+    assert action.shape == raw.shape
+    assert np.all(action > frame.low.reshape(1, 3))
+    assert np.all(action < frame.high.reshape(1, 3))
+    far = frame.action(jnp.array([[-1e4] * 3, [1e4] * 3]))
+    np.testing.assert_array_equal(far, [[0.0, -3.0, 10.0], [1.0, -1.0, 11.0]])
+
+
+def test_raw_zero_is_the_middle_of_the_box_and_actions_rise_with_raw():
+    frame = frame_of([0.0, -3.0], [1.0, -1.0])
+    np.testing.assert_allclose(frame.action(jnp.zeros(2)), [0.5, -2.0], rtol=1e-6)
+    raw = jnp.linspace(-6, 6, 50)[:, None] * jnp.ones((1, 2))
+    assert np.all(np.diff(frame.action(raw), axis=0) > 0)
+
+
+def test_unbounded_actions_are_left_as_they_are():
+    frame = frame_of([-jnp.inf, 0.0], [jnp.inf, 1.0])
+    raw = jnp.array([[-7.0, 0.0], [123.0, 0.0]])
+    np.testing.assert_array_equal(frame.action(raw), [[-7.0, 0.5], [123.0, 0.5]])
+
+
+def test_gradients_through_the_frame_are_finite():
+    frame = frame_of([-jnp.inf, 0.0], [jnp.inf, 1.0])
+    gradient = jax.grad(lambda raw: jnp.sum(frame.action(raw)))(jnp.array([2.0, 0.0]))
+    np.testing.assert_allclose(gradient, [1.0, 0.25], rtol=1e-6)
+
+
+def test_observations_are_scaled_to_plus_minus_one():
+    low, high = jnp.array([0.0, -5.0, 100.0]), jnp.array([1.0, 5.0, 104.0])
+    frame = make_frame(Box(low, high, (3,)), Box(0.0, 1.0, (2,)))
+    np.testing.assert_allclose(frame.scale(low), [-1, -1, -1], rtol=1e-6)
+    np.testing.assert_allclose(frame.scale(high), [1, 1, 1], rtol=1e-6)
+    middle = jnp.broadcast_to(0.5 * (low + high), (2, 4, 3))
+    np.testing.assert_allclose(frame.scale(middle), np.zeros((2, 4, 3)), atol=1e-6)
+
+
+def test_dimensions_without_width_are_only_moved():
+    low, high = jnp.array([40.0, -jnp.inf, 0.0]), jnp.array([40.0, jnp.inf, jnp.inf])
+    frame = make_frame(Box(low, high, (3,)), Box(0.0, 1.0, (1,)))
+    np.testing.assert_array_equal(frame.scale(jnp.array([40.0, 3.0, 7.0])), [0.0, 3.0, 7.0])
+    assert all(np.all(np.isfinite(part)) for part in (frame.center, frame.width))
+
+
+def test_scalar_bounds_hold_for_every_dimension():
+    frame = make_frame(Box(0.0, 2.0, (3,)), Box(-1.0, 1.0, (2,)))
+    assert [part.shape for part in (frame.center, frame.width, frame.low, frame.high)] == [
+        (3,),
+        (3,),
+        (2,),
+        (2,),
+    ]
+    np.testing.assert_array_equal(frame.scale(jnp.array([0.0, 1.0, 2.0])), [-1.0, 0.0, 1.0])
+
+
+def squashed_density(frame, action, mean, std):
+    """The density of `frame.action(raw)`, raw ~ N(mean, std), from its own slope by differences."""
+    low, high = float(frame.low[0]), float(frame.high[0])
+    share = (action - low) / (high - low)
+    raw = np.log(share) - np.log1p(-share)
+    step = 1e-5
+    higher, lower = (float(frame.action(jnp.array([raw + move]))[0]) for move in (step, -step))
+    return scipy.stats.norm.pdf(raw, mean, std) * 2 * step / (higher - lower), raw
+
+
+@pytest.mark.usefixtures("float64")
+def test_the_frame_turns_a_gaussian_into_a_density_over_the_box():
+    frame = frame_of([2.0], [5.0])
+    total, _ = scipy.integrate.quad(lambda a: squashed_density(frame, a, 0.3, 0.8)[0], 2.0, 5.0, limit=200)
+    np.testing.assert_allclose(total, 1.0, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("action", [2.01, 2.9, 3.5, 4.7, 4.99])
+def test_the_ratio_of_densities_is_the_same_before_and_after_the_frame(action):
+    frame = frame_of([2.0], [5.0])
+    new, raw = squashed_density(frame, action, 0.3, 0.8)
+    old, _ = squashed_density(frame, action, -0.2, 1.1)
+    log_ratio = gaussian_log_prob(jnp.array([raw]), jnp.array([0.3]), jnp.log(jnp.array([0.8])))
+    log_ratio -= gaussian_log_prob(jnp.array([raw]), jnp.array([-0.2]), jnp.log(jnp.array([1.1])))
+    np.testing.assert_allclose(np.exp(log_ratio), new / old, rtol=1e-9)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spaces:
+    """An environment of which only the spaces are ever asked, and one first observation."""
+
+    def reset(self, key, params):
+        del key, params
+        return jnp.zeros(3), jnp.asarray(0)
+
+    def observation_space(self, params):
+        del params
+        return Box(-2.0, 2.0, (3,))
+
+    def action_space(self, params):
+        del params
+        return Box(jnp.array([0.0, -jnp.inf]), jnp.array([1.0, jnp.inf]), (2,))
+
+
+@pytest.fixture(scope="module")
+def policy():
+    """A policy whose actions depend on what it sees: fresh weights, shaken."""
+    config = PPOConfig(parallel_rounds=8, minibatches=1, hidden_sizes=(8,), initial_std=0.5)
+    fresh = init_learner(jax.random.key(0), Spaces(), None, config).policy
+    leaves, structure = jax.tree.flatten(fresh.weights)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    shaken = [leaf + jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
+    return dataclasses.replace(fresh, weights=jax.tree.unflatten(structure, shaken))
+
+
+def test_a_fresh_policy_starts_in_the_middle_with_the_deviation_asked_for():
+    config = PPOConfig(parallel_rounds=8, minibatches=1, hidden_sizes=(8,), initial_std=0.25)
+    fresh = init_learner(jax.random.key(0), Spaces(), None, config).policy
+    np.testing.assert_allclose(fresh(jnp.ones(3)), [0.5, 0.0], atol=0.05)
+    np.testing.assert_allclose(jnp.exp(fresh.log_std), [0.25, 0.25], rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch", [(), (5,), (4, 5)])
+def test_a_policy_takes_one_observation_or_many(policy, batch):
+    observation = jax.random.uniform(jax.random.key(2), (*batch, 3), minval=-2, maxval=2)
+    action = policy(observation)
+    sample = policy.sample(jax.random.key(3), observation)
+    assert action.shape == sample.shape == policy.mean(observation).shape == (*batch, 2)
+    alone = jax.lax.map(policy, observation.reshape(-1, 3))
+    np.testing.assert_allclose(action.reshape(-1, 2), alone, rtol=1e-5, atol=1e-6)
+    assert np.all((action[..., 0] > 0) & (action[..., 0] < 1))
+
+
+def test_different_observations_get_different_actions(policy):
+    one, other = policy(jnp.array([[-1.0, 0.5, 2.0], [1.0, -0.5, 0.0]]))
+    assert np.all(np.abs(one - other) > 1e-3)
+
+
+def test_the_mode_is_the_framed_mean(policy):
+    observation = jnp.array([0.3, -1.0, 1.5])
+    np.testing.assert_array_equal(policy(observation), policy.frame.action(policy.mean(observation)))
+
+
+def test_with_a_tiny_deviation_samples_are_the_mode(policy):
+    observation = jax.random.uniform(jax.random.key(2), (6, 3), minval=-2, maxval=2)
+    sure = dataclasses.replace(policy, log_std=jnp.full(2, -10.0))
+    sample = sure.sample(jax.random.key(0), observation)
+    np.testing.assert_allclose(sample, sure(observation), rtol=0, atol=1e-3)
+    spread = policy.sample(jax.random.key(0), observation) - policy(observation)
+    assert np.abs(spread).max() > 0.1
+
+
+def test_samples_spread_around_the_mode_by_the_deviation(policy):
+    observation = jnp.broadcast_to(jnp.array([0.3, -1.0, 1.5]), (20_000, 3))
+    sample = policy.sample(jax.random.key(0), observation)[:, 1]
+    np.testing.assert_allclose(np.mean(sample), policy(observation[0])[1], atol=0.02)
+    np.testing.assert_allclose(np.std(sample), 0.5, rtol=0.03)
+
+
+def test_a_policy_is_a_pytree_that_survives_jit_and_vmap(policy):
+    observation = jax.random.uniform(jax.random.key(2), (6, 3), minval=-2, maxval=2)
+    act = jax.jit(lambda policy, observation: policy(observation))
+    np.testing.assert_allclose(act(policy, observation), policy(observation), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(jax.vmap(policy)(observation), policy(observation), rtol=1e-5, atol=1e-6)
+    rebuilt = jax.tree.unflatten(*reversed(jax.tree.flatten(policy)))
+    np.testing.assert_array_equal(rebuilt(observation), policy(observation))
+    assert isinstance(policy.frame, Frame)
