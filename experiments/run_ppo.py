@@ -180,8 +180,7 @@ def announce(console: Any, request: Request, device: str) -> None:
 
 def configuration(request: Request, device: str) -> dict[str, Any]:
     """What made this run, for `config.json`."""
-    import jax
-    import jaxlib
+    from importlib.metadata import version
 
     import jaxcontract
 
@@ -194,8 +193,7 @@ def configuration(request: Request, device: str) -> dict[str, Any]:
         "device": device,
         "versions": {
             "jaxcontract": jaxcontract.__version__,
-            "jax": jax.__version__,
-            "jaxlib": jaxlib.__version__,
+            **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax")},
             "python": sys.version.split()[0],
         },
     }

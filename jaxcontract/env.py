@@ -152,13 +152,19 @@ def _paper_reward(
 def _centred_reward(
     network: NetworkState, contract: Contract, certificate: Certificate, params: EnvParams
 ) -> jax.Array:
-    """The centred utility with f brought into its bounds, less the price of every violation."""
+    """The centred utility with f brought into its bounds, less the price of every violation.
+
+    A slack below the safety margin counts as missed by the difference, so that a learner whose
+    actions are a little off its aim still lands inside.
+    """
     system = params.system
     inside = jnp.clip(contract.frequency, system.min_frequency, system.max_frequency)
     utility = centred_utility(system, network, contract.replace(frequency=inside))
+    margin = params.safety_margin
+    others = ~jnp.eye(len(certificate.ir_slack), dtype=bool)  # no type envies itself
     missed = (
-        jnp.sum(jnp.maximum(0.0, -certificate.ir_slack))
-        + jnp.sum(jnp.maximum(0.0, -certificate.ic_slack))
+        jnp.sum(jnp.maximum(0.0, margin - certificate.ir_slack))
+        + jnp.sum(jnp.maximum(0.0, margin - certificate.ic_slack), where=others)
         + jnp.sum(jnp.abs(contract.frequency - inside))
     )
     defined = jnp.isfinite(utility)

@@ -17,7 +17,7 @@ from jaxcontract.mechanism.optimum import optimal_contract, pooled_contract
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 
 UNSEEN = 20_000  # states, enough for a standard error of a mean regret near 1 % of its spread
-BLOCK = 1024  # states judged side by side, which bounds the memory of the [K, K] tables
+BLOCK = 1024  # states computed side by side: one compiled program for any number of them, and bounded memory
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,15 +70,16 @@ def unseen_states(
     distribution: NetworkDistribution, num_states: int = UNSEEN, *, seed: int = 2**31 - 1
 ) -> NetworkState:
     """Network states [N, ...] that no training draws: a stream of their own, the same every time."""
-    keys = jax.random.split(jax.random.key(seed), num_states)
-    return jax.jit(jax.vmap(sample_network, in_axes=(0, None)))(keys, distribution)
+    numbers = np.arange(num_states, dtype=np.uint32)
+    states: NetworkState = _in_blocks(_sample, numbers, jax.random.key(seed), distribution)
+    return states
 
 
 def make_yardstick(system: System, states: NetworkState) -> Yardstick:
     """Solve every state [N, ...] exactly, once, so that many policies can be held against it."""
     system, states = _in_float64((system, states))
     with jax.enable_x64(True):
-        optimum, pooled = jax.device_get(_solve(system, states))
+        optimum, pooled = _in_blocks(_solve, states, system)
     return Yardstick(system=system, states=states, optimum=optimum, pooled=pooled)
 
 
@@ -107,9 +108,14 @@ def evaluate(
         states = unseen_states(params.distribution)
     yardstick = states if isinstance(states, Yardstick) else make_yardstick(params.system, states)
     traceable = policy if isinstance(policy, Policy) else jax.tree_util.Partial(policy)
-    inputs = jax.tree.map(lambda leaf: jnp.asarray(leaf, float), yardstick.states)
-    contracts = _offer(traceable, env, params, inputs)
+    contracts = offer(traceable, env, params, yardstick.states)
     return judge(contracts, yardstick, penalty=params.penalty, tolerance=params.tolerance)
+
+
+def offer(policy: Any, env: ContractEnv, params: EnvParams, states: NetworkState) -> Contract:
+    """The contracts [N, K] that a policy, a pytree, offers in network states [N, ...]."""
+    contracts: Contract = _in_blocks(partial(_offer, env), _in_default_precision(states), policy, params)
+    return contracts
 
 
 def judge(
@@ -118,8 +124,8 @@ def judge(
     """Measure contracts [N, K], one for each of the yardstick's states."""
     contracts, tolerance = _in_float64((contracts, tolerance))
     with jax.enable_x64(True):
-        measured = _measure(yardstick.system, yardstick.states, contracts, tolerance)
-        feasible, violation, utility, own = jax.device_get(measured)
+        pairs = yardstick.states, contracts
+        feasible, violation, utility, own = _in_blocks(_measure, pairs, yardstick.system, tolerance)
     regrets = np.where(feasible, yardstick.optimum - utility, np.nan)
     worth = np.sum((yardstick.optimum - yardstick.pooled)[feasible])
     return Report(
@@ -137,37 +143,78 @@ def judge(
     )
 
 
+def scheme_contracts(scheme: Callable[[System, NetworkState], Contract], yardstick: Yardstick) -> Contract:
+    """The contracts [N, K] of a scheme such as `optimal_contract` in every state, in float64."""
+    with jax.enable_x64(True):
+        contracts: Contract = _in_blocks(partial(_scheme, scheme), yardstick.states, yardstick.system)
+    return contracts
+
+
 def random_contracts(env: ContractEnv, params: EnvParams, states: NetworkState, *, seed: int = 0) -> Contract:
     """Contracts [N, K] of random actions: uniform in the raw box, or random feasible ones."""
-    space = env.action_space(params)
-    keys = jax.random.split(jax.random.key(seed), np.shape(states.max_aoi)[0])
-    actions = jax.vmap(space.sample)(keys)
-    return jax.vmap(env.contract, in_axes=(0, 0, None))(states, actions, params)
+    numbers = np.arange(np.shape(states.max_aoi)[0], dtype=np.uint32)
+    pairs = numbers, _in_default_precision(states)
+    contracts: Contract = _in_blocks(partial(_random, env), pairs, jax.random.key(seed), params)
+    return contracts
 
 
-@partial(jax.jit, static_argnames="env")
-def _offer(policy: Any, env: ContractEnv, params: EnvParams, states: NetworkState) -> Contract:
+def _in_blocks(function: Callable[..., Any], batch: Any, *shared: Any) -> Any:
+    """`function(batch, *shared)` of a batch [N, ...], a block at a time: NumPy arrays [N, ...].
+
+    The last block is filled up with copies of its last row.
+    """
+    size = len(jax.tree.leaves(batch)[0])
+    parts = []
+    for start in range(0, size, BLOCK):
+        rows = np.minimum(np.arange(start, start + BLOCK), size - 1)
+        block = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[rows], batch)
+        parts.append(jax.device_get(function(block, *shared)))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:size], *parts)
+
+
+@jax.jit
+def _sample(numbers: jax.Array, key: jax.Array, distribution: NetworkDistribution) -> NetworkState:
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
+    return jax.vmap(sample_network, in_axes=(0, None))(keys, distribution)
+
+
+@partial(jax.jit, static_argnums=0)
+def _offer(env: ContractEnv, states: NetworkState, policy: Any, params: EnvParams) -> Contract:
     def one(state):
         return env.contract(state, policy(observe(params.system, state)), params)
 
     return jax.vmap(one)(states)
 
 
+@partial(jax.jit, static_argnums=0)
+def _scheme(scheme: Any, states: NetworkState, system: System) -> Contract:
+    contracts: Contract = jax.vmap(scheme, in_axes=(None, 0))(system, states)
+    return contracts
+
+
+@partial(jax.jit, static_argnums=0)
+def _random(env: ContractEnv, pairs: Any, key: jax.Array, params: EnvParams) -> Contract:
+    def one(number, state):
+        action = env.action_space(params).sample(jax.random.fold_in(key, number))
+        return env.contract(state, action, params)
+
+    return jax.vmap(one)(*pairs)
+
+
 @jax.jit
-def _solve(system: System, states: NetworkState) -> tuple[jax.Array, jax.Array]:
+def _solve(states: NetworkState, system: System) -> tuple[jax.Array, jax.Array]:
     def one(state):
         return (
             station_utility(system, state, optimal_contract(system, state)),
             station_utility(system, state, pooled_contract(system, state)),
         )
 
-    return jax.lax.map(one, states, batch_size=BLOCK)
+    return jax.vmap(one)(states)
 
 
 @jax.jit
-def _measure(system: System, states: NetworkState, contracts: Contract, tolerance: jax.Array) -> Any:
-    def one(pair):
-        state, contract = pair
+def _measure(pairs: Any, system: System, tolerance: jax.Array) -> Any:
+    def one(state, contract):
         certificate = certify(system, state, contract, tolerance)
         return (
             certificate.feasible,
@@ -176,12 +223,18 @@ def _measure(system: System, states: NetworkState, contracts: Contract, toleranc
             jnp.diagonal(device_utilities(state, contract)),
         )
 
-    return jax.lax.map(one, (states, contracts), batch_size=BLOCK)
+    return jax.vmap(one)(*pairs)
 
 
 def _in_float64(tree: Any) -> Any:
     """The same records around NumPy arrays of double precision."""
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
+
+
+def _in_default_precision(tree: Any) -> Any:
+    """The same records around NumPy arrays of the precision that JAX now computes in."""
+    dtype = jnp.result_type(float)
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), tree)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -9,11 +9,13 @@ import jax
 import numpy as np
 
 from jaxcontract.env import ContractEnv, EnvParams
-from jaxcontract.evaluation import Report, Yardstick, evaluate, judge, random_contracts
+from jaxcontract.evaluation import Report, Yardstick, evaluate, judge, random_contracts, scheme_contracts
 from jaxcontract.learning.policy import Policy
 from jaxcontract.learning.ppo import Learner
 from jaxcontract.learning.seeds import Training
 from jaxcontract.mechanism.optimum import pooled_contract
+
+LONGEST_WAIT = 1.0  # seconds between looks at the host, where Ctrl-C is heard
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,21 +73,26 @@ def measured_training(
 
     Measuring reads the learners and changes nothing in them: with other points, the same results.
     """
-    learners, seconds = training.start(), 0.0
-    marks = np.linspace(0, num_updates, num_points + 1).round().astype(int).tolist()
-    metrics: dict[str, Any] = {}
-    for begin, end in zip([0, *marks], marks, strict=False):
-        if end > begin:
+    learners, seconds, done = training.start(), 0.0, 0
+    for mark in np.linspace(0, num_updates, num_points + 1).round().astype(int).tolist():
+        sums: dict[str, Any] = {}
+        begun = done
+        while done < mark:
+            pace = done / seconds if done else 1.0
+            count = min(mark - done, max(1, int(LONGEST_WAIT * pace)))
             started = time.perf_counter()
-            learners, metrics = jax.block_until_ready(training.advance(learners, end - begin))
+            learners, metrics = jax.block_until_ready(training.advance(learners, count))
             seconds += time.perf_counter() - started
+            done += count
+            for name, value in metrics.items():
+                sums[name] = sums.get(name, 0.0) + count * np.asarray(value)[:num_seeds]
         policies = _policies(learners, num_seeds)
         yield Point(
-            update=end,
-            env_steps=end * training.batch_size,
+            update=done,
+            env_steps=done * training.batch_size,
             train_seconds=seconds,
             reports=[evaluate(policy, env, params, states=yardstick) for policy in policies],
-            metrics={name: np.asarray(value)[:num_seeds] for name, value in metrics.items()},
+            metrics={name: total / (done - begun) for name, total in sums.items()},
             policies=policies,
         )
 
@@ -99,7 +106,7 @@ def _policies(learners: Learner, num_seeds: int) -> list[Policy]:
 def reference_reports(params: EnvParams, yardstick: Yardstick) -> dict[str, Report]:
     """What no learner is needed for: the best pooled item, random feasible contracts, random ones."""
     num_types = yardstick.states.device_types.shape[-1]
-    contracts = {"pooled": jax.vmap(pooled_contract, (None, 0))(yardstick.system, yardstick.states)}
+    contracts = {"pooled": scheme_contracts(pooled_contract, yardstick)}
     for name, actions in (("random feasible", "feasible"), ("random", "raw")):
         env = ContractEnv(num_types=num_types, actions=actions)
         contracts[name] = random_contracts(env, params, yardstick.states)

@@ -17,6 +17,7 @@ class Allowed:
 
     kind: str
     meaning: str
+    static: bool
     unit: str = ""
     low: float = -math.inf
     high: float = math.inf
@@ -41,37 +42,40 @@ class Allowed:
             return value.ndim == 0 and value.dtype == bool
         if value.dtype.kind not in ("iu" if self.kind in ("whole", "sizes") else "iuf"):
             return False
+        wanted_rank = 1 if self.kind == "sizes" else 0
+        if value.size == 0 or (self.static and value.ndim != wanted_rank):
+            return False  # only a traced number may be an array, for a sweep
         above_low = value > self.low if self.above else value >= self.low
         return bool(np.all(np.isfinite(value) & above_low & (value <= self.high)))
 
 
 def number(default: float, meaning: str, *, static: bool = False, **range_: Any) -> Any:
     """A field for a real number, traced by JAX unless `static`."""
-    return _field(default, Allowed("number", meaning, **range_), static)
+    return _field(default, Allowed("number", meaning, static, **range_))
 
 
 def whole(default: int, meaning: str, *, static: bool = True, **range_: Any) -> Any:
     """A field for a whole number: a size, static under JAX unless said otherwise."""
-    return _field(default, Allowed("whole", meaning, **range_), static)
+    return _field(default, Allowed("whole", meaning, static, **range_))
 
 
 def choice(default: str, meaning: str, choices: tuple[str, ...]) -> Any:
     """A field for one of a few words, static under JAX."""
-    return _field(default, Allowed("choice", meaning, choices=choices), True)
+    return _field(default, Allowed("choice", meaning, True, choices=choices))
 
 
 def flag(default: bool, meaning: str) -> Any:
     """A field for a switch, static under JAX."""
-    return _field(default, Allowed("flag", meaning), True)
+    return _field(default, Allowed("flag", meaning, True))
 
 
 def sizes(default: tuple[int, ...], meaning: str, **range_: Any) -> Any:
     """A field for a tuple of whole numbers, static under JAX."""
-    return _field(default, Allowed("sizes", meaning, **range_), True)
+    return _field(default, Allowed("sizes", meaning, True, **range_))
 
 
-def _field(default: Any, allowed: Allowed, static: bool) -> Any:
-    return dataclasses.field(default=default, metadata={"allowed": allowed, "static": static})
+def _field(default: Any, allowed: Allowed) -> Any:
+    return dataclasses.field(default=default, metadata={"allowed": allowed, "static": allowed.static})
 
 
 def concrete(value: Any) -> np.ndarray | None:
@@ -92,6 +96,14 @@ def _as_array(value: Any) -> np.ndarray:
         return np.asarray(value, dtype=object)
 
 
+def traced(value: Any) -> bool:
+    """Whether JAX is tracing this value, or part of it, so that its number is not known yet."""
+    if isinstance(value, list | tuple):
+        return any(traced(item) for item in value)
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(value, jax.core.Tracer)
+
+
 def refuse(owner: str, name: str, value: Any, allowed: Any) -> ValueError:
     """The one line that bad input gets: where, what, and what is allowed."""
     shown = value.tolist() if isinstance(value, np.ndarray) else value
@@ -101,17 +113,25 @@ def refuse(owner: str, name: str, value: Any, allowed: Any) -> ValueError:
 
 
 class Record:
-    """A frozen dataclass that checks its declared fields when a person builds it."""
+    """A frozen dataclass that checks its declared fields when a person builds it.
+
+    Static fields become plain Python values, so that equal records hash alike.
+    """
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             allowed = field.metadata.get("allowed")
             given = getattr(self, field.name)
             value = concrete(given)
-            if allowed is None or (value is None and not isinstance(given, dict | set | None)):
+            if allowed is None or (value is None and not allowed.static and traced(given)):
                 continue
             if value is None or not allowed.admits(value):
-                raise refuse(type(self).__name__, field.name, given, allowed)
+                shown = given if value is None or isinstance(given, list | tuple) else value
+                raise refuse(type(self).__name__, field.name, shown, allowed)
+            if allowed.static:
+                plain = value.tolist()
+                plain = tuple(plain) if isinstance(plain, list) else plain
+                object.__setattr__(self, field.name, plain)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, checked like a new one."""

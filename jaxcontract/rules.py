@@ -23,7 +23,10 @@ class EnvNumbers(Record):
 
     penalty: Any = number(-500.0, "reward U_p of an infeasible contract (13)", high=0)
     violation_price: Any = number(
-        400.0, "centred reward lost per unit of payment by which constraints are missed", low=0
+        1000.0, "centred reward lost per unit of payment by which constraints are missed", low=0
+    )
+    safety_margin: Any = number(
+        0.0, "slack that constraints must keep to cost nothing", unit="units of payment", low=0
     )
     tolerance: Any = number(
         TOLERANCE, "violation that still counts as feasible", unit="units of payment", low=0

@@ -67,7 +67,7 @@ def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> P
     template = _template(setting)
     expected = _arrays(template)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: cannot be read as a policy ({error})") from None

@@ -42,11 +42,20 @@ _PAPER = PPOConfig(
     max_gradient_norm=1e9,
 )
 
-_RAW = PPOConfig(num_updates=2000)
+# Raw actions must learn where the constraints are: small, frequent steps keep the noise wide enough to
+# see across them, and the safety margin keeps what is learned inside.
+_RAW = PPOConfig(
+    num_updates=4000,
+    parallel_rounds=4096,
+    epochs=2,
+    minibatches=2,
+    learning_rate=5e-4,
+    clip_range=0.2,
+)
 
 PRESETS = {
     "default": Setting(),
-    "raw": Setting(options=EnvOptions(actions="raw"), ppo=_RAW),
+    "raw": Setting(options=EnvOptions(actions="raw"), numbers=EnvNumbers(safety_margin=0.002), ppo=_RAW),
     "paper": Setting(options=EnvOptions(actions="raw", reward="paper"), ppo=_PAPER),
 }
 PRESET_MEANINGS = {

@@ -18,13 +18,12 @@ class Box:
 
     def sample(self, key: jax.Array) -> jax.Array:
         """Uniform where both bounds are finite, standard normal where neither is. The key is consumed."""
-        key_uniform, key_normal = jax.random.split(key)
         bounded = jnp.isfinite(jnp.asarray(self.low)) & jnp.isfinite(jnp.asarray(self.high))
         low = jnp.where(bounded, self.low, 0.0)
         high = jnp.where(bounded, self.high, 1.0)
-        uniform = low + (high - low) * jax.random.uniform(key_uniform, self.shape)
-        normal = jax.random.normal(key_normal, self.shape)
-        return jnp.where(bounded, uniform, normal).astype(self.dtype)
+        share = jax.random.uniform(key, self.shape, minval=jnp.finfo(jnp.float32).tiny)
+        normal = jax.scipy.special.ndtri(share)
+        return jnp.where(bounded, low + (high - low) * share, normal).astype(self.dtype)
 
     def contains(self, value: jax.Array) -> jax.Array:
         """Whether every element is within the bounds."""

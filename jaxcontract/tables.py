@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from rich.table import Table
 
 from jaxcontract.env import ContractEnv, EnvParams
-from jaxcontract.evaluation import Report
+from jaxcontract.evaluation import Report, judge, make_yardstick, offer, scheme_contracts
 from jaxcontract.learning.policy import Policy
-from jaxcontract.mechanism.incentives import centred_utility
-from jaxcontract.mechanism.networks import observe, printed_states
+from jaxcontract.mechanism.networks import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.statistics import bootstrap_interval
 
@@ -52,17 +50,17 @@ def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) ->
         "The paper's printed states: learned and exact items",
         ["state", "type", "f learned", "f exact", "r learned", "r exact", "regret"],
     )
-    states = printed_states()
-    for index in range(3):
-        state = jax.tree.map(lambda leaf, index=index: leaf[index], states)
-        learned = env.contract(state, policy(observe(params.system, state)), params)
-        exact = optimal_contract(params.system, state)
-        utilities = [centred_utility(params.system, state, c) for c in (exact, learned)]
+    yardstick = make_yardstick(params.system, printed_states())
+    learned = offer(policy, env, params, yardstick.states)
+    exact = scheme_contracts(optimal_contract, yardstick)
+    report = judge(learned, yardstick, penalty=params.penalty, tolerance=params.tolerance)
+    columns = (learned.frequency, exact.frequency, learned.payment, exact.payment)
+    for state in range(3):
+        regret = report.regrets[state]
+        ends = [f"{regret:.5f}" if np.isfinite(regret) else "infeasible", ""]
         for k in range(2):
-            items = (learned.frequency, exact.frequency, learned.payment, exact.payment)
-            regret = f"{float(utilities[0] - utilities[1]):.5f}" if k == 0 else ""
-            numbers = (f"{float(item[k]):.5f}" for item in items)
-            table.add_row(str(index + 1) if k == 0 else "", str(k + 1), *numbers, regret)
+            numbers = (f"{column[state, k]:.5f}" for column in columns)
+            table.add_row("" if k else str(state + 1), str(k + 1), *numbers, ends[k])
     return table
 
 

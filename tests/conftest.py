@@ -1,7 +1,16 @@
 """Guards for every test: no silent broadcasting between ranks, the long tests only when asked for."""
 
-import jax
-import pytest
+import os
+import tempfile
+
+# Before JAX is imported: programs that two tests compile alike, in this process or in one that they
+# start, are compiled once.
+CACHE = tempfile.TemporaryDirectory(prefix="jaxcontract-tests-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

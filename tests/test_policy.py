@@ -178,11 +178,20 @@ class Spaces:
         return Box(jnp.array([0.0, -jnp.inf]), jnp.array([1.0, jnp.inf]), (2,))
 
 
+@jax.jit
+def fresh_learner(config):
+    return init_learner(jax.random.key(0), Spaces(), None, config)
+
+
+act = jax.jit(lambda policy, observation: policy(observation))
+draw = jax.jit(lambda policy, key, observation: policy.sample(key, observation))
+
+
 @pytest.fixture(scope="module")
 def policy():
     """A policy whose actions depend on what it sees: fresh weights, shaken."""
     config = PPOConfig(parallel_rounds=8, minibatches=1, hidden_sizes=(8,), initial_std=0.5)
-    fresh = init_learner(jax.random.key(0), Spaces(), None, config).policy
+    fresh = fresh_learner(config).policy
     leaves, structure = jax.tree.flatten(fresh.weights)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     shaken = [leaf + jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
@@ -191,7 +200,7 @@ def policy():
 
 def test_a_fresh_policy_starts_in_the_middle_with_the_deviation_asked_for():
     config = PPOConfig(parallel_rounds=8, minibatches=1, hidden_sizes=(8,), initial_std=0.25)
-    fresh = init_learner(jax.random.key(0), Spaces(), None, config).policy
+    fresh = fresh_learner(config).policy
     np.testing.assert_allclose(fresh(jnp.ones(3)), [0.5, 0.0], atol=0.05)
     np.testing.assert_allclose(jnp.exp(fresh.log_std), [0.25, 0.25], rtol=1e-6)
 
@@ -199,10 +208,10 @@ def test_a_fresh_policy_starts_in_the_middle_with_the_deviation_asked_for():
 @pytest.mark.parametrize("batch", [(), (5,), (4, 5)])
 def test_a_policy_takes_one_observation_or_many(policy, batch):
     observation = jax.random.uniform(jax.random.key(2), (*batch, 3), minval=-2, maxval=2)
-    action = policy(observation)
-    sample = policy.sample(jax.random.key(3), observation)
-    assert action.shape == sample.shape == policy.mean(observation).shape == (*batch, 2)
-    alone = jax.lax.map(policy, observation.reshape(-1, 3))
+    action = act(policy, observation)
+    sample = draw(policy, jax.random.key(3), observation)
+    assert action.shape == sample.shape == (*batch, 2)
+    alone = [act(policy, row) for row in observation.reshape(-1, 3)]
     np.testing.assert_allclose(action.reshape(-1, 2), alone, rtol=1e-5, atol=1e-6)
     assert np.all((action[..., 0] > 0) & (action[..., 0] < 1))
 
@@ -220,22 +229,21 @@ def test_the_mode_is_the_framed_mean(policy):
 def test_with_a_tiny_deviation_samples_are_the_mode(policy):
     observation = jax.random.uniform(jax.random.key(2), (6, 3), minval=-2, maxval=2)
     sure = dataclasses.replace(policy, log_std=jnp.full(2, -10.0))
-    sample = sure.sample(jax.random.key(0), observation)
-    np.testing.assert_allclose(sample, sure(observation), rtol=0, atol=1e-3)
-    spread = policy.sample(jax.random.key(0), observation) - policy(observation)
+    sample = draw(sure, jax.random.key(0), observation)
+    np.testing.assert_allclose(sample, act(sure, observation), rtol=0, atol=1e-3)
+    spread = draw(policy, jax.random.key(0), observation) - act(policy, observation)
     assert np.abs(spread).max() > 0.1
 
 
 def test_samples_spread_around_the_mode_by_the_deviation(policy):
     observation = jnp.broadcast_to(jnp.array([0.3, -1.0, 1.5]), (20_000, 3))
-    sample = policy.sample(jax.random.key(0), observation)[:, 1]
-    np.testing.assert_allclose(np.mean(sample), policy(observation[0])[1], atol=0.02)
+    sample = draw(policy, jax.random.key(0), observation)[:, 1]
+    np.testing.assert_allclose(np.mean(sample), act(policy, observation[0])[1], atol=0.02)
     np.testing.assert_allclose(np.std(sample), 0.5, rtol=0.03)
 
 
 def test_a_policy_is_a_pytree_that_survives_jit_and_vmap(policy):
     observation = jax.random.uniform(jax.random.key(2), (6, 3), minval=-2, maxval=2)
-    act = jax.jit(lambda policy, observation: policy(observation))
     np.testing.assert_allclose(act(policy, observation), policy(observation), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(jax.vmap(policy)(observation), policy(observation), rtol=1e-5, atol=1e-6)
     rebuilt = jax.tree.unflatten(*reversed(jax.tree.flatten(policy)))

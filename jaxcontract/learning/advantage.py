@@ -56,6 +56,8 @@ def printed_advantages(reward: jax.Array, discount: jax.Array, value: jax.Array)
 
     Printed so, the sum stops before the last reward and the last advantage is zero.
     """
+    if len(reward) == 1:
+        return jnp.zeros_like(value)
     head = advantages(reward[:-1], discount[:-1], value, trace_decay=1.0)
     return jnp.concatenate([head, jnp.zeros_like(value[-1:])])
 

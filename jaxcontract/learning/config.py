@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from jaxcontract.fields import Record, choice, concrete, flag, number, refuse, sizes, whole
+from jaxcontract.fields import Record, choice, flag, number, refuse, sizes, whole
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,10 +36,13 @@ class PPOConfig(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sizes_known = concrete(self.parallel_rounds) is not None and concrete(self.minibatches) is not None
-        if sizes_known and self.parallel_rounds % self.minibatches:
+        if self.parallel_rounds % self.minibatches:
             allowed = f"a divisor of parallel_rounds = {self.parallel_rounds}"
             raise refuse("PPOConfig", "minibatches", self.minibatches, allowed)
+
+        if self.estimator == "paper" and self.rollout_length == 1:
+            allowed = 'at least 2 with estimator = "paper", which leaves out the last reward of a rollout'
+            raise refuse("PPOConfig", "rollout_length", self.rollout_length, allowed)
 
     @property
     def batch_size(self) -> int:

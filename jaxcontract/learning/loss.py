@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+LARGEST_LOG_RATIO = 80.0  # e⁸⁰ is still finite in float32, and clipped whatever ε is
+
 
 def clipped_surrogate(log_ratio: jax.Array, advantage: jax.Array, clip_range: jax.Array | float) -> jax.Array:
     """L_C = E min(r A, g(ε, r) A), with g the ratio r kept within 1 − ε and 1 + ε  (17), (19).
@@ -12,7 +14,7 @@ def clipped_surrogate(log_ratio: jax.Array, advantage: jax.Array, clip_range: ja
 
     Returns [], to be maximised.
     """
-    ratio = jnp.exp(log_ratio)
+    ratio = jnp.exp(jnp.minimum(log_ratio, LARGEST_LOG_RATIO))
     clipped = jnp.clip(ratio, 1.0 - clip_range, 1.0 + clip_range)
     return jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxcontract.pytree import register
 
+FAR = 1e9  # some environments write "unbounded" as the largest float
 LOG_STD_RANGE = (-10.0, 2.0)  # beyond it densities leave float32
 
 
@@ -58,15 +59,17 @@ class Frame:
         return (observation - _like(self.center, observation)) / _like(self.width, observation)
 
     def action(self, raw: jax.Array) -> jax.Array:
-        """[..., A] → [..., A]: into the Box, by a sigmoid between two finite bounds.
+        """[..., A] → [..., A]: into the Box, by a sigmoid between two bounds, a softplus from one.
 
         A bijection, so densities of the raw action serve in the ratio (18): the Jacobian cancels.
         """
         low, high = _like(self.low, raw), _like(self.high, raw)
-        bounded = jnp.isfinite(low) & jnp.isfinite(high)
-        width = jnp.where(bounded, high - low, 1.0)
-        start = jnp.where(bounded, low, 0.0)
-        return jnp.where(bounded, start + width * jax.nn.sigmoid(raw), raw)
+        from_low, from_high = jnp.isfinite(low), jnp.isfinite(high)
+        start, end = jnp.where(from_low, low, 0.0), jnp.where(from_high, high, 0.0)
+        between = start + (end - start) * jax.nn.sigmoid(raw)
+        above, below = start + jax.nn.softplus(raw), end - jax.nn.softplus(-raw)
+        one_sided = jnp.where(from_low, above, jnp.where(from_high, below, raw))
+        return jnp.where(from_low & from_high, between, one_sided)
 
 
 def _like(row: jax.Array, batch: jax.Array) -> jax.Array:
@@ -74,24 +77,29 @@ def _like(row: jax.Array, batch: jax.Array) -> jax.Array:
 
 
 def make_frame(observation_space: Any, action_space: Any) -> Frame:
-    """The frame of two Boxes. A dimension of no finite width is left as it is, less its low bound."""
-    low, high = (
-        jnp.broadcast_to(jnp.asarray(bound, float), observation_space.shape)
-        for bound in (observation_space.low, observation_space.high)
-    )
+    """The frame of two Boxes.
+
+    An observation with two bounds is scaled to [−1, 1], or to 0 where they coincide; any other is
+    left as it is.
+    """
+    low, high = _bounds(observation_space)
     bounded = jnp.isfinite(low) & jnp.isfinite(high)
-    wide = bounded & (high > low)
     low, high = jnp.where(bounded, low, 0.0), jnp.where(bounded, high, 0.0)
-    action_low, action_high = (
-        jnp.broadcast_to(jnp.asarray(bound, float), action_space.shape)
-        for bound in (action_space.low, action_space.high)
-    )
+    action_low, action_high = _bounds(action_space)
     return Frame(
         center=0.5 * (low + high),
-        width=jnp.where(wide, 0.5 * (high - low), 1.0),
+        width=jnp.where(high > low, 0.5 * (high - low), 1.0),
         low=action_low,
         high=action_high,
     )
+
+
+def _bounds(space: Any) -> tuple[jax.Array, jax.Array]:
+    """The bounds of a Box, [O] each; infinite where they are so far off that they bound nothing."""
+    low, high = (
+        jnp.broadcast_to(jnp.asarray(bound, float), space.shape) for bound in (space.low, space.high)
+    )
+    return jnp.where(low < -FAR, -jnp.inf, low), jnp.where(high > FAR, jnp.inf, high)
 
 
 @register

@@ -113,11 +113,15 @@ def advance(
     shapes = jax.eval_shape(lambda: update(learner, env, params, config)[1])
     sums = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
     learner, sums = jax.lax.fori_loop(0, count, body, (learner, sums))
-    return learner, jax.tree.map(lambda total: total / count, sums)
+    return learner, jax.tree.map(lambda total: total / jnp.maximum(count, 1), sums)
 
 
 def init_learner(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> Learner:
-    """A fresh policy and critic, and B environments reset. The key is consumed."""
+    """A fresh policy and critic, and B environments reset. The key is consumed.
+
+    Call it under `jit` when the learner is to be donated: outside, an environment may hand out one
+    array twice.
+    """
     key_actor, key_critic, key_start, key_train = jax.random.split(key, 4)
     frame = make_frame(env.observation_space(params), env.action_space(params))
     env_state, observation = start(key_start, env, params, config.parallel_rounds)
@@ -224,7 +228,7 @@ def _learn(learner: Learner, batch: Batch, config: PPOConfig) -> tuple[Any, Any,
         step, optimizer_state = optimizer.update(gradient, optimizer_state)
         weights = jax.tree.map(jnp.add, weights, step)
         weights["log_std"] = jnp.clip(weights["log_std"], *LOG_STD_RANGE)
-        metrics["gradient_norm"] = optax.global_norm(gradient)
+        metrics["gradient_norm"] = optax.tree.norm(gradient)
         return (weights, optimizer_state), metrics
 
     def epoch(carry, _):
@@ -273,7 +277,7 @@ def _policy(weights: Any, learner: Learner) -> Policy:
 
 def _optimizer(config: PPOConfig, num_updates: jax.Array) -> optax.GradientTransformation:
     """Gradients clipped by their global norm, then Adam with a step size that falls linearly."""
-    progress = num_updates / config.num_updates
+    progress = jnp.minimum(1.0, num_updates / config.num_updates)
     change = config.final_learning_rate - config.learning_rate
     return optax.chain(
         optax.clip_by_global_norm(config.max_gradient_norm),

@@ -16,8 +16,8 @@ def device_utilities(state: NetworkState, contract: Contract) -> jax.Array:
 
     Returns [K, K]. Its diagonal is what each type earns under truth: the information rent.
     """
-    costs = contract.frequency / state.device_types[:, None]
-    return contract.payment - costs
+    costs = contract.frequency[None, :] / state.device_types[:, None]
+    return contract.payment[None, :] - costs
 
 
 def station_utility(system: System, state: NetworkState, contract: Contract) -> jax.Array:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.fields import Record, concrete, refuse
+from jaxcontract.fields import Record, concrete, refuse, traced
 from jaxcontract.mechanism.system import System as System
 from jaxcontract.pytree import register
 
@@ -91,7 +91,7 @@ def _finite_arrays(record: Record) -> None:
             numeric = value.dtype.kind in "iuf"
             _require(numeric and np.all(np.isfinite(value)), owner, field.name, given, "finite numbers")
             given = value
-        elif given is None or isinstance(given, dict | set):
+        elif not traced(given):
             raise refuse(owner, field.name, given, "finite numbers")
         if value is not None or isinstance(given, Sequence):
             array = jnp.asarray(given)

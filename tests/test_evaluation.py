@@ -1,0 +1,134 @@
+"""A report against its definition, and against policies whose regret is known."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxcontract as jc
+from jaxcontract.evaluation import judge, make_yardstick, random_contracts, unseen_states
+from jaxcontract.mechanism.optimum import pooled_contract
+
+STATES = 300
+
+
+@pytest.fixture(scope="module")
+def yardstick():
+    params = jc.ContractEnv().default_params
+    return make_yardstick(params.system, unseen_states(params.distribution, STATES))
+
+
+def in_float64(function, yardstick):
+    with jax.enable_x64(True):
+        return jax.vmap(function, (None, 0))(yardstick.system, yardstick.states)
+
+
+def state_of(yardstick, index):
+    return jax.tree.map(lambda leaf: leaf[index], yardstick.states)
+
+
+def test_the_optimum_has_no_regret(yardstick):
+    report = judge(in_float64(jc.optimal_contract, yardstick), yardstick)
+    assert (report.feasible, report.num_states) == (1.0, STATES)
+    np.testing.assert_allclose(report.regrets, 0, atol=1e-9)
+    assert report.reward == pytest.approx(report.optimum) == pytest.approx(report.station_utility)
+    assert report.device_utilities[0] == pytest.approx(0, abs=1e-12)
+    assert report.device_utilities[1] > 0
+
+
+def test_the_pooled_contract_is_a_screening_gap_of_one(yardstick):
+    report = judge(in_float64(pooled_contract, yardstick), yardstick)
+    assert report.screening_gap == pytest.approx(1, abs=1e-9)
+    assert report.regret == pytest.approx(np.mean(yardstick.optimum - yardstick.pooled))
+
+
+def test_infeasible_contracts_are_counted_and_never_averaged_in(yardstick):
+    contracts = in_float64(jc.optimal_contract, yardstick)
+    broken = np.arange(STATES) % 3 == 0
+    payment = np.array(contracts.payment)
+    payment[broken, 0] -= 0.01
+    with jax.enable_x64(True):
+        contracts = contracts.replace(payment=payment)
+    report = judge(contracts, yardstick, penalty=-7.0)
+    assert report.feasible == pytest.approx(2 / 3)
+    assert report.max_violation == pytest.approx(0.01)
+    assert np.isnan(report.regrets[broken]).all()
+    np.testing.assert_allclose(report.regrets[~broken], 0, atol=1e-9)
+    assert report.regret == pytest.approx(0, abs=1e-9)
+    assert report.reward == pytest.approx(np.mean(np.where(broken, -7.0, yardstick.optimum)))
+
+
+def test_without_a_feasible_contract_the_averages_are_undefined(yardstick):
+    zeros = np.zeros((STATES, 2))
+    report = judge(jc.Contract(frequency=zeros, payment=zeros), yardstick)
+    assert (report.feasible, report.reward) == (0.0, -500.0)
+    undefined = (report.regret, report.worst_regret, report.screening_gap, report.station_utility)
+    assert np.isnan(undefined).all()
+
+
+def test_regret_and_gap_follow_their_definitions(yardstick):
+    env, params = jc.ContractEnv(), jc.ContractEnv().default_params
+    contracts = random_contracts(env, params, yardstick.states)
+    report = judge(contracts, yardstick)
+    regrets = []
+    with jax.enable_x64(True):
+        for index in range(40):
+            state = state_of(yardstick, index)
+            contract = jax.tree.map(lambda leaf, i=index: np.asarray(leaf[i], np.float64), contracts)
+            best = jc.station_utility(yardstick.system, state, jc.optimal_contract(jc.System(), state))
+            regrets.append(float(best - jc.station_utility(yardstick.system, state, contract)))
+    np.testing.assert_allclose(report.regrets[:40], regrets, atol=1e-9)
+    assert report.regret == pytest.approx(np.mean(report.regrets))
+    assert report.worst_regret == report.regrets.max()
+    worth = np.sum(yardstick.optimum - yardstick.pooled)
+    assert report.screening_gap == pytest.approx(np.sum(report.regrets) / worth)
+
+
+@pytest.mark.parametrize("actions", ["feasible", "raw"])
+@pytest.mark.parametrize("num_types", [1, 2, 8])
+def test_no_feasible_contract_is_better_than_the_optimum(num_types, actions):
+    env = jc.ContractEnv(num_types=num_types, actions=actions)
+    params = env.default_params
+    yardstick = make_yardstick(params.system, unseen_states(params.distribution, 2000))
+    report = judge(random_contracts(env, params, yardstick.states), yardstick)
+    slack = params.system.num_devices * (num_types + 1) * 1e-6
+    assert np.all(report.regrets[np.isfinite(report.regrets)] >= -slack)
+    assert report.feasible == 1.0 or actions == "raw"
+
+
+def test_any_function_of_an_observation_is_a_policy(yardstick):
+    env = jc.ContractEnv()
+    report = jc.evaluate(lambda observation: observation[:4] * 0, env, states=yardstick)
+    expected = judge(jax.vmap(env.contract, (0, 0))(yardstick.states, jnp.zeros((STATES, 4))), yardstick)
+    assert report.regret == pytest.approx(expected.regret, rel=1e-4)
+
+
+def test_a_policy_sees_the_state_it_is_judged_on(yardstick):
+    env = jc.ContractEnv(actions="raw")
+
+    def exact(observation):
+        state = jc.NetworkState(
+            max_aoi=observation[2],
+            max_latency=observation[3],
+            type_probs=observation[4:6],
+            device_types=observation[6:8],
+        )
+        contract = jc.optimal_contract(jc.System(), state)
+        return jnp.concatenate([contract.frequency, contract.payment])
+
+    report = jc.evaluate(exact, env, states=yardstick)
+    assert report.feasible == 1.0
+    np.testing.assert_allclose(report.regrets, 0, atol=1e-4)
+
+
+def test_unseen_states_are_the_same_every_time_and_differ_by_seed():
+    distribution = jc.NetworkDistribution()
+    one, again = unseen_states(distribution, 10), unseen_states(distribution, 10)
+    other = unseen_states(distribution, 10, seed=3)
+    np.testing.assert_array_equal(one.type_probs, again.type_probs)
+    assert not np.array_equal(one.type_probs, other.type_probs)
+
+
+def test_evaluation_leaves_precision_as_it_was(yardstick):
+    jc.evaluate(lambda observation: 0 * observation[:4], jc.ContractEnv(), states=yardstick)
+    assert jnp.zeros(1).dtype == jnp.float32

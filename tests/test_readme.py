@@ -1,0 +1,54 @@
+"""The README's code runs, and its commands and options exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import jaxcontract as jc
+from jaxcontract.options import OneLineParser, add_setting_options
+from jaxcontract.settings import PRESETS
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_there_is_an_example_of_ten_lines():
+    first = next(block for block in BLOCKS if "optimal_contract" in block)
+    assert len([line for line in first.splitlines() if line]) <= 12
+    assert len(TEXT.splitlines()) <= 300
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_examples_run(block):
+    exec(compile(block, "README.md", "exec"), {})
+
+
+def test_scripts_and_pictures_exist():
+    for path in re.findall(r"python ([\w/]+\.py)|!\[.*?\]\(([^)]+)\)", TEXT):
+        assert (ROOT / (path[0] or path[1])).is_file(), path
+
+
+def test_options_named_are_options():
+    parser = OneLineParser()
+    add_setting_options(parser)
+    known = {option for action in parser._actions for option in action.option_strings}
+    script = (ROOT / "experiments" / "run_ppo.py").read_text("utf-8")
+    for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--long"}:
+        assert option in known or f'"{option}"' in script, option
+
+
+def test_names_in_the_table_are_on_the_face():
+    table = TEXT.split("| name | paper | what |")[1].split("\n\n")[0]
+    names = re.findall(r"`(\w+)`", re.sub(r"\|[^|]*\|[^|]*\|$", "|", table, flags=re.MULTILINE))
+    assert names
+    assert set(names) <= set(jc.__all__)
+
+
+def test_presets_described_are_the_presets():
+    assert all(f"`{name}`" in TEXT for name in PRESETS)
+    row = next(line for line in TEXT.splitlines() if line.startswith("| rounds per update"))
+    written = re.findall(r"(\d+) × (\d+)", row)
+    actual = [(str(PRESETS[name].ppo.batch_size), str(PRESETS[name].ppo.num_updates)) for name in PRESETS]
+    assert written == actual

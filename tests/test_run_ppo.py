@@ -1,0 +1,170 @@
+"""The main job from end to end, at a small size, as a person runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jaxcontract as jc
+
+SCRIPT = Path(__file__).parent.parent / "experiments" / "run_ppo.py"
+SMALL = "--num-updates 4 --parallel-rounds 64 --eval-states 200 --curve-states 50 --curve-points 2".split()
+
+
+def run(*arguments, cwd, timeout=240):
+    command = [sys.executable, str(SCRIPT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd, check=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "out"
+    done = run("--seeds", "3", "--first-seed", "5", "--out", str(out), *SMALL, cwd=out.parent)
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout
+
+
+def test_the_summary_has_its_fields(finished):
+    summary = json.loads((finished[0] / "summary.json").read_text())
+    assert set(summary) == {
+        "preset",
+        "device",
+        "num_seeds",
+        "env_steps_per_seed",
+        "compile_seconds",
+        "train_seconds",
+        "env_steps_per_second",
+        "seeds",
+        "random",
+    }
+    assert (summary["preset"], summary["num_seeds"], summary["env_steps_per_seed"]) == ("default", 3, 256)
+    assert [seed["seed"] for seed in summary["seeds"]] == [5, 6, 7]
+    for seed in summary["seeds"]:
+        measures = {"seed", "reward", "feasible", "regret", "screening_gap", "max_violation"}
+        assert set(seed) == measures
+        assert seed["feasible"] == 1.0
+        assert seed["regret"] > 0
+    assert set(summary["random"]) == {"reward", "feasible"}
+    assert summary["train_seconds"] > 0
+    assert summary["env_steps_per_second"] == pytest.approx(3 * 256 / summary["train_seconds"])
+
+
+def test_every_file_is_written_and_readable(finished):
+    out, printed = finished
+    written = {path.name for path in out.iterdir()}
+    expected = {"config.json", "metrics.jsonl", "policy", "learning_curve.png", "summary.json"}
+    assert written == expected
+    assert str(out) in printed
+    config = json.loads((out / "config.json").read_text())
+    assert config["seeds"] == [5, 6, 7]
+    assert config["setting"]["ppo"]["parallel_rounds"] == 64
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["update"] for line in lines] == [0, 2, 4]
+    assert all(len(line["regret"]) == 3 for line in lines)
+    assert (out / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_loaded_policy_earns_what_the_summary_says(finished):
+    out, _ = finished
+    env, params = jc.load_env(out / "policy")
+    states = jc.unseen_states(params.distribution, 200)
+    report = jc.evaluate(jc.load_policy(out / "policy", 6), env, params, states=states)
+    recorded = json.loads((out / "summary.json").read_text())["seeds"][1]
+    assert report.regret == pytest.approx(recorded["regret"], rel=1e-6)
+    assert report.reward == pytest.approx(recorded["reward"], rel=1e-9)
+
+
+def test_what_is_printed_teaches(finished):
+    printed = finished[1]
+    first = " ".join(printed.split("compiling")[0].split())
+    for words in ("cpu", "preset default", "K = 2", "3 seeds x 256 env steps", "4 updates of 64 rounds"):
+        assert words in first
+    for words in ("steps/s", "s left", "mean regret", "screening gap", "95 %", "pooled", "f exact"):
+        assert words in printed
+
+
+def test_a_seed_earns_the_same_alone(finished, tmp_path):
+    out, _ = finished
+    alone = run("--seeds", "1", "--first-seed", "6", "--out", "alone", *SMALL, cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    with (
+        np.load(out / "policy" / "seed-6.npz") as one,
+        np.load(tmp_path / "alone" / "policy" / "seed-6.npz") as other,
+    ):
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.mark.parametrize("preset", ["raw", "paper"])
+def test_the_other_presets_run(preset, tmp_path):
+    done = run("--preset", preset, "--seeds", "2", "--out", "out", "--num-updates", "2",
+               "--eval-states", "100", "--curve-states", "50", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["preset"] == preset
+    assert 0 <= summary["seeds"][0]["feasible"] <= 1
+
+
+def test_more_types_run(tmp_path):
+    done = run("--num-types", "5", "--seeds", "1", "--out", "out", *SMALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["seeds"][0]["feasible"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--sedes 5", "did you mean --seeds?"),
+        ("--seeds 0", "--seeds"),
+        ("--seeds many", "--seeds"),
+        ("--first-seed -1", "--first-seed -1"),
+        ("--unit-profit -3", "System.unit_profit = -3.0: must be a number in (0, inf)"),
+        ("--minibatches 7", "PPOConfig.minibatches = 7"),
+        ("--out {full}", "is not empty"),
+        ("--out {file}", "cannot be made a directory"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_two(arguments, said, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    words = arguments.format(full=tmp_path / "full", file=tmp_path / "file").split()
+    began = time.monotonic()
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+    assert time.monotonic() - began < 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]
+
+
+def test_a_seed_that_diverges_is_named_and_ends_with_three(tmp_path):
+    done = run("--seeds", "1", "--out", "out", "--learning-rate", "1e30", *SMALL, cwd=tmp_path)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "seed 0 diverged" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["seeds"][0]["regret"] is None
+
+
+def test_ctrl_c_ends_without_a_traceback(tmp_path):
+    command = [sys.executable, str(SCRIPT), "--seeds", "1", "--out", "out", "--num-updates", "100000"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
+    ) as process:
+        metrics = tmp_path / "out" / "metrics.jsonl"
+        deadline = time.monotonic() + 120
+        while not metrics.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "interrupted" in errors

@@ -1,0 +1,109 @@
+"""Policies on disk: what is written comes back, and what is damaged is refused in one line."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+import jaxcontract as jc
+from jaxcontract.files import append_json_line, make_directory, write_json
+from jaxcontract.learning.ppo import init_learner
+from jaxcontract.runs import make_env, save_policies
+from jaxcontract.settings import PRESETS, change
+
+SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "parallel_rounds": 4})
+
+
+@pytest.fixture
+def saved(tmp_path):
+    env, params = make_env(SETTING)
+    policies = {seed: init_learner(jax.random.key(seed), env, params, SETTING.ppo).policy for seed in (3, 5)}
+    save_policies(tmp_path / "policy", policies, SETTING)
+    return tmp_path / "policy", policies
+
+
+def test_a_saved_policy_comes_back_bit_for_bit(saved):
+    directory, policies = saved
+    observation = jax.random.uniform(jax.random.key(1), (7, 10))
+    for seed, policy in policies.items():
+        loaded = jc.load_policy(directory, seed)
+        assert jax.tree.structure(loaded) == jax.tree.structure(policy)
+        np.testing.assert_array_equal(loaded(observation), policy(observation))
+    np.testing.assert_array_equal(
+        jc.load_policy(str(directory)).mean(observation), policies[3].mean(observation)
+    )
+
+
+def test_the_environment_comes_back_with_it(saved):
+    env, params = jc.load_env(saved[0])
+    assert env == jc.ContractEnv(num_types=3)
+    assert params.system == SETTING.system
+    np.testing.assert_allclose(params.distribution.type_edges, [1, 1 + 14 / 3, 1 + 28 / 3, 15], rtol=1e-6)
+
+
+def test_a_policy_that_is_not_there_is_refused(saved, tmp_path):
+    with pytest.raises(ValueError, match=r"no policy of seed 4; it has \[3, 5\]"):
+        jc.load_policy(saved[0], 4)
+    with pytest.raises(ValueError, match="cannot be read"):
+        jc.load_policy(tmp_path / "nowhere")
+
+
+def replace_array(path, name, array):
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays[name] = array
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:200]),
+        lambda path: path.write_bytes(b"not an archive"),
+        lambda path: path.unlink(),
+        lambda path: replace_array(path, "log_std", np.zeros(7, np.float32)),
+        lambda path: replace_array(path, "log_std", np.zeros(6, np.float64)),
+        lambda path: replace_array(path, "extra", np.zeros(1)),
+        lambda path: replace_array(path, "log_std", np.array([print], dtype=object)),
+    ],
+)
+def test_a_damaged_archive_is_refused_in_one_line(saved, damage):
+    damage(saved[0] / "seed-3.npz")
+    with pytest.raises(ValueError, match=r"seed-3\.npz") as refusal:
+        jc.load_policy(saved[0])
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": 99}', "[1]", '{"schema": 1, "setting": {"x": 1}}'])
+def test_a_damaged_description_is_refused_in_one_line(saved, text):
+    (saved[0] / "policy.json").write_text(text)
+    with pytest.raises(ValueError, match=r"policy\.json") as refusal:
+        jc.load_policy(saved[0])
+    assert "\n" not in str(refusal.value)
+
+
+def test_json_is_strict(tmp_path):
+    write_json(tmp_path / "a.json", {"x": np.float32(1.5), "y": (float("nan"), np.arange(2))})
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == {"x": 1.5, "y": [None, [0, 1]]}
+    for _ in range(2):
+        append_json_line(tmp_path / "b.jsonl", {"x": float("inf")})
+    assert (tmp_path / "b.jsonl").read_text() == '{"x": null}\n' * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.jsonl"]
+
+
+def test_a_run_never_writes_over_anything(tmp_path, monkeypatch):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "note").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="not empty"):
+        make_directory(tmp_path / "full", "default")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ValueError, match="cannot be made a directory"):
+            make_directory(path, "default")
+    assert make_directory(tmp_path / "new" / "deep", "default").is_dir()
+    monkeypatch.chdir(tmp_path)
+    made = {make_directory(None, "paper") for _ in range(3)}
+    assert len(made) == 3
+    assert all(path.parent.name == "runs" and path.name.startswith("paper-") for path in made)
