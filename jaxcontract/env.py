@@ -6,11 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.fields import refuse
 from jaxcontract.mechanism.feasible import feasible_contract
 from jaxcontract.mechanism.incentives import (
     Certificate,
     centred_utility,
     certify,
+    device_utilities,
+    extended_centred_utility,
     station_utility,
 )
 from jaxcontract.mechanism.networks import (
@@ -32,6 +35,17 @@ class EnvParams(EnvNumbers):
 
     system: System = dataclasses.field(default_factory=System)
     distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
+
+    # Around arrays there is no equality; the one of the base class would compare its own fields only.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, kind in (("system", System), ("distribution", NetworkDistribution)):
+            given = getattr(self, name)
+            if not isinstance(given, kind):
+                raise refuse("EnvParams", name, given, f"a {kind.__name__}")
 
 
 @register
@@ -78,7 +92,7 @@ class ContractEnv(EnvOptions):
 
     def reset(self, key: jax.Array, params: EnvParams | None = None) -> tuple[jax.Array, EnvState]:
         """The first round of an episode: (observation, state). The key is consumed."""
-        params = self.default_params if params is None else params
+        params = self._params(params)
         network = sample_network(key, params.distribution)
         return observe(params.system, network), EnvState(network=network, round=jnp.asarray(0))
 
@@ -90,14 +104,14 @@ class ContractEnv(EnvOptions):
         params: EnvParams | None = None,
     ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
         """Play one round: (observation, state, reward, terminated, truncated, info). The key is consumed."""
-        params = self.default_params if params is None else params
+        params = self._params(params)
         contract = self.contract(state.network, action, params)
         certificate = certify(params.system, state.network, contract, params.tolerance)
         paper_reward = _paper_reward(state.network, contract, certificate, params)
         if self.reward == "paper":
             reward = paper_reward
         else:
-            reward = _centred_reward(state.network, contract, certificate, params)
+            reward = _centred_reward(state.network, contract, certificate.feasible, params)
 
         network = sample_network(key, params.distribution)
         observation = observe(params.system, network)
@@ -117,7 +131,7 @@ class ContractEnv(EnvOptions):
 
     def contract(self, network: NetworkState, action: jax.Array, params: EnvParams | None = None) -> Contract:
         """The contract that an action [2K] stands for in a network state."""
-        params = self.default_params if params is None else params
+        params = self._params(params)
         if self.actions == "feasible":
             return feasible_contract(params.system, network, action)
         frequency, payment = jnp.split(action, 2)
@@ -131,9 +145,17 @@ class ContractEnv(EnvOptions):
 
     def observation_space(self, params: EnvParams | None = None) -> Box:
         """[4 + 2K], bounded by the distribution of network states."""
-        params = self.default_params if params is None else params
+        params = self._params(params)
         low, high = observation_bounds(params.system, params.distribution)
         return Box(low, high, (4 + 2 * self.num_types,))
+
+    def _params(self, params: EnvParams | None) -> EnvParams:
+        if params is None:
+            return self.default_params
+        if params.distribution.num_types != self.num_types:
+            allowed = f"{params.distribution.num_types}, the bands of params.distribution.type_edges"
+            raise refuse("ContractEnv", "num_types", self.num_types, allowed)
+        return params
 
     @property
     def num_actions(self) -> int:
@@ -150,23 +172,27 @@ def _paper_reward(
 
 
 def _centred_reward(
-    network: NetworkState, contract: Contract, certificate: Certificate, params: EnvParams
+    network: NetworkState, contract: Contract, feasible: jax.Array, params: EnvParams
 ) -> jax.Array:
-    """The centred utility with f brought into its bounds, less the price of every violation.
+    """The centred utility; for infeasible contracts extended to all of R^{2K}, less a price.
 
-    A slack below the safety margin counts as missed by the difference, so that a learner whose
-    actions are a little off its aim still lands inside.
+    f is brought into its bounds and ln W goes on as a straight line, so that the extension is finite
+    with a slope everywhere. The price of a violation, per device, is well above 1, the most that
+    missing a constraint by a unit of payment can save: what is best remains so. A slack below the
+    safety margin counts as missed by the difference, so that a learner whose actions are a little
+    off its aim still lands inside.
     """
-    system = params.system
+    system, margin = params.system, params.safety_margin
     inside = jnp.clip(contract.frequency, system.min_frequency, system.max_frequency)
-    utility = centred_utility(system, network, contract.replace(frequency=inside))
-    margin = params.safety_margin
-    others = ~jnp.eye(len(certificate.ir_slack), dtype=bool)  # no type envies itself
+    moved = Contract(frequency=inside, payment=contract.payment)
+    utilities = device_utilities(network, moved)
+    own = jnp.diagonal(utilities)
+    others = ~jnp.eye(len(own), dtype=bool)  # no type envies itself
     missed = (
-        jnp.sum(jnp.maximum(0.0, margin - certificate.ir_slack))
-        + jnp.sum(jnp.maximum(0.0, margin - certificate.ic_slack), where=others)
+        jnp.sum(jnp.maximum(0.0, margin - own))
+        + jnp.sum(jnp.maximum(0.0, margin - own[:, None] + utilities), where=others)
         + jnp.sum(jnp.abs(contract.frequency - inside))
     )
-    defined = jnp.isfinite(utility)
-    utility = jnp.where(defined, utility, params.penalty)
-    return utility - params.violation_price * missed
+    extended = extended_centred_utility(system, network, moved)
+    utility = jnp.where(feasible, centred_utility(system, network, moved), extended)
+    return utility - params.violation_price * system.num_devices * missed

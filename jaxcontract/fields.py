@@ -46,7 +46,7 @@ class Allowed:
         if value.size == 0 or (self.static and value.ndim != wanted_rank):
             return False  # only a traced number may be an array, for a sweep
         above_low = value > self.low if self.above else value >= self.low
-        return bool(np.all(np.isfinite(value) & above_low & (value <= self.high)))
+        return bool(np.all(above_low & (value <= self.high)) and finite(value))
 
 
 def number(default: float, meaning: str, *, static: bool = False, **range_: Any) -> Any:
@@ -96,6 +96,11 @@ def _as_array(value: Any) -> np.ndarray:
         return np.asarray(value, dtype=object)
 
 
+def finite(value: np.ndarray) -> bool:
+    """Whether these are real numbers that float32 holds."""
+    return value.dtype.kind in "iuf" and bool(np.all(np.abs(value) <= np.finfo(np.float32).max))
+
+
 def traced(value: Any) -> bool:
     """Whether JAX is tracing this value, or part of it, so that its number is not known yet."""
     if isinstance(value, list | tuple):
@@ -115,7 +120,8 @@ def refuse(owner: str, name: str, value: Any, allowed: Any) -> ValueError:
 class Record:
     """A frozen dataclass that checks its declared fields when a person builds it.
 
-    Static fields become plain Python values, so that equal records hash alike.
+    Static fields become plain Python values, so that equal records hash alike; lists of numbers
+    become arrays.
     """
 
     def __post_init__(self) -> None:
@@ -132,6 +138,8 @@ class Record:
                 plain = value.tolist()
                 plain = tuple(plain) if isinstance(plain, list) else plain
                 object.__setattr__(self, field.name, plain)
+            elif isinstance(given, list | tuple):
+                object.__setattr__(self, field.name, value)  # left a list, it would be many leaves
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, checked like a new one."""

@@ -23,7 +23,7 @@ class EnvNumbers(Record):
 
     penalty: Any = number(-500.0, "reward U_p of an infeasible contract (13)", high=0)
     violation_price: Any = number(
-        1000.0, "centred reward lost per unit of payment by which constraints are missed", low=0
+        25.0, "centred reward lost per device and unit of payment by which constraints are missed", low=0
     )
     safety_margin: Any = number(
         0.0, "slack that constraints must keep to cost nothing", unit="units of payment", low=0

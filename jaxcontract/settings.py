@@ -55,7 +55,7 @@ _RAW = PPOConfig(
 
 PRESETS = {
     "default": Setting(),
-    "raw": Setting(options=EnvOptions(actions="raw"), numbers=EnvNumbers(safety_margin=0.002), ppo=_RAW),
+    "raw": Setting(options=EnvOptions(actions="raw"), numbers=EnvNumbers(safety_margin=0.003), ppo=_RAW),
     "paper": Setting(options=EnvOptions(actions="raw", reward="paper"), ppo=_PAPER),
 }
 PRESET_MEANINGS = {

@@ -70,7 +70,7 @@ def station_utility_by_hand(state, frequency, payment):
 
 
 @pytest.mark.parametrize(("actions", "reward"), MODES)
-@pytest.mark.parametrize("num_types", [1, 2, 5])
+@pytest.mark.parametrize("num_types", [1, 3])
 def test_reset_and_step_have_the_shape_of_gymnax(actions, reward, num_types):
     env, params = make(actions, reward, num_types)
     observation, state = jax.eval_shape(env.reset, KEY, params)
@@ -108,15 +108,17 @@ def test_params_may_be_left_out():
 
 def test_observations_are_those_of_the_state_and_keys_decide():
     env, params = make(num_types=3)
-    for key in jax.random.split(KEY, 3):
+    for key, key_step in jax.random.split(KEY, (3, 2)):
         observation, state = reset(env, key, params)
         network = jax.jit(sample_network)(key, params.distribution)
         jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), state.network, network)
         parts = [40, 3, network.max_aoi, network.max_latency, *network.type_probs, *network.device_types]
         np.testing.assert_allclose(observation, parts, rtol=1e-6)
-        following, state, *_, info = step(env, key, state, jnp.zeros(6), params)
+        following, state, *_, info = step(env, key_step, state, jnp.zeros(6), params)
+        network = jax.jit(sample_network)(key_step, params.distribution)
         jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), state.network, network)
-        np.testing.assert_allclose(following, observation, rtol=1e-6)
+        parts = [40, 3, network.max_aoi, network.max_latency, *network.type_probs, *network.device_types]
+        np.testing.assert_allclose(following, parts, rtol=1e-6)
         np.testing.assert_array_equal(info["final_observation"], following)
 
 
@@ -161,7 +163,7 @@ def test_the_paper_reward_is_formula_thirteen(num_types, tolerance):
 
 
 def test_the_tolerance_accepts_the_best_contract_in_single_precision():
-    for num_types in (2, 10):
+    for num_types in (3, 10):
         env, params = make("raw", "paper", num_types)
         states = random_states(0, 1000, num_types)
         best = best_contracts(System(), states)
@@ -174,17 +176,17 @@ def test_the_tolerance_accepts_the_best_contract_in_single_precision():
 @pytest.mark.parametrize("actions", ["feasible", "raw"])
 def test_the_centred_reward_of_feasible_contracts_is_the_centred_utility(actions):
     env, params = make(actions, "centred", 3)
-    states = random_states(1, 500, 3)
+    states = random_states(1, 1000, 3)
     if actions == "raw":
         best = best_contracts(System(), states)
         vectors = jnp.concatenate([best.frequency, best.payment + 0.01], axis=1)
     else:
-        vectors = jnp.asarray(np.random.default_rng(0).normal(size=(500, 6)), jnp.float32)
+        vectors = jnp.asarray(np.random.default_rng(0).normal(size=(1000, 6)), jnp.float32)
     reward, info = play(env, states, vectors, params)
     assert info["feasible"].all()
-    expected = jax.vmap(centred_utility, in_axes=(None, 0, 0))(System(), states, info["contract"])
+    expected = jax.jit(jax.vmap(centred_utility, in_axes=(None, 0, 0)))(System(), states, info["contract"])
     np.testing.assert_allclose(reward, expected, rtol=1e-4, atol=1e-3)
-    paper = jax.vmap(station_utility, in_axes=(None, 0, 0))(System(), states, info["contract"])
+    paper = jax.jit(jax.vmap(station_utility, in_axes=(None, 0, 0)))(System(), states, info["contract"])
     np.testing.assert_allclose(info["paper_reward"], paper, rtol=1e-6)
 
 
@@ -207,7 +209,7 @@ def charges(params, device_types):
     reward, _ = play(env, repeated(state, len(actions)), actions, params)
     inside = np.clip(actions[:, :2], 0.01, 1.0)
     contracts = Contract(frequency=inside, payment=actions[:, 2:])
-    utility = jax.vmap(centred_utility, in_axes=(None, None, 0))(params.system, state, contracts)
+    utility = jax.jit(jax.vmap(centred_utility, in_axes=(None, None, 0)))(params.system, state, contracts)
     return np.asarray(utility - reward)
 
 

@@ -186,6 +186,15 @@ def test_no_frequency_gives_nan_in_value_or_gradient(metric):
         assert (part[undefined] == 0).all()
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_index_of_exactly_zero_is_undefined_without_nan(metric):
+    point = (0.0, 1.0, 0.5, 1.0, 1.0)
+    assert of_numbers(quality_index)(*point) == 0
+    value, gradient = jax.jit(jax.value_and_grad(of_numbers(metric), argnums=tuple(range(5))))(*point)
+    assert np.isneginf(value)
+    assert not np.any(gradient)
+
+
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("metric", METRICS)
 def test_where_the_index_is_not_positive_the_metric_is_undefined(metric):

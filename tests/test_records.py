@@ -107,8 +107,8 @@ def test_an_empty_list_is_refused_in_every_field(record, field):
         (System, "unit_profit", -1.0, "-1.0", "(0, inf)"),
         (System, "slot_duration", 0.0, "0.0", "(0, inf)"),
         (System, "slot_duration", -1e-3, "-0.001", "(0, inf)"),
-        (System, "min_frequency", 0.0, "0.0", "(0, 1]"),
-        (System, "max_frequency", 1.5, "1.5", "(0, 1]"),
+        (System, "min_frequency", 0.0, "0.0", "[1e-06, 1]"),
+        (System, "max_frequency", 1.5, "1.5", "[1e-06, 1]"),
         (NetworkState, "max_aoi", 0.0, "0.0", "positive, in seconds"),
         (NetworkState, "max_latency", -0.5, "-0.5", "positive, in seconds"),
         (NetworkState, "type_probs", [-0.25, 1.25], "[-0.25, 1.25]", "non-negative"),
@@ -124,11 +124,11 @@ def test_an_empty_list_is_refused_in_every_field(record, field):
         (NetworkState, "device_types", 2.0, "2.0", "shape (2,)"),
         (NetworkState, "max_aoi", [0.5], "[0.5]", "shape ()"),
         (Contract, "payment", [0.5], "[0.5]", "shape of frequency, (2,)"),
-        (NetworkDistribution, "aoi_range", (1.0, 0.5), "[1.0, 0.5]", "2 positive numbers, ascending"),
-        (NetworkDistribution, "aoi_range", (0.5, 0.7, 0.9), "[0.5, 0.7, 0.9]", "2 positive numbers"),
-        (NetworkDistribution, "latency_range", (0.0, 0.5), "[0.0, 0.5]", "2 positive numbers"),
-        (NetworkDistribution, "type_edges", (4.0,), "[4.0]", "K + 1 positive numbers"),
-        (NetworkDistribution, "type_edges", (8.0, 1.0, 15.0), "[8.0, 1.0, 15.0]", "ascending"),
+        (NetworkDistribution, "aoi_range", (1.0, 0.5), "1.0, 0.5", "2 positive numbers, ascending"),
+        (NetworkDistribution, "aoi_range", (0.5, 0.7, 0.9), "0.5, 0.7, 0.9", "2 positive numbers"),
+        (NetworkDistribution, "latency_range", (0.0, 0.5), "0.0, 0.5", "2 positive numbers"),
+        (NetworkDistribution, "type_edges", (4.0,), "4.0", "K + 1 positive numbers"),
+        (NetworkDistribution, "type_edges", (8.0, 1.0, 15.0), "8.0, 1.0, 15.0", "ascending"),
         (NetworkDistribution, "concentration", 0.0, "0.0", "(0, inf)"),
         (EnvParams, "penalty", 1.0, "1.0", "(-inf, 0]"),
         (EnvParams, "violation_price", -1.0, "-1.0", "[0, inf)"),
@@ -276,7 +276,7 @@ def test_equal_types_and_shares_of_zero_are_allowed():
 def test_lists_tuples_whole_numbers_and_numpy_become_arrays():
     contract = Contract(frequency=(1, 0), payment=np.array([2, 3]))
     assert contract.frequency.dtype == contract.payment.dtype == jnp.float32
-    state = build(NetworkState, max_aoi=1, max_latency=np.float64(0.5), device_types=range(2, 4))
+    state = build(NetworkState, max_aoi=1, max_latency=np.float64(0.5), device_types=(2, 4))
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(state))
 
 

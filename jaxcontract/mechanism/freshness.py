@@ -5,6 +5,9 @@ import jax.numpy as jnp
 
 from jaxcontract.mechanism.records import NetworkState, Numbers, System
 
+NEVER = 1e-9  # a frequency below it is no updating at all; 1/f² is finite in float32 above it
+LEAST_SHARE = 0.01  # of W₀, below which the extended quality is a straight line
+
 
 def average_aoi(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
     """Ā = t (f + 1/(2f) + 1/2), the mean age of information in seconds  (1).
@@ -46,9 +49,9 @@ def quality_shortfall(system: System, frequency: Numbers) -> jax.Array:
 def quality_index(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
     """W = α G + (1 − α) H + 1 with G = Ā_max − Ā and H = D̄_max − D̄  (3), the argument of the log in (4).
 
-    frequency: [...]  f. Returns [...], minus infinity where f ≤ 0 (data that is never updated).
+    frequency: [...]  f. Returns [...], minus infinity for data that is never updated (f < 1e-9).
     """
-    updated = jnp.asarray(frequency) > 0
+    updated = jnp.asarray(frequency) >= NEVER
     # A divisor that is safe before the `where` keeps the gradient finite at f = 0.
     index = ideal_quality_index(system, state) - quality_shortfall(system, jnp.where(updated, frequency, 1.0))
     return jnp.where(updated, index, -jnp.inf)
@@ -59,7 +62,7 @@ def quality_of_data(system: System, state: NetworkState, frequency: Numbers) -> 
 
     frequency: [...]  f, updates per slot. Returns [...].
 
-    Where W ≤ 0 or f ≤ 0 the metric is undefined: minus infinity, with a gradient of zero.
+    Where W ≤ 0, or f < 1e-9, the metric is undefined: minus infinity, with a gradient of zero.
 
     >>> state = NetworkState(max_aoi=0.95, max_latency=0.73, type_probs=[1.0], device_types=[2.0])
     >>> round(float(quality_of_data(System(), state, 0.25)), 4)
@@ -79,6 +82,17 @@ def centred_quality(system: System, state: NetworkState, frequency: Numbers) -> 
     shortfall = quality_shortfall(system, jnp.where(defined, frequency, 1.0))
     share = shortfall / ideal_quality_index(system, state)
     return jnp.where(defined, jnp.log1p(-jnp.where(defined, share, 0.0)), -jnp.inf)
+
+
+def extended_centred_quality(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
+    """`centred_quality`, going on along its tangent below W = W₀/100: finite, with a slope, for f > 0.
+
+    frequency: [...]  f, positive. Returns [...].
+    """
+    share = quality_shortfall(system, frequency) / ideal_quality_index(system, state)
+    kept = 1.0 - LEAST_SHARE
+    beyond = jnp.maximum(share - kept, 0.0)
+    return jnp.log1p(-jnp.minimum(share, kept)) - beyond / LEAST_SHARE
 
 
 def marginal_quality(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:

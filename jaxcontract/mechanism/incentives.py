@@ -5,7 +5,12 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.mechanism.freshness import centred_quality, quality_index, quality_of_data
+from jaxcontract.mechanism.freshness import (
+    centred_quality,
+    extended_centred_quality,
+    quality_index,
+    quality_of_data,
+)
 from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System
 from jaxcontract.pytree import register
 from jaxcontract.rules import TOLERANCE
@@ -25,8 +30,7 @@ def station_utility(system: System, state: NetworkState, contract: Contract) -> 
 
     Minus infinity where a type that occurs has an undefined quality of data.
     """
-    profit = system.unit_profit * quality_of_data(system, state, contract.frequency)
-    return system.num_devices * _mean_over_types(state, profit - contract.payment)
+    return _earned(system, state, quality_of_data(system, state, contract.frequency), contract.payment)
 
 
 def centred_utility(system: System, state: NetworkState, contract: Contract) -> jax.Array:
@@ -35,14 +39,24 @@ def centred_utility(system: System, state: NetworkState, contract: Contract) -> 
     It ranks the contracts of one state as U_B does, and in float32 resolves differences a thousand
     times smaller, since U_B of the paper's states is near 2500 whatever the contract.
     """
-    profit = system.unit_profit * centred_quality(system, state, contract.frequency)
-    return system.num_devices * _mean_over_types(state, profit - contract.payment)
+    return _earned(system, state, centred_quality(system, state, contract.frequency), contract.payment)
 
 
-def _mean_over_types(state: NetworkState, value: jax.Array) -> jax.Array:
-    # 0 · (−∞) would be NaN: a type that does not occur adds nothing.
-    occurs = state.type_probs > 0
-    return jnp.sum(state.type_probs * jnp.where(occurs, value, 0.0))
+def extended_centred_utility(system: System, state: NetworkState, contract: Contract) -> jax.Array:
+    """`centred_utility` made finite for every f > 0: below W = W₀/100 ln W goes on along its tangent.
+
+    Where a learner may be while its contracts have no quality of data to speak of. Returns [].
+    """
+    quality = extended_centred_quality(system, state, contract.frequency)
+    return _earned(system, state, quality, contract.payment)
+
+
+def _earned(system: System, state: NetworkState, quality: jax.Array, payment: jax.Array) -> jax.Array:
+    """M Σ Q_k (β quality_k − r_k), minus infinity where a type that occurs has no quality."""
+    defined = jnp.isfinite(quality)
+    profit = system.unit_profit * jnp.where(defined, quality, 0.0) - payment
+    total = system.num_devices * jnp.sum(state.type_probs * profit)
+    return jnp.where(jnp.all(defined | (state.type_probs == 0)), total, -jnp.inf)
 
 
 @register

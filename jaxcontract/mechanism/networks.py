@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.fields import Record, concrete, number, refuse
+from jaxcontract.fields import Record, concrete, finite, number, refuse, traced
 from jaxcontract.mechanism.records import NetworkState, System
 from jaxcontract.pytree import register
 
@@ -36,7 +36,7 @@ class NetworkDistribution(Record):
     @classmethod
     def equal_bands(cls, num_types: int, **others: Any) -> Self:
         """The paper's range of φ, [1, 15], cut into K equal bands, one type in each."""
-        if not isinstance(num_types, int) or num_types < 1:
+        if not isinstance(num_types, int) or isinstance(num_types, bool) or num_types < 1:
             raise refuse(cls.__name__, "num_types", num_types, "a whole number in [1, inf)")
         edges = np.linspace(LOWEST_TYPE, HIGHEST_TYPE, num_types + 1)
         return cls(type_edges=tuple(edges.tolist()), **others)
@@ -44,20 +44,28 @@ class NetworkDistribution(Record):
     @property
     def num_types(self) -> int:
         """K."""
-        return jnp.shape(self.type_edges)[-1] - 1
+        return np.shape(self.type_edges)[-1] - 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, length in (("aoi_range", 2), ("latency_range", 2), ("type_edges", None)):
-            value = concrete(getattr(self, name))
-            if value is None:
+            given = getattr(self, name)
+            value = concrete(given)
+            if value is None and traced(given):
                 continue
-            numeric = value.dtype.kind in "iuf" and bool(np.all(np.isfinite(value) & (value > 0)))
-            sized = value.ndim > 0 and (value.shape[-1] == length if length else value.shape[-1] > 1)
-            if not numeric or not sized or np.any(np.diff(value, axis=-1) < 0):
+            if value is None or not _ascending(value, length):
                 count = f"{length}" if length else "K + 1"
-                raise refuse(type(self).__name__, name, value, f"{count} positive numbers, ascending")
+                shown = given if value is None else value
+                raise refuse(type(self).__name__, name, shown, f"{count} positive numbers, ascending")
             object.__setattr__(self, name, jnp.asarray(value).astype(float))
+
+
+def _ascending(value: np.ndarray, length: int | None) -> bool:
+    """Whether these are positive numbers in order, `length` of them (two or more if not given)."""
+    if value.ndim == 0 or not finite(value):
+        return False
+    sized = value.shape[-1] == length if length else value.shape[-1] > 1
+    return bool(sized and np.all(value > 0) and np.all(np.diff(value, axis=-1) >= 0))
 
 
 def sample_network(key: jax.Array, distribution: NetworkDistribution) -> NetworkState:

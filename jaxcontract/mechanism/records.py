@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.fields import Record, concrete, refuse, traced
+from jaxcontract.fields import Record, concrete, finite, refuse, traced
 from jaxcontract.mechanism.system import System as System
 from jaxcontract.pytree import register
 
@@ -48,7 +48,6 @@ class NetworkState(Record):
         for name, value in (("max_aoi", aoi), ("max_latency", latency)):
             _require(np.all(value > 0), "NetworkState", name, value, "positive, in seconds")
         _check_probs(probs)
-        _check_types(types)
         for name, value, shape in (
             ("device_types", types, probs.shape),
             ("max_aoi", aoi, probs.shape[:-1]),
@@ -56,6 +55,7 @@ class NetworkState(Record):
         ):
             expected = f"of shape {shape}, to go with type_probs of shape {probs.shape}"
             _require(value.shape == shape, "NetworkState", name, value, expected)
+        _check_types(types)
 
 
 @register
@@ -88,8 +88,7 @@ def _finite_arrays(record: Record) -> None:
         given = getattr(record, field.name)
         value = concrete(given)
         if value is not None:
-            numeric = value.dtype.kind in "iuf"
-            _require(numeric and np.all(np.isfinite(value)), owner, field.name, given, "finite numbers")
+            _require(finite(value), owner, field.name, given, "finite numbers")
             given = value
         elif not traced(given):
             raise refuse(owner, field.name, given, "finite numbers")
@@ -112,7 +111,7 @@ def _check_types(types: np.ndarray) -> None:
     # Below the smallest normal float32 the cost 1/φ of an update overflows.
     positive = np.all(types >= np.finfo(np.float32).tiny)
     _require(positive, "NetworkState", "device_types", types, "positive (the inverse of a cost)")
-    ascending = np.all(np.diff(types, axis=-1) >= 0) if types.ndim else False
+    ascending = np.all(np.diff(types, axis=-1) >= 0)
     _require(ascending, "NetworkState", "device_types", types, "in ascending order, ties allowed")
 
 

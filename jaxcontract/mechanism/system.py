@@ -21,11 +21,9 @@ class System(Record):
     unit_profit: Any = number(100.0, "profit β per unit of quality of data", low=0, above=True)
     slot_duration: Any = number(1e-3, "duration t = l/τ of a slot", unit="s", low=0, above=True)
     min_frequency: Any = number(
-        0.01, "least update frequency 1/θ_max", unit="updates per slot", low=0, high=1, above=True
+        0.01, "least update frequency 1/θ_max", unit="updates per slot", low=1e-6, high=1
     )
-    max_frequency: Any = number(
-        1.0, "greatest update frequency", unit="updates per slot", low=0, high=1, above=True
-    )
+    max_frequency: Any = number(1.0, "greatest update frequency", unit="updates per slot", low=1e-6, high=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
