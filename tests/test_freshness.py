@@ -12,6 +12,7 @@ from jax.test_util import check_grads
 from jaxcontract import NetworkState, System, average_aoi, average_latency, quality_of_data
 from jaxcontract.mechanism.freshness import (
     centred_quality,
+    extended_centred_quality,
     ideal_quality_index,
     marginal_quality,
     quality_index,
@@ -219,11 +220,29 @@ def test_the_ideal_index_is_the_limit_without_age_and_latency():
     )
 
 
+@pytest.mark.usefixtures("float64")
+def test_the_extended_quality_equals_the_centred_one_and_goes_on_along_its_tangent():
+    system = System(slot_duration=0.1)
+    state = NetworkState(max_aoi=0.5, max_latency=0.5, type_probs=[1.0], device_types=[2.0])
+    frequency = np.geomspace(1e-6, 0.2, 2000)
+    shortfall = 0.75 * 0.1 * (frequency + 0.5 / frequency + 0.5) + 0.25 * 0.1 * (1 + frequency)
+    share = 1 - shortfall / 1.5
+    expected = np.where(
+        share >= 0.01, np.log(np.maximum(share, 0.01)), math.log(0.01) + (share - 0.01) / 0.01
+    )
+    extended = np.asarray(jax.jit(extended_centred_quality)(system, state, frequency))
+    np.testing.assert_allclose(extended, expected, rtol=1e-12)
+    assert 0 < (share < 0.01).sum() < 2000
+    assert (np.diff(extended) > 0).all()
+    centred = np.asarray(jax.jit(centred_quality)(system, state, frequency))
+    np.testing.assert_array_equal(extended[share >= 0.01], centred[share >= 0.01])
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (5,), (2, 3)])
 def test_frequencies_of_any_shape_keep_it(shape):
     frequency = jnp.full(shape, 0.25)
     state = NetworkState(max_aoi=0.5, max_latency=0.5, type_probs=[1.0], device_types=[2.0])
     for mean in (average_aoi, average_latency):
         assert jax.eval_shape(mean, frequency, SLOT).shape == shape
-    for metric in (*METRICS, quality_index, marginal_quality):
+    for metric in (*METRICS, extended_centred_quality, quality_index, marginal_quality):
         assert jax.eval_shape(metric, System(), state, frequency).shape == shape

@@ -19,6 +19,7 @@ from jaxcontract import (
     printed_states,
     station_utility,
 )
+from jaxcontract.mechanism.incentives import extended_centred_utility
 
 STATE = {"max_aoi": 0.95, "max_latency": 0.73, "type_probs": [0.84, 0.16], "device_types": [2.0, 12.0]}
 UTILITIES = [station_utility, centred_utility]
@@ -135,6 +136,19 @@ def test_a_type_that_occurs_and_is_undefined_makes_the_utility_minus_infinity(ut
     )
     assert np.isneginf(value)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+def test_the_extended_utility_is_the_centred_one_where_that_is_defined_and_finite_elsewhere():
+    extended = jax.jit(jax.value_and_grad(extended_centred_utility, argnums=(0, 1, 2)))
+    state = NetworkState(**STATE)
+    defined = Contract(frequency=[0.2, 0.3], payment=[0.1, 0.12])
+    expected = jax.jit(centred_utility)(System(), state, defined)
+    np.testing.assert_allclose(extended(System(), state, defined)[0], expected, rtol=1e-6)
+    for slot in (1e-3, 0.1, 1.0):
+        system = System(slot_duration=slot)
+        value, gradient = extended(system, state, Contract(frequency=[1e-5, 0.3], payment=[0.1, 0.3]))
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((value, gradient)))
+        assert gradient[2].frequency[0] > 0
 
 
 def numbers_of(utility):

@@ -40,7 +40,19 @@ def _by_min_max(totals: jax.Array, weights: jax.Array, empty: jax.Array) -> jax.
 
 
 def _by_pooling(totals: jax.Array, weights: jax.Array, empty: jax.Array) -> jax.Array:
-    """Pool adjacent violators with a stack of blocks: O(K) work and memory, one pass."""
+    """Pool adjacent violators with a stack of blocks: O(K) work and memory, one pass.
+
+    The pass only decides who is pooled with whom; the means are then taken afresh, so derivatives
+    do not go through its loop.
+    """
+    size = totals.shape[-1]
+    start = _block_starts(*jax.lax.stop_gradient((totals, weights, empty)))
+    total, weight = (jax.ops.segment_sum(part, start, size) for part in (totals, weights))
+    return _block_mean(total, weight, empty)[start]
+
+
+def _block_starts(totals: jax.Array, weights: jax.Array, empty: jax.Array) -> jax.Array:
+    """The first position of the block in which each position is pooled, [K] integers."""
     size = totals.shape[-1]
 
     def mean(blocks, top):
@@ -64,8 +76,7 @@ def _by_pooling(totals: jax.Array, weights: jax.Array, empty: jax.Array) -> jax.
         return jax.lax.while_loop(out_of_order, pool, (blocks, top)), None
 
     blocks = (jnp.zeros(size, int), jnp.zeros_like(totals), jnp.zeros_like(weights))
-    ((start, total, weight), top), _ = jax.lax.scan(push, (blocks, jnp.asarray(-1)), jnp.arange(size))
-    means = _block_mean(total, weight, empty[start])
-    unused = jnp.arange(size) > top
-    block_of = jnp.searchsorted(jnp.where(unused, size, start), jnp.arange(size), side="right") - 1
-    return means[block_of]
+    ((start, _, _), top), _ = jax.lax.scan(push, (blocks, jnp.asarray(-1)), jnp.arange(size))
+    positions = jnp.arange(size)
+    used = jnp.where(positions > top, size, start)
+    return start[jnp.searchsorted(used, positions, side="right") - 1]

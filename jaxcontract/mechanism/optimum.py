@@ -1,5 +1,7 @@
 """Problem (10) solved exactly for any number of types, and the two contracts that frame its answer."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -75,23 +77,20 @@ def best_frequency(system: System, state: NetworkState, cost: jax.Array) -> jax.
     cost: [...], non-negative. Returns [...].
 
     The stationary point β W′(f) = cost · W(f) is the one root in (0, √(α/2)) of a cubic, which is
-    positive at 0 and negative at √(α/2); there W > 0 too. Bisection finds it in a fixed number of
-    halvings; one Newton step then restores the last digit and carries the derivatives.
+    positive at 0 and negative at √(α/2); there W > 0 too. Derivatives, of any order, come from the
+    implicit function theorem, not from the search.
     """
     cost = jnp.asarray(cost)
-    peak = jnp.sqrt(0.5 * system.aoi_preference)
     finite_cost = jnp.where(jnp.isfinite(cost), cost, 0.0)
 
-    def halve(_, bracket):
-        low, high = bracket
-        middle = 0.5 * (low + high)
-        rising = _stationarity(system, state, finite_cost, middle) > 0
-        return jnp.where(rising, middle, low), jnp.where(rising, high, middle)
+    def stationarity(frequency):
+        return _stationarity(system, state, finite_cost, frequency)
 
-    halvings = jnp.finfo(cost.dtype).nmant + 3
-    start = (jnp.zeros_like(cost), jnp.broadcast_to(peak, cost.shape).astype(cost.dtype))
-    low, high = jax.lax.fori_loop(0, halvings, halve, jax.lax.stop_gradient(start))
-    root = _newton_step(system, state, finite_cost, jax.lax.stop_gradient(0.5 * (low + high)))
+    def invert(linear, value):
+        return _divide(value, linear(jnp.ones_like(value)))
+
+    peak = jnp.broadcast_to(jnp.sqrt(0.5 * system.aoi_preference), cost.shape).astype(cost.dtype)
+    root = jax.lax.custom_root(stationarity, jax.lax.stop_gradient(peak), _falling_root, invert)
     root = jnp.where(jnp.isfinite(cost), root, 0.0)  # an infinite cost buys as little as it can
     return jnp.clip(root, system.min_frequency, system.max_frequency)
 
@@ -105,10 +104,26 @@ def _stationarity(system: System, state: NetworkState, cost: jax.Array, frequenc
     return gain - cost * frequency * (constant * frequency - slot * frequency**2 - half)
 
 
-def _newton_step(system: System, state: NetworkState, cost: jax.Array, frequency: jax.Array) -> jax.Array:
-    def at(frequency):
-        return _stationarity(system, state, cost, frequency)
+def _falling_root(function: Callable[[jax.Array], jax.Array], high: jax.Array) -> jax.Array:
+    """Where an elementwise function falls through zero between 0 and `high`.
 
-    value, slope = jax.jvp(at, (frequency,), (jnp.ones_like(frequency),))
-    falling = slope < 0  # not so at α = 0, where the root is 0 and the cubic touches it
-    return frequency - jnp.where(falling, value / jnp.where(falling, slope, -1.0), 0.0)
+    Bisection, in a number of halvings fixed by the precision; a Newton step restores the last digit.
+    """
+
+    def halve(_, bracket):
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        above = function(middle) > 0
+        return jnp.where(above, middle, low), jnp.where(above, high, middle)
+
+    halvings = jnp.finfo(high.dtype).nmant + 3
+    low, high = jax.lax.fori_loop(0, halvings, halve, (jnp.zeros_like(high), high))
+    middle = 0.5 * (low + high)
+    value, slope = jax.jvp(function, (middle,), (jnp.ones_like(middle),))
+    return middle - _divide(value, slope)
+
+
+def _divide(value: jax.Array, slope: jax.Array) -> jax.Array:
+    """value / slope; zero where the slope vanishes, as at α = 0, where the cubic touches its root 0."""
+    falling = slope < 0
+    return jnp.where(falling, value / jnp.where(falling, slope, -1.0), 0.0)
