@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -180,10 +181,6 @@ def announce(console: Any, request: Request, device: str) -> None:
 
 def configuration(request: Request, device: str) -> dict[str, Any]:
     """What made this run, for `config.json`."""
-    from importlib.metadata import version
-
-    import jaxcontract
-
     return {
         "preset": request.preset,
         "seeds": request.seeds,
@@ -192,8 +189,7 @@ def configuration(request: Request, device: str) -> dict[str, Any]:
         "curve_states": request.curve_states,
         "device": device,
         "versions": {
-            "jaxcontract": jaxcontract.__version__,
-            **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax")},
+            **{name: version(name) for name in ("jaxcontract", "jax", "jaxlib", "flax", "optax")},
             "python": sys.version.split()[0],
         },
     }

@@ -9,6 +9,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jaxcontract
 from jaxcontract.env import ContractEnv, EnvParams
 from jaxcontract.files import write_json
 from jaxcontract.learning.policy import Frame, Perceptron, Policy
@@ -44,7 +44,7 @@ def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Sett
         temporary.replace(directory / f"seed-{seed}.npz")
     head = {
         "schema": SCHEMA,
-        "jaxcontract": jaxcontract.__version__,
+        "jaxcontract": version("jaxcontract"),
         "seeds": list(policies),
         "setting": setting.as_dict(),
     }

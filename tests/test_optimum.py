@@ -236,7 +236,7 @@ def test_the_utility_is_that_of_the_formula(size):
         np.testing.assert_allclose(contract.station_utility, by_hand, rtol=1e-12)
 
 
-@pytest.mark.parametrize("size", [2, 10, 50])
+@pytest.mark.parametrize("size", [2, 50])
 def test_single_precision_passes_the_certificate_and_loses_little(size):
     states, answers = solved(size)
     states = jax.tree.map(lambda leaf: leaf.astype(np.float32), states)

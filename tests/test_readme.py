@@ -21,8 +21,11 @@ def test_there_is_an_example_of_ten_lines():
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_examples_run(block):
+def test_examples_run(block, capsys):
     exec(compile(block, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert printed
+    assert "nan" not in printed
 
 
 def test_scripts_and_pictures_exist():

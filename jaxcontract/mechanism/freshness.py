@@ -66,7 +66,7 @@ def quality_of_data(system: System, state: NetworkState, frequency: Numbers) -> 
 
     >>> state = NetworkState(max_aoi=0.95, max_latency=0.73, type_probs=[1.0], device_types=[2.0])
     >>> round(float(quality_of_data(System(), state, 0.25)), 4)
-    0.6365
+    0.638
     """
     index = quality_index(system, state, frequency)
     defined = index > 0

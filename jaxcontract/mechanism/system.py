@@ -10,7 +10,8 @@ from jaxcontract.fields import Record, concrete, number, refuse
 class System(Record):
     """What stays the same from round to round; the defaults are the paper's Section V.
 
-    Every field is a traced number: a sweep over α is a `vmap` over `System(aoi_preference=alphas)`.
+    Every field is a traced number: a sweep over α is
+    `vmap(lambda alpha: f(System().replace(aoi_preference=alpha)))(alphas)`.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
