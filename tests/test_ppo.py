@@ -378,12 +378,14 @@ def test_training_is_a_fresh_learner_and_its_donated_updates(compiled, whole, be
         rows.append(metrics)
         keys.add(np.asarray(jax.random.key_data(learner.key)).tobytes())
         assert all(leaf.is_deleted() for leaf in jax.tree.leaves(given.weights))
-    # Two programs: each jax version may fuse them differently, which shows in the last bits.
+    # Two programs: from jax 0.11 on the compiler may fuse them differently, down to the last bits.
     trained = whole(KEY)
     one_by_one = learner, jax.tree.map(lambda *leaf: jnp.stack(leaf), *rows)
+    if jax.__version_info__ < (0, 11):
+        assert_same_bits(trained, one_by_one)
     assert jax.tree.structure(trained) == jax.tree.structure(one_by_one)
     for left, right in zip(leaves(trained), leaves(one_by_one), strict=True):
-        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6)
     assert learner.num_updates == TINY.num_updates
     assert len(keys) == TINY.num_updates
 

@@ -87,7 +87,7 @@ def refusal(record, field, value):
 @pytest.mark.parametrize("value", NOT_NUMBERS, ids=repr)
 @pytest.mark.parametrize(("record", "field"), NUMERIC_FIELDS)
 def test_what_is_not_a_finite_number_is_refused_in_every_field(record, field, value):
-    refusal(record, field, value)
+    assert field in refusal(record, field, value)
 
 
 @pytest.mark.parametrize(("record", "field"), NUMERIC_FIELDS)
@@ -165,7 +165,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(record, field, value, shown, 
     ],
 )
 def test_what_overflows_in_single_precision_is_refused(record, field, value):
-    refusal(record, field, value)
+    assert "e+39" in refusal(record, field, value)
 
 
 @pytest.mark.parametrize("greatest", [0.25, np.array([0.6, 0.25])])
@@ -337,7 +337,9 @@ def test_rebuilding_does_not_call_the_constructor(monkeypatch):
         raise AssertionError("the constructor ran")
 
     monkeypatch.setattr(NetworkState, "__post_init__", called)
-    jax.jit(jax.vmap(lambda part: part))(jax.tree.map(lambda leaf: jnp.stack([leaf, -leaf]), state))
+    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, -leaf]), state)
+    rebuilt = jax.jit(jax.vmap(lambda part: part))(stacked)
+    np.testing.assert_array_equal(rebuilt.device_types, stacked.device_types)
 
 
 def test_paths_name_the_fields():

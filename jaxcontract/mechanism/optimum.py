@@ -44,9 +44,11 @@ def pooled_contract(system: System, state: NetworkState) -> Contract:
 
     What can be had without screening: the yardstick of `screening_gap`.
     """
-    cost = jnp.broadcast_to(1.0 / state.device_types[0], state.device_types.shape)
+    cost = 1.0 / state.device_types[0]
     frequency = best_frequency(system, state, cost)
-    return Contract(frequency=frequency, payment=frequency * cost)
+    item = jnp.stack([frequency, frequency * cost])  # found once, so that all K copies are equal
+    copies = jnp.broadcast_to(item[:, None], (2, state.device_types.shape[-1]))
+    return Contract(frequency=copies[0], payment=copies[1])
 
 
 def binding_payments(state: NetworkState, frequency: jax.Array) -> jax.Array:
