@@ -16,8 +16,6 @@ from jaxcontract.options import (
 )
 from jaxcontract.settings import PRESETS, Setting
 
-CURVE_SEED = 2**31 - 2  # of the learning curve's states: other than those of the final measurement
-
 EPILOG = """\
 examples:
   python experiments/run_ppo.py --seeds 5                                  finds the optimum
@@ -200,19 +198,17 @@ def train(request: Request, out: Path, training: Any, env: Any, params: Any, con
     import numpy as np
 
     from jaxcontract.console import TrainingProgress
-    from jaxcontract.evaluation import make_yardstick, unseen_states
-    from jaxcontract.experiment import measured_training
+    from jaxcontract.evaluation import CURVE_SEED, evaluate, make_yardstick, unseen_states
+    from jaxcontract.experiment import even_marks, measured_training
 
     states = unseen_states(params.distribution, request.curve_states, seed=CURVE_SEED)
+    yardstick = make_yardstick(params.system, states)
     num_seeds, num_updates = len(request.seeds), request.setting.ppo.num_updates
     points = measured_training(
         training,
-        env,
-        params,
-        make_yardstick(params.system, states),
+        lambda _, policy: evaluate(policy, env, params, states=yardstick),
         num_seeds=num_seeds,
-        num_updates=num_updates,
-        num_points=request.curve_points,
+        marks=even_marks(num_updates, request.curve_points),
     )
     curve = []
     with TrainingProgress(console, num_updates) as progress:

@@ -11,21 +11,24 @@ import numpy as np
 
 from jaxcontract.env import ContractEnv, EnvParams
 from jaxcontract.learning.policy import Policy
-from jaxcontract.mechanism.incentives import certify, device_utilities, station_utility
+from jaxcontract.mechanism.incentives import centred_utility, certify, station_utility
 from jaxcontract.mechanism.networks import NetworkDistribution, observe, sample_network
 from jaxcontract.mechanism.optimum import optimal_contract, pooled_contract
 from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.schemes import realised_utility
+from jaxcontract.rules import TOLERANCE
 
 UNSEEN = 20_000  # states, enough for a standard error of a mean regret near 1 % of its spread
-BLOCK = 1024  # states computed side by side: one compiled program for any number of them, and bounded memory
+CURVE_SEED = 2**31 - 2  # of a learning curve's states: other than those of the final measurement
+BLOCK = 4096  # states computed side by side: one compiled program for any number of them, and bounded memory
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
     """How good a set of contracts is: whether they hold, and what they lose.
 
-    An infeasible contract is counted and never averaged in: station_utility, device_utilities,
-    regret and screening_gap are over feasible contracts only, NaN when there is none.
+    An infeasible contract is counted and never averaged in: all but reward, feasible, max_violation,
+    optimum and realised_regret is over feasible contracts only, NaN when there is none.
 
     reward:           mean of (13): U_B, or U_p where infeasible
     feasible:         share of states whose contract meets IR, IC and the domain
@@ -37,6 +40,11 @@ class Report:
     screening_gap:    Σ regret / Σ (U_B* − U_B of the best pooled item): 0 optimal, 1 no screening;
                       NaN where screening is worth nothing, as at K = 1
     device_utilities: [K] mean of u[k, k], what each type earns
+    device_utility:   mean of Σ Q_k u[k, k], what a device earns: the information rent
+    centred_utility:  mean of U_B − M β ln W₀, U_B less what no contract can change
+    centred_welfare:  mean of the same plus M Σ Q_k u[k, k], what the BS and all devices gain together
+    realised_regret:  mean of U_B* less what the BS earns when every device picks its best item or
+                      stays out: over all states, feasible or not
     regrets:          [N] by state, NaN where infeasible
     """
 
@@ -50,6 +58,10 @@ class Report:
     worst_regret: float
     screening_gap: float
     device_utilities: np.ndarray
+    device_utility: float
+    centred_utility: float
+    centred_welfare: float
+    realised_regret: float
     regrets: np.ndarray
 
 
@@ -119,26 +131,42 @@ def offer(policy: Any, env: ContractEnv, params: EnvParams, states: NetworkState
 
 
 def judge(
-    contracts: Contract, yardstick: Yardstick, *, penalty: Any = -500.0, tolerance: Any = 1e-6
+    contracts: Contract,
+    yardstick: Yardstick,
+    *,
+    penalty: Any = -500.0,
+    tolerance: Any = TOLERANCE,
+    known_types: bool = False,
 ) -> Report:
-    """Measure contracts [N, K], one for each of the yardstick's states."""
+    """Measure contracts [N, K], one for each of the yardstick's states.
+
+    known_types: the BS sees every device's type and deals it its item, so IC asks nothing and nobody
+        chooses: for the complete-information contract, whose regret is negative.
+    """
     contracts, tolerance = _in_float64((contracts, tolerance))
     with jax.enable_x64(True):
         pairs = yardstick.states, contracts
-        feasible, violation, utility, own = _in_blocks(_measure, pairs, yardstick.system, tolerance)
+        measured = _in_blocks(partial(_measure, known_types), pairs, yardstick.system, tolerance)
+    feasible, own = measured["feasible"], measured["own_utilities"]
+    utility, device = measured["station_utility"], measured["device_utility"]
     regrets = np.where(feasible, yardstick.optimum - utility, np.nan)
     worth = np.sum((yardstick.optimum - yardstick.pooled)[feasible])
+    welfare = measured["centred_utility"] + float(yardstick.system.num_devices) * device
     return Report(
         num_states=len(feasible),
         reward=float(np.mean(np.where(feasible, utility, float(penalty)))),
         feasible=float(np.mean(feasible)),
-        max_violation=float(np.max(violation)),
+        max_violation=float(np.max(measured["max_violation"])),
         station_utility=_mean(utility[feasible]),
         optimum=_mean(yardstick.optimum),
         regret=_mean(regrets[feasible]),
         worst_regret=float(np.max(regrets[feasible])) if feasible.any() else float("nan"),
         screening_gap=float(np.sum(regrets[feasible]) / worth) if worth > 1e-9 else float("nan"),
         device_utilities=np.array([_mean(column) for column in own[feasible].T]),
+        device_utility=_mean(device[feasible]),
+        centred_utility=_mean(measured["centred_utility"][feasible]),
+        centred_welfare=_mean(welfare[feasible]),
+        realised_regret=_mean(yardstick.optimum - measured["realised_utility"]),
         regrets=regrets,
     )
 
@@ -212,16 +240,27 @@ def _solve(states: NetworkState, system: System) -> tuple[jax.Array, jax.Array]:
     return jax.vmap(one)(states)
 
 
-@jax.jit
-def _measure(pairs: Any, system: System, tolerance: jax.Array) -> Any:
+@partial(jax.jit, static_argnums=0)
+def _measure(known_types: bool, pairs: Any, system: System, tolerance: jax.Array) -> dict[str, jax.Array]:
     def one(state, contract):
         certificate = certify(system, state, contract, tolerance)
-        return (
-            certificate.feasible,
-            certificate.max_violation,
-            station_utility(system, state, contract),
-            jnp.diagonal(device_utilities(state, contract)),
-        )
+        own = certificate.ir_slack
+        missed, domain = certificate.max_violation, certificate.domain
+        utility = station_utility(system, state, contract)
+        realised = utility
+        if known_types:
+            missed = jnp.maximum(0.0, jnp.max(-own))
+        else:
+            realised = realised_utility(system, state, contract, tolerance)
+        return {
+            "feasible": jnp.all(domain) & (missed <= tolerance),
+            "max_violation": missed,
+            "station_utility": utility,
+            "own_utilities": own,
+            "device_utility": jnp.sum(state.type_probs * own),
+            "centred_utility": centred_utility(system, state, contract),
+            "realised_utility": realised,
+        }
 
     return jax.vmap(one)(*pairs)
 

@@ -2,16 +2,15 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxcontract.env import ContractEnv, EnvParams
-from jaxcontract.evaluation import Report, Yardstick, evaluate, judge, random_contracts, scheme_contracts
+from jaxcontract.evaluation import Report, Yardstick, judge, random_contracts, scheme_contracts
 from jaxcontract.learning.policy import Policy
-from jaxcontract.learning.ppo import Learner
 from jaxcontract.learning.seeds import Training
 from jaxcontract.mechanism.optimum import pooled_contract
 
@@ -61,20 +60,18 @@ class Point:
 
 def measured_training(
     training: Training,
-    env: ContractEnv,
-    params: EnvParams,
-    yardstick: Yardstick,
+    measure: Callable[[int, Policy], Report],
     *,
     num_seeds: int,
-    num_updates: int,
-    num_points: int,
+    marks: Sequence[int],
 ) -> Iterator[Point]:
-    """Train to the end, yielding the untrained policies' point and then `num_points` more.
+    """Train to the end, yielding a point at each of the `marks`, update counts in ascending order.
 
-    Measuring reads the learners and changes nothing in them: with other points, the same results.
+    measure: (position among the seeds, its policy) → report. Measuring reads the learners and changes
+        nothing in them: with other marks, the same results.
     """
     learners, seconds, done = training.start(), 0.0, 0
-    for mark in np.linspace(0, num_updates, num_points + 1).round().astype(int).tolist():
+    for mark in marks:
         sums: dict[str, Any] = {}
         begun = done
         while done < mark:
@@ -91,13 +88,18 @@ def measured_training(
             update=done,
             env_steps=done * training.batch_size,
             train_seconds=seconds,
-            reports=[evaluate(policy, env, params, states=yardstick) for policy in policies],
+            reports=[measure(position, policy) for position, policy in enumerate(policies)],
             metrics={name: total / (done - begun) for name, total in sums.items()},
             policies=policies,
         )
 
 
-def _policies(learners: Learner, num_seeds: int) -> list[Policy]:
+def even_marks(num_updates: int, num_points: int) -> list[int]:
+    """Update counts from 0 to the last, `num_points` beside the first, evenly spaced."""
+    return np.unique(np.linspace(0, num_updates, num_points + 1).round().astype(int)).tolist()
+
+
+def _policies(learners: Any, num_seeds: int) -> list[Policy]:
     """The policies of learners [S, ...], on the host."""
     stacked = jax.device_get(learners.policy)
     return [jax.tree.map(lambda leaf, row=row: leaf[row], stacked) for row in range(num_seeds)]

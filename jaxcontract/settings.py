@@ -57,11 +57,13 @@ PRESETS = {
     "default": Setting(),
     "raw": Setting(options=EnvOptions(actions="raw"), numbers=EnvNumbers(safety_margin=0.003), ppo=_RAW),
     "paper": Setting(options=EnvOptions(actions="raw", reward="paper"), ppo=_PAPER),
+    "stress": Setting(system=System(unit_profit=1.0, slot_duration=0.1)),
 }
 PRESET_MEANINGS = {
     "default": "feasible actions and centred reward: finds the optimum",
     "raw": "raw actions and centred reward, with the budget that they need",
     "paper": "Algorithm 1 as printed: raw actions, reward (13), N = 512, one round after another",
+    "stress": "the default where screening is worth 3.5 % of U_B: profit β = 1, slots of t = 0.1 s",
 }
 
 

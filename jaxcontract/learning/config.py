@@ -1,4 +1,4 @@
-"""What PPO can be told. Imports no JAX: `ppo.py` makes it a pytree."""
+"""What a learner can be told. Imports no JAX: the learners' own modules make these pytrees."""
 
 import dataclasses
 from typing import Any
@@ -7,10 +7,10 @@ from jaxcontract.fields import Record, choice, flag, number, refuse, sizes, whol
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PPOConfig(Record):
-    """Sizes and switches (static: a change compiles anew) and numbers (traced: a sweep is a `vmap`).
+class LearnerConfig(Record):
+    """What every learner is told: sizes (static: a change compiles anew) and numbers (traced).
 
-    Frozen and hashable. The paper's symbol, where it has one, stands in each meaning.
+    Frozen and hashable; a sweep over a number is a `vmap`.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
@@ -18,20 +18,41 @@ class PPOConfig(Record):
 
     num_updates: int = whole(600, "updates: rounds collected, then learned from", low=1)
     parallel_rounds: int = whole(2048, "environments played side by side, B", low=1)
+    hidden_sizes: tuple[int, ...] = sizes((64, 64), "units of each hidden layer, actor and critic", low=1)
+    learning_rate: Any = number(1e-3, "Adam's step size, at the start", low=0, above=True)
+    final_learning_rate: Any = number(0.0, "Adam's step size at the end, reached linearly", low=0)
+    max_gradient_norm: Any = number(0.5, "global norm to which gradients are clipped", low=0, above=True)
+
+    @property
+    def batch_size(self) -> int:
+        """Rounds collected per update."""
+        return self.parallel_rounds
+
+    @property
+    def env_steps(self) -> int:
+        """Rounds played by the whole training of one seed."""
+        return self.num_updates * self.batch_size
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GradientConfig(LearnerConfig):
+    """What the plain gradient of the reward is told: nothing more than any learner."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PPOConfig(LearnerConfig):
+    """What PPO is told. The paper's symbol, where it has one, stands in each meaning."""
+
     rollout_length: int = whole(1, "rounds of each environment per update, T", low=1)
     epochs: int = whole(4, "passes over the collected rounds per update, X", low=1)
     minibatches: int = whole(4, "gradient steps per pass", low=1)
-    hidden_sizes: tuple[int, ...] = sizes((64, 64), "units of each hidden layer, actor and critic", low=1)
     estimator: str = choice("gae", "advantages: GAE(λ), or (15) and (16) as printed", ("gae", "paper"))
     normalize_advantages: bool = flag(True, "scale each minibatch's advantages to mean 0, deviation 1")
-    learning_rate: Any = number(1e-3, "Adam's step size, at the start", low=0, above=True)
-    final_learning_rate: Any = number(0.0, "Adam's step size at the end, reached linearly", low=0)
     discount: Any = number(0.0, "discount γ", low=0, high=1)
     trace_decay: Any = number(0.95, "GAE's λ", low=0, high=1)
     clip_range: Any = number(0.3, "ε of the clipped surrogate", low=0, above=True)
     value_coefficient: Any = number(0.5, "weight c of the value loss", low=0)
     entropy_coefficient: Any = number(0.0, "weight of an entropy bonus", low=0)
-    max_gradient_norm: Any = number(0.5, "global norm to which gradients are clipped", low=0, above=True)
     initial_std: Any = number(0.5, "standard deviation of a fresh policy's actions", low=0, above=True)
 
     def __post_init__(self) -> None:
@@ -48,8 +69,3 @@ class PPOConfig(Record):
     def batch_size(self) -> int:
         """Rounds collected per update, B · T: the paper's N."""
         return self.parallel_rounds * self.rollout_length
-
-    @property
-    def env_steps(self) -> int:
-        """Rounds played by the whole training of one seed."""
-        return self.num_updates * self.batch_size

@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from jaxcontract.learning.advantage import (
     advantages,
@@ -14,7 +13,9 @@ from jaxcontract.learning.advantage import (
     printed_advantages,
 )
 from jaxcontract.learning.config import PPOConfig as PPOConfig
+from jaxcontract.learning.loop import Algorithm, Metrics, repeat
 from jaxcontract.learning.loss import clipped_surrogate, standardize, value_error
+from jaxcontract.learning.optimizer import descend, init_optimizer
 from jaxcontract.learning.policy import (
     LOG_STD_RANGE,
     Frame,
@@ -27,8 +28,6 @@ from jaxcontract.learning.policy import (
 )
 from jaxcontract.learning.rollout import Rounds, rollout, start
 from jaxcontract.pytree import register
-
-Metrics = dict[str, jax.Array]
 
 register(PPOConfig)
 
@@ -99,21 +98,8 @@ def train_for(
 def advance(
     learner: Learner, env: Any, params: Any, config: PPOConfig, count: jax.Array | int
 ) -> tuple[Learner, Metrics]:
-    """Make `count` more updates: (learner, the mean of each metric over them).
-
-    `count` is traced: one compiled program makes chunks of any length, and where they are cut
-    changes no bit of the result.
-    """
-
-    def body(_, carry):
-        learner, sums = carry
-        learner, metrics = update(learner, env, params, config)
-        return learner, jax.tree.map(jnp.add, sums, metrics)
-
-    shapes = jax.eval_shape(lambda: update(learner, env, params, config)[1])
-    sums = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-    learner, sums = jax.lax.fori_loop(0, count, body, (learner, sums))
-    return learner, jax.tree.map(lambda total: total / jnp.maximum(count, 1), sums)
+    """Make `count` more updates: (learner, the mean of each metric over them); see `repeat`."""
+    return repeat(update, learner, env, params, config, count)
 
 
 def init_learner(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> Learner:
@@ -133,7 +119,7 @@ def init_learner(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> Le
     }
     return Learner(
         weights=weights,
-        optimizer_state=_optimizer(config, jnp.asarray(0)).init(weights),
+        optimizer_state=init_optimizer(weights),
         env_state=env_state,
         observation=observation,
         key=key_train,
@@ -220,15 +206,14 @@ def _cut(leaf: jax.Array, minibatches: int) -> jax.Array:
 
 def _learn(learner: Learner, batch: Batch, config: PPOConfig) -> tuple[Any, Any, Metrics]:
     """X passes of gradient steps on (20): (weights, optimizer_state, metrics)."""
-    optimizer = _optimizer(config, learner.num_updates)
 
     def gradient_step(carry, minibatch):
         weights, optimizer_state = carry
         gradient, metrics = jax.grad(_loss, has_aux=True)(weights, learner, minibatch, config)
-        step, optimizer_state = optimizer.update(gradient, optimizer_state)
-        weights = jax.tree.map(jnp.add, weights, step)
+        weights, optimizer_state, metrics["gradient_norm"] = descend(
+            gradient, weights, optimizer_state, config, learner.num_updates
+        )
         weights["log_std"] = jnp.clip(weights["log_std"], *LOG_STD_RANGE)
-        metrics["gradient_norm"] = optax.tree.norm(gradient)
         return (weights, optimizer_state), metrics
 
     def epoch(carry, _):
@@ -275,12 +260,4 @@ def _policy(weights: Any, learner: Learner) -> Policy:
     )
 
 
-def _optimizer(config: PPOConfig, num_updates: jax.Array) -> optax.GradientTransformation:
-    """Gradients clipped by their global norm, then Adam with a step size that falls linearly."""
-    progress = jnp.minimum(1.0, num_updates / config.num_updates)
-    change = config.final_learning_rate - config.learning_rate
-    return optax.chain(
-        optax.clip_by_global_norm(config.max_gradient_norm),
-        optax.scale_by_adam(eps=1e-5),
-        optax.scale(-(config.learning_rate + change * progress)),
-    )
+PPO = Algorithm(init_learner, update)

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
-from jaxcontract.learning.config import PPOConfig
-from jaxcontract.learning.ppo import Learner, Metrics, advance, init_learner
+from jaxcontract.learning.loop import Algorithm, Metrics, repeat
+from jaxcontract.learning.ppo import PPO
 
 SEEDS = "seeds"
 
@@ -50,7 +50,7 @@ def over_seeds(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """The compiled training of several seeds. Each seed's result does not depend on the others (CPU).
+    """The training of several seeds, ready to run. A seed's result does not depend on the others (CPU).
 
     start():                  → learners, fields [S, ...]
     advance(learners, count): → (learners, metrics [S]); the learners given are consumed
@@ -58,35 +58,106 @@ class Training:
     compile_seconds:          what tracing and compiling took
     """
 
-    start: Callable[[], Learner]
-    advance: Callable[[Learner, int], tuple[Learner, Metrics]]
+    start: Callable[[], Any]
+    advance: Callable[[Any, int], tuple[Any, Metrics]]
     batch_size: int
     compile_seconds: float
 
 
-def compile_training(seeds: Sequence[int], env: Any, params: Any, config: PPOConfig, mesh: Mesh) -> Training:
-    """Compile the training of `seeds`, padded with copies of the last one to fill the mesh.
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A compiled training of `size` seeds at a time, whatever their numbers.
 
-    The first `len(seeds)` rows of every result are the seeds asked for.
+    One program serves every seed and every value of the traced numbers in `params` and `config`: a
+    sweep over them compiles once.
     """
+
+    size: int
+    batch_size: int
+    compile_seconds: float
+    start: Callable[..., Any]
+    advance: Callable[..., tuple[Any, Metrics]]
+
+    def training(self, seeds: Sequence[int], params: Any, config: Any) -> Training:
+        """The training of at most `size` seeds; the rows behind theirs are copies of the last.
+
+        params, config: one for all, or a list with one for each seed.
+        """
+        keys = jnp.stack([jax.random.key(seed) for seed in _filled(seeds, self.size)])
+        members = keys, _stacked(params, self.size), _stacked(config, self.size)
+        return Training(
+            start=partial(self.start, members),
+            advance=lambda learners, count: self.advance(learners, members[1:], jnp.asarray(count)),
+            batch_size=self.batch_size,
+            compile_seconds=self.compile_seconds,
+        )
+
+
+def compile_program(
+    size: int, env: Any, params: Any, config: Any, mesh: Mesh, algorithm: Algorithm = PPO
+) -> Program:
+    """Compile the training of `size` seeds, a multiple of the mesh's; only shapes of `params` matter."""
     began = time.perf_counter()
-    padding = -len(seeds) % mesh.size
-    keys = jnp.stack([jax.random.key(seed) for seed in [*seeds, *[seeds[-1]] * padding]])
 
-    def begin(key, params, config):
-        return init_learner(key, env, params, config)
+    def begin(member):
+        key, params, config = member
+        return algorithm.init(key, env, params, config)
 
-    def go_on(learner, params, config, count):
-        return advance(learner, env, params, config, count)
+    def go_on(member, count):
+        learner, params, config = member
+        return repeat(algorithm.update, learner, env, params, config, count)
 
-    shared = (params, config)
-    start = jax.jit(over_seeds(begin, mesh)).lower(keys, *shared).compile()
-    learners = jax.eval_shape(over_seeds(begin, mesh), keys, *shared)
-    jitted = jax.jit(over_seeds(go_on, mesh), donate_argnums=0)
-    step = jitted.lower(learners, *shared, jnp.asarray(1)).compile()
-    return Training(
-        start=partial(start, keys, *shared),
-        advance=lambda learners, count: step(learners, *shared, jnp.asarray(count)),
+    keys = jnp.stack([jax.random.key(0)] * size)
+    members = keys, _stacked(params, size), _stacked(config, size)
+    start = jax.jit(over_seeds(begin, mesh)).lower(members).compile()
+    learners = jax.eval_shape(over_seeds(begin, mesh), members)
+    # The learners alone are given away: params and config are needed again.
+    jitted = jax.jit(
+        lambda learners, shared, count: over_seeds(go_on, mesh)((learners, *shared), count),
+        donate_argnums=0,
+    )
+    step = jitted.lower(learners, members[1:], jnp.asarray(1)).compile()
+    return Program(
+        size=size,
         batch_size=config.batch_size,
         compile_seconds=time.perf_counter() - began,
+        start=start,
+        advance=step,
     )
+
+
+def compile_training(
+    seeds: Sequence[int],
+    env: Any,
+    params: Any,
+    config: Any,
+    mesh: Mesh,
+    algorithm: Algorithm = PPO,
+) -> Training:
+    """Compile the training of `seeds`, padded with copies of the last one to fill the mesh.
+
+    params, config: one for all, or a list with one for each seed; lists may differ in numbers, not in
+    sizes and switches. The first `len(seeds)` rows of every result are the seeds asked for.
+    """
+    size = len(seeds) + -len(seeds) % mesh.size
+    one_config = config[0] if isinstance(config, list) else config
+    one_params = params[0] if isinstance(params, list) else params
+    program = compile_program(size, env, one_params, one_config, mesh, algorithm)
+    return program.training(seeds, params, config)
+
+
+def _filled(items: Sequence[Any], size: int) -> list[Any]:
+    return [*items, *[items[-1]] * (size - len(items))]
+
+
+def _stacked(records: Any, size: int) -> Any:
+    """Records as one with leaves [size, ...]: a list of them, filled up, or one, repeated.
+
+    Raises:
+        ValueError: when listed records differ in a size or a switch, which one program cannot serve.
+    """
+    rows = _filled(records if isinstance(records, list) else [records], size)
+    first = jax.tree.structure(rows[0])
+    if not all(jax.tree.structure(row) == first for row in rows):
+        raise ValueError(f"{type(rows[0]).__name__}: seeds trained together may differ in numbers only")
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *rows)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.mechanism.freshness import frequency_bounds
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 
 # The best contract lies where the rent and every share vanish. With these the origin of R^{2K} has a
@@ -17,7 +18,7 @@ def feasible_contract(system: System, state: NetworkState, vector: jax.Array) ->
 
     vector: [2K]  any finite numbers, in three parts:
         K      logits; with a fixed zero behind them their softmax gives the K + 1 gaps of
-               f_min ≤ f_1 ≤ … ≤ f_K ≤ f_max
+               f_min ≤ f_1 ≤ … ≤ f_K ≤ f_max (`frequency_bounds`)
         1      softplus gives s ≥ 0, what type 1 earns: r_1 = f_1/φ_1 + s
         K − 1  sigmoids λ_k: r_{k+1} − r_k = (f_{k+1} − f_k) (λ_k/φ_k + (1 − λ_k)/φ_{k+1})
 
@@ -27,8 +28,9 @@ def feasible_contract(system: System, state: NetworkState, vector: jax.Array) ->
     size = state.device_types.shape[-1]
     logits, rent, shares = jnp.split(vector, [size, size + 1])
     gaps = jax.nn.softmax(jnp.append(logits, 0.0))[:-1]
-    width = system.max_frequency - system.min_frequency
-    frequency = system.min_frequency + width * jnp.cumsum(gaps)
+    low, high = frequency_bounds(system, state)
+    width = high - low
+    frequency = low + width * jnp.cumsum(gaps)
     cost = 1.0 / state.device_types
     share = jax.nn.sigmoid(SHARE_GAIN * shares - SHARE_OFFSET)
     step_cost = share * cost[:-1] + (1.0 - share) * cost[1:]
@@ -44,8 +46,8 @@ def feasible_vector(system: System, state: NetworkState, contract: Contract) -> 
     """
     frequency, payment = jnp.asarray(contract.frequency), jnp.asarray(contract.payment)
     cost = 1.0 / state.device_types
-    edges = jnp.stack([jnp.asarray(system.min_frequency), jnp.asarray(system.max_frequency)])
-    gaps = jnp.diff(frequency, prepend=edges[:1], append=edges[1:])
+    low, high = frequency_bounds(system, state)
+    gaps = jnp.diff(frequency, prepend=low[None], append=high[None])
     logits = jnp.log(gaps[:-1]) - jnp.log(gaps[-1])
     rent = (payment[:1] - frequency[:1] * cost[:1]) / RENT_SCALE
     rent = (rent + jnp.log(-jnp.expm1(-rent)) + RENT_OFFSET) / RENT_GAIN

@@ -7,6 +7,7 @@ from jaxcontract.mechanism.records import NetworkState, Numbers, System
 
 NEVER = 1e-9  # a frequency below it is no updating at all; 1/f² is finite in float32 above it
 LEAST_SHARE = 0.01  # of W₀, below which the extended quality is a straight line
+LEAST_DEFINED = 1e-3  # of W₀, below which rounding may take W to zero, and data is worthless
 
 
 def average_aoi(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
@@ -93,6 +94,24 @@ def extended_centred_quality(system: System, state: NetworkState, frequency: Num
     kept = 1.0 - LEAST_SHARE
     beyond = jnp.maximum(share - kept, 0.0)
     return jnp.log1p(-jnp.minimum(share, kept)) - beyond / LEAST_SHARE
+
+
+def frequency_bounds(system: System, state: NetworkState) -> tuple[jax.Array, jax.Array]:
+    """The least and the greatest f within the system's bounds at which W ≥ W₀/1000. Returns [], [].
+
+    W(f) = W₀/1000 is a quadratic in f. With the paper's slots of 1 ms its roots lie outside the system's
+    bounds; with slots of 0.1 s data that is updated seldom has no defined quality, and they matter.
+    Where no f will do, as with slots of a second, the two coincide.
+    """
+    slot, preference = system.slot_duration, system.aoi_preference
+    constant = (1.0 - LEAST_DEFINED) * ideal_quality_index(system, state)
+    linear = constant - slot * (1.0 - 0.5 * preference)
+    discriminant = linear**2 - 2.0 * preference * slot**2
+    exists = (linear > 0) & (discriminant > 0)
+    total = jnp.where(exists, linear, slot) + jnp.sqrt(jnp.where(exists, discriminant, slot**2))
+    low = jnp.clip(preference * slot / total, system.min_frequency, system.max_frequency)
+    high = jnp.clip(0.5 * total / slot, system.min_frequency, system.max_frequency)
+    return low, jnp.where(exists, jnp.maximum(low, high), low)
 
 
 def marginal_quality(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:

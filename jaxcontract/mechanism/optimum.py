@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.mechanism.freshness import ideal_quality_index
+from jaxcontract.mechanism.freshness import frequency_bounds, ideal_quality_index
 from jaxcontract.mechanism.ironing import antitonic_regression
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 
@@ -93,7 +93,8 @@ def best_frequency(system: System, state: NetworkState, cost: jax.Array) -> jax.
 
     peak = jnp.broadcast_to(jnp.sqrt(0.5 * system.aoi_preference), cost.shape).astype(cost.dtype)
     root = jax.lax.custom_root(stationarity, jax.lax.stop_gradient(peak), _falling_root, invert)
-    root = jnp.where(jnp.isfinite(cost), root, 0.0)  # an infinite cost buys as little as it can
+    least, _ = frequency_bounds(system, state)
+    root = jnp.where(jnp.isfinite(cost), root, least)  # an infinite cost buys as little as it can
     return jnp.clip(root, system.min_frequency, system.max_frequency)
 
 

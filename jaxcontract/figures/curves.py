@@ -1,0 +1,240 @@
+"""Learning seen over time, and what the settings do to its end."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter
+
+from jaxcontract.figures.style import (
+    COLOURS,
+    GREY,
+    LOOKS,
+    SMALL,
+    TEXT,
+    Label,
+    band,
+    dots,
+    end_label,
+    heading,
+    ink,
+    legend,
+    levels,
+    log_axis,
+    missing,
+    over_seeds,
+    place_labels,
+    shifted,
+    tidy,
+    value_ticks,
+)
+
+REWARD = "test reward (13)"
+REGRET = "mean regret  U$_B^*$ − U$_B$"
+DEFAULT: dict[str, Any] = {"color": GREY, "alpha": 0.35, "linewidth": 5, "zorder": 0.5}
+STEPS = "env steps (rounds played, each seed)"
+
+
+class Curve(NamedTuple):
+    """What one scheme's test on fixed states gave as it learned.
+
+    env_steps: [P]     rounds played
+    reward:    [S, P]  mean of (13), the policy's mode
+    feasible:  [S, P]  share of states with a feasible contract
+    regret:    [S, P]  mean U_B* − U_B over those; NaN where there is none
+    sampled:   [S, P]  reward of sampled actions, or None
+    """
+
+    env_steps: Any
+    reward: Any
+    feasible: Any
+    regret: Any
+    sampled: Any = None
+
+
+class Panel(NamedTuple):
+    """One setting varied, all else as it was. Panels of one row share the measure's axis.
+
+    row, name, unit: heading of the row; the setting and its unit ("" for none)
+    values:          [V]  what it was set to
+    labels:          [V]  words for the values, which then stand side by side; None for numbers
+    default:         the value otherwise used, None where there is none
+    measures:        by scheme, [V, S]  the measure of each seed, NaN where there is none
+    measure:         what is measured, with its unit
+    """
+
+    row: str
+    name: str
+    unit: str
+    values: Any
+    labels: Sequence[str] | None
+    default: float | None
+    measures: Mapping[str, Any]
+    measure: str
+    log_x: bool = False
+    log_y: bool = False
+
+
+def learning_curve(
+    env_steps: Any,
+    rewards: Any,
+    regrets: Any,
+    *,
+    reward_lines: Mapping[str, float],
+    regret_lines: Mapping[str, float],
+    title: str,
+) -> Figure:
+    """Test reward, and below it regret on a logarithmic axis, against the rounds played.
+
+    env_steps: [N]; rewards, regrets: [S, N], a thin line for each seed and a thick one for the mean
+    reward_lines, regret_lines: levels to compare with, by scheme
+    """
+    env_steps, rewards, regrets = (np.asarray(a, float) for a in (env_steps, rewards, regrets))
+    figure = Figure(figsize=(8, 6.2), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    figure.suptitle(title, fontsize=TEXT + 1)
+    labels = {
+        above: _seeds(above, env_steps, rewards) + levels(above, reward_lines),
+        below: _seeds(below, env_steps, regrets) + levels(below, regret_lines),
+    }
+    if np.any(regrets > 0):
+        log_axis(below, "y")
+    _finish(figure, {above: REWARD, below: REGRET}, labels, env_steps[-1])
+    return figure
+
+
+def learning_comparison(
+    curves: Mapping[str, Curve],
+    *,
+    reward_levels: Mapping[str, float],
+    regret_levels: Mapping[str, float],
+    title: str,
+) -> Figure:
+    """Fig. 2(a): test reward, share of feasible contracts, and regret against the rounds played.
+
+    curves: by scheme; each a mean over seeds in its 95 % interval, sampled actions thin and dashed
+    reward_levels, regret_levels: what to compare with, by scheme
+
+    Regret is over the seeds that have a feasible contract; a scheme that never has one says so.
+    """
+    figure = Figure(figsize=(8, 8), layout="constrained")
+    reward, feasible, regret = figure.subplots(3, 1, sharex=True, height_ratios=(1.25, 0.8, 1.25))
+    figure.suptitle(title, fontsize=TEXT + 1)
+    labels: dict[Axes, list[Label]] = {reward: [], feasible: [], regret: []}
+    for scheme, curve in curves.items():
+        seeds = len(np.asarray(curve.reward))
+        title_of = {reward: f"{scheme} ({seeds} seed{'s' * (seeds > 1)})", feasible: scheme, regret: scheme}
+        for axes, values in ((reward, curve.reward), (feasible, curve.feasible), (regret, curve.regret)):
+            mean = band(axes, curve.env_steps, values, scheme)
+            labels[axes] += end_label(title_of[axes], COLOURS[scheme], curve.env_steps, mean)
+        labels[reward] += _sampled(reward, scheme, curve)
+    labels[reward] += levels(reward, reward_levels)
+    labels[regret] += levels(regret, regret_levels)
+    if any(np.any(np.asarray(curve.regret) > 0) for curve in curves.values()):
+        log_axis(regret, "y")
+    _say_never(regret, [s for s, curve in curves.items() if not np.isfinite(curve.regret).any()])
+    feasible.set_ylim(-0.04, 1.04)
+    names = {reward: REWARD, feasible: "share of feasible contracts", regret: REGRET}
+    _finish(figure, names, labels, max(np.max(curve.env_steps) for curve in curves.values()))
+    return figure
+
+
+def sensitivity(panels: Sequence[Panel]) -> Figure:
+    """Small multiples: a measure against one setting at a time, a dot for each seed, the mean a line.
+
+    A row for each `row` of the panels, in their order. The default value is marked by a grey line.
+    Seeds without a finite value are an open marker at the top edge, with how many of how many.
+    """
+    rows: dict[str, list[Panel]] = {}
+    for panel in panels:
+        rows.setdefault(panel.row, []).append(panel)
+    width = max(len(row) for row in rows.values())
+    figure = Figure(figsize=(min(10.0, 1.0 + 2.5 * width), 0.5 + 2.15 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), width, squeeze=False, sharey="row")
+    lost = False
+    for line, (name, row) in zip(grid, rows.items(), strict=True):
+        for axes, panel in zip(line, row, strict=False):
+            lost |= _vary(axes, panel)
+        line[0].set_ylabel(row[0].measure)
+        heading(line[0], name)
+        tidy(*line[: len(row)])
+        for axes in line[len(row) :]:
+            axes.set_axis_off()
+    schemes = dict.fromkeys(scheme for panel in panels for scheme in panel.measures)
+    keys = [Line2D([], [], color=GREY, alpha=0.35, linewidth=5, label="default value")]
+    if lost:
+        text = "at the top edge: seeds with no value"
+        keys.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label=text))
+    legend(figure, schemes, *keys)
+    figure.draw_without_rendering()
+    for line, row in zip(grid, rows.values(), strict=True):
+        for axes, panel in zip(line, row, strict=False):
+            value_ticks(axes, _positions(panel), panel.labels)
+    return figure
+
+
+def _seeds(axes: Axes, steps: np.ndarray, values: np.ndarray) -> list[Label]:
+    for seed in values:
+        axes.plot(steps, seed, color=COLOURS["learned"], linewidth=0.8, alpha=0.45)
+    mean, _, _ = over_seeds(values)
+    axes.plot(steps, mean, color=COLOURS["learned"], linewidth=2.2)
+    return end_label(f"learned ({len(values)} seeds)", COLOURS["learned"], steps, mean)
+
+
+def _sampled(axes: Axes, scheme: str, curve: Curve) -> list[Label]:
+    if curve.sampled is None:
+        return []
+    mean, _, _ = over_seeds(curve.sampled)
+    axes.plot(curve.env_steps, mean, color=COLOURS[scheme], linewidth=0.9, linestyle=(0, (3, 2)))
+    return end_label(f"{scheme}, sampled", COLOURS[scheme], curve.env_steps, mean)
+
+
+def _say_never(axes: Axes, schemes: Sequence[str]) -> None:
+    for number, scheme in enumerate(schemes):
+        text = f"{scheme}: no feasible contract"
+        place = (0.98, 0.96 - 0.09 * number)
+        axes.text(*place, text, transform=axes.transAxes, ha="right", va="top", color=ink(scheme), fontsize=TEXT)
+
+
+def _finish(
+    figure: Figure, names: Mapping[Axes, str], labels: Mapping[Axes, Sequence[Label]], last: float
+) -> None:
+    """Axes named and tidy, rounds as 200k and 1M, labels in the margin."""
+    for axes, name in names.items():
+        axes.set_ylabel(name)
+        axes.set_xlim(0, last)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel(STEPS)
+    tidy(*names)
+    figure.align_ylabels()
+    place_labels(figure, labels)
+
+
+def _positions(panel: Panel) -> np.ndarray:
+    """Where the values [V] stand on x: side by side where they have labels."""
+    return np.arange(len(panel.values)) if panel.labels is not None else np.asarray(panel.values, float)
+
+
+def _vary(axes: Axes, panel: Panel) -> bool:
+    """Draw one panel; returns whether any seed has no value."""
+    x = _positions(panel)
+    for scale, wanted in (("x", panel.log_x and panel.labels is None), ("y", panel.log_y)):
+        if wanted:
+            log_axis(axes, scale)
+    lost = False
+    for number, (scheme, values) in enumerate(panel.measures.items()):
+        shift = 5.0 * (number - (len(panel.measures) - 1) / 2)
+        place = shifted(axes, axes.transData, shift)
+        values = np.where(np.isfinite(values), values, np.nan)
+        mean, _, _ = over_seeds(values.T)
+        axes.plot(x, mean, color=COLOURS[scheme], linestyle=LOOKS[scheme].line, linewidth=1.5, transform=place)
+        axes.plot(x, values, transform=place, alpha=0.7, **dots(scheme, size=3.5))
+        lost |= missing(axes, x, values, scheme, shift=shift)
+    if panel.default is not None:
+        axes.axvline(np.interp(panel.default, panel.values, x), **DEFAULT)
+    axes.set_xlabel(f"{panel.name} ({panel.unit})" if panel.unit else panel.name)
+    axes.margins(x=0.1)
+    return lost

@@ -1,0 +1,306 @@
+"""What all figures share: a look for each scheme, labels that keep apart, bands of seeds, files.
+
+Text is 9 points high in figures of at most 10 inches: 10 pixels where a page shows them 800 pixels wide.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatterSciNotation
+from matplotlib.transforms import ScaledTranslation, offset_copy
+
+from jaxcontract.statistics import bootstrap_interval
+
+TEXT = 9  # points
+SMALL = 8
+DPI = 115
+GREY = "#707070"
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Look(NamedTuple):
+    """How a scheme is drawn: `line` is any line style of matplotlib."""
+
+    colour: str
+    marker: str
+    line: Any
+
+
+# Okabe and Ito's palette, safe for colour-blind readers; markers and lines tell the schemes apart in grey.
+LOOKS = {
+    "learned": Look("#0072B2", "o", "-"),
+    "PPO feasible": Look("#0072B2", "o", "-"),
+    "PPO printed": Look("#56B4E9", "s", (0, (6, 1.5))),
+    "gradient": Look("#D55E00", "^", (0, (6, 1.5, 1, 1.5))),
+    "optimum": Look("#009E73", "D", (0, (3, 1))),
+    "complete information": Look("#000000", "*", (0, (1, 1))),
+    "social optimum": Look("#009E73", "p", (0, (4, 1, 1, 1, 1, 1))),
+    "pooled": Look("#E69F00", "v", "--"),
+    "naive": Look("#E69F00", "h", ":"),
+    "posted price": Look("#F0E442", "P", "--"),
+    "take it or leave it": Look("#F0E442", "X", ":"),
+    "random feasible": Look("#CC79A7", "<", "-."),
+    "random": Look("#808080", ">", ":"),
+}
+COLOURS = {scheme: look.colour for scheme, look in LOOKS.items()}
+
+
+class Label(NamedTuple):
+    """Words in the right margin for what is drawn at (x, y) of the data; x None is the axes' right edge."""
+
+    text: str
+    colour: str
+    y: float
+    x: float | None = None
+
+
+def readable(colour: str) -> str:
+    """The colour, darkened until its contrast with white is the 4.5 : 1 that small text needs."""
+    rgb = np.array(to_rgb(colour))
+    while 1.05 / (0.05 + _luminance(rgb)) < 4.5:
+        rgb = 0.97 * rgb
+    return to_hex(tuple(rgb))
+
+
+def _luminance(rgb: np.ndarray) -> float:
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def ink(scheme: str) -> str:
+    """A scheme's colour as text and thin edges wear it."""
+    return readable(LOOKS[scheme].colour)
+
+
+def dots(scheme: str, *, hollow: bool = False, size: float = 6.5) -> dict[str, Any]:
+    """Arguments of `plot` for a scheme's markers without a line; hollow ones are not feasible."""
+    look = LOOKS[scheme]
+    size = {"*": 1.5, "D": 0.9}.get(look.marker, 1.0) * size
+    return {
+        "linestyle": "none",
+        "marker": look.marker,
+        "markersize": size,
+        "markerfacecolor": "white" if hollow else look.colour,
+        "markeredgecolor": ink(scheme) if hollow else "white" if size > 5 else look.colour,
+        "markeredgewidth": 1.3 if hollow else 0.5,
+    }
+
+
+def over_seeds(values: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and 95 % bootstrap interval over the seeds, NaN where they have no value.
+
+    values: [S, P]; a seed without a finite value at a point is left out there. Returns three [P]: the
+    mean, NaN where no seed has a value, and the interval's ends, NaN where fewer than two have.
+    """
+    values = np.asarray(values, float)
+    columns = [column[np.isfinite(column)] for column in values.T]
+    mean = np.array([column.mean() if column.size else np.nan for column in columns])
+    ends = np.array([bootstrap_interval(column) for column in columns]).reshape(-1, 2)
+    return mean, ends[:, 0], ends[:, 1]
+
+
+def band(axes: Axes, x: Any, values: Any, scheme: str, *, marked: bool = False) -> np.ndarray:
+    """Draw the mean over seeds as a line in a band, its 95 % interval; returns the mean [P].
+
+    x: [P]; values: [S, P], NaN where a seed has no value; marked: a marker at each point
+    """
+    mean, low, high = over_seeds(values)
+    look = LOOKS[scheme]
+    axes.fill_between(x, low, high, color=look.colour, alpha=0.25, linewidth=0)
+    points = dots(scheme, size=5) if marked else {}
+    axes.plot(x, mean, color=look.colour, linewidth=1.8, **{**points, "linestyle": look.line})
+    return mean
+
+
+def missing(axes: Axes, x: Any, values: Any, scheme: str, *, shift: float = 0.0) -> bool:
+    """An open marker at the top edge wherever seeds have no finite value, with how many of how many.
+
+    x: [V]; values: [V, S]; shift: points to the right. Returns whether there was any.
+    """
+    values = np.asarray(values, float)
+    lost = np.count_nonzero(~np.isfinite(values), axis=1)
+    place = shifted(axes, axes.get_xaxis_transform(), shift)
+    for position, count in zip(x, lost, strict=True):
+        if count:
+            axes.plot(position, 1.0, transform=place, clip_on=False, **dots(scheme, hollow=True))
+            axes.annotate(
+                f"{count}/{values.shape[1]}",
+                (position, 1.0),
+                xycoords=place,
+                xytext=(0, -5),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                color=ink(scheme),
+                fontsize=SMALL,
+            )
+    return bool(lost.any())
+
+
+def shifted(axes: Axes, transform: Any, right: float) -> Any:
+    """A transform of the axes moved to the right by some points, so that markers do not hide each other."""
+    return transform + ScaledTranslation(right / 72, 0, axes.figure.dpi_scale_trans)
+
+
+def levels(axes: Axes, values: Mapping[str, float]) -> list[Label]:
+    """Horizontal lines at the schemes' levels, those that are finite; returns their labels."""
+    shown = {scheme: level for scheme, level in values.items() if np.isfinite(level)}
+    for scheme, level in shown.items():
+        axes.axhline(level, color=LOOKS[scheme].colour, linestyle=LOOKS[scheme].line, linewidth=1.4)
+    return [Label(scheme, ink(scheme), level) for scheme, level in shown.items()]
+
+
+def end_label(text: str, colour: str, x: Any, y: Any) -> list[Label]:
+    """The label of a curve [P] at its last finite point; none if it has none."""
+    finite = np.flatnonzero(np.isfinite(y))
+    return [Label(text, readable(colour), float(y[finite[-1]]), float(x[finite[-1]]))] if finite.size else []
+
+
+def place_labels(figure: Figure, labels: Mapping[Axes, Sequence[Label]]) -> None:
+    """Write labels into the right margin of their axes, as near to their heights as they can keep apart.
+
+    The last thing to do to a figure: scales, limits and titles must be settled.
+    """
+    figure.draw_without_rendering()
+    for axes, entries in labels.items():
+        to_axes = axes.transScale + axes.transLimits
+        right = axes.get_xlim()[1]
+        points = [to_axes.transform((right if entry.x is None else entry.x, entry.y)) for entry in entries]
+        ends = np.clip(np.reshape(points, (-1, 2)), 0.0, 1.0)
+        gap = 1.25 * TEXT / 72 / (axes.get_window_extent().height / figure.dpi)
+        places = spread(ends[:, 1], gap)
+        for entry, end, place in zip(entries, ends, places, strict=True):
+            axes.annotate(
+                entry.text,
+                tuple(end),
+                xycoords="axes fraction",
+                xytext=(1.0, place),
+                textcoords=offset_copy(axes.transAxes, figure, x=13, units="points"),
+                va="center",
+                color=entry.colour,
+                fontsize=TEXT,
+                annotation_clip=False,
+                arrowprops={
+                    "arrowstyle": "-",
+                    "color": entry.colour,
+                    "linewidth": 0.7,
+                    "relpos": (0, 0.5),
+                    "shrinkA": 1,
+                    "shrinkB": 2,
+                },
+            )
+
+
+def spread(heights: Any, gap: float) -> np.ndarray:
+    """The positions in [0, 1] nearest to the heights [n] that are at least a gap apart, in the same order.
+
+    Least squares under an order constraint: pool adjacent violators. Where [0, 1] is too short for
+    the gap, a smaller one.
+    """
+    heights = np.asarray(heights, float)
+    if heights.size == 0:
+        return heights
+    order = np.argsort(heights, kind="stable")
+    steps = min(gap, 1 / max(len(heights) - 1, 1)) * np.arange(len(heights))
+    blocks: list[np.ndarray] = []  # (sum, count)
+    for height in heights[order] - steps:
+        blocks.append(np.array([height, 1.0]))
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
+            last = blocks.pop()
+            blocks[-1] = blocks[-1] + last
+    pooled = np.concatenate([np.full(int(count), total / count) for total, count in blocks])
+    positions = np.empty_like(heights)
+    positions[order] = np.clip(pooled, 0.0, 1.0 - steps[-1]) + steps
+    return positions
+
+
+def legend(figure: Figure, schemes: Iterable[str], *others: Line2D) -> None:
+    """One line of keys above the figure, for schemes whose curves lie too close for direct labels."""
+    keys = [
+        Line2D([], [], color=LOOKS[s].colour, label=s, **{**dots(s), "linestyle": LOOKS[s].line})
+        for s in schemes
+    ]
+    handles = [*keys, *others]
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=min(len(handles), 6),
+        frameon=False,
+        fontsize=TEXT,
+        handlelength=2.6,
+        columnspacing=1.6,
+    )
+
+
+def plain(value: float) -> str:
+    """A number as axes show it: 0.01, 2000, 10⁻⁴, 3·10⁻⁵."""
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:g}".replace("-", "−")
+    mantissa, exponent = f"{value:.0e}".split("e")
+    power = "10" + str(int(exponent)).translate(SUPERSCRIPT)
+    return {"1": power, "-1": "−" + power}.get(mantissa, f"{mantissa}·{power}".replace("-", "−"))
+
+
+class PlainLog(LogFormatterSciNotation):
+    """matplotlib's choice of labels on a logarithmic axis, as plain numbers."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return plain(x) if super().__call__(x, pos) else ""
+
+
+def log_axis(axes: Axes, which: str) -> None:
+    """Make the axis "x" or "y" logarithmic, with plain numbers."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(PlainLog())
+    axis.set_minor_formatter(PlainLog(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
+
+
+def value_ticks(axes: Axes, values: Any, texts: Sequence[str] | None = None) -> None:
+    """Ticks at the values [V] on x, with their numbers or texts wherever there is room for them.
+
+    The ends come first, then the others from left to right. The layout must be settled, as by
+    `figure.draw_without_rendering()`, since the room is measured.
+    """
+    values = np.asarray(values, float)
+    texts = [plain(value) for value in values] if texts is None else texts
+    width = axes.get_window_extent().width / axes.figure.dpi
+    to_axes = axes.transScale + axes.transLimits
+    places = np.array([to_axes.transform((value, axes.get_ylim()[1]))[0] for value in values]) * width
+    sizes = np.array([0.65 * SMALL / 72 * (len(text) + 1) for text in texts])
+    ends = (0, len(values) - 1)
+    kept: list[int] = []
+    for index in sorted(range(len(values)), key=lambda i: (i not in ends, i)):
+        rooms = [abs(places[index] - places[k]) - (sizes[index] + sizes[k]) / 2 for k in kept]
+        if all(room >= 0 for room in rooms):
+            kept.append(index)
+    axes.set_xticks(values, [text if i in kept else "" for i, text in enumerate(texts)])
+    axes.set_xticks([], minor=True)
+
+
+def tidy(*axes: Axes, grid: str = "both") -> None:
+    """Text of one size, a pale grid, and no box."""
+    for one in axes:
+        one.tick_params(which="both", labelsize=SMALL)
+        for axis in (one.xaxis, one.yaxis):
+            axis.label.set_fontsize(TEXT)
+            axis.get_offset_text().set_fontsize(SMALL)
+        one.grid(axis=grid, alpha=0.25, linewidth=0.6)
+        one.set_axisbelow(True)
+        one.spines[["top", "right"]].set_visible(False)
+
+
+def heading(axes: Axes, text: str, colour: str = "black") -> None:
+    """A panel's title, at its left."""
+    axes.set_title(text, loc="left", fontsize=TEXT, color=colour)
+
+
+def save(figure: Figure, path: Any, *, formats: Sequence[str] = ("png",)) -> None:
+    """Write a figure beside `path` in each format."""
+    for suffix in formats:
+        figure.savefig(f"{path}.{suffix}", dpi=DPI)

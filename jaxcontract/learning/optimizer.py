@@ -1,0 +1,32 @@
+"""One gradient step, the same for every learner: a clipped norm, Adam, a step size that falls."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxcontract.learning.config import LearnerConfig
+
+ADAM = optax.scale_by_adam(eps=1e-5)
+
+
+def init_optimizer(weights: Any) -> Any:
+    """The state of an optimizer that has not made a step."""
+    return ADAM.init(weights)
+
+
+def descend(
+    gradient: Any, weights: Any, optimizer_state: Any, config: LearnerConfig, num_updates: jax.Array
+) -> tuple[Any, Any, jax.Array]:
+    """One step downhill: (weights, optimizer_state, norm of the gradient before clipping).
+
+    The gradient is clipped by its global norm; the step size falls linearly from `learning_rate` at
+    the first of the configured updates to `final_learning_rate` at the last.
+    """
+    progress = jnp.minimum(1.0, num_updates / config.num_updates)
+    change = config.final_learning_rate - config.learning_rate
+    clipped, _ = optax.clip_by_global_norm(config.max_gradient_norm).update(gradient, optax.EmptyState())
+    direction, optimizer_state = ADAM.update(clipped, optimizer_state)
+    step = jax.tree.map(lambda leaf: -(config.learning_rate + change * progress) * leaf, direction)
+    return jax.tree.map(jnp.add, weights, step), optimizer_state, optax.tree.norm(gradient)
