@@ -1,7 +1,5 @@
 """Train the paper's contract designer with PPO and measure every contract against the exact optimum."""
 
-import argparse
-import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +9,10 @@ from jaxcontract.files import append_json_line, make_directory, write_json
 from jaxcontract.options import (
     OneLineParser,
     add_setting_options,
+    count,
     differences,
     setting_from_options,
+    usable_cores,
 )
 from jaxcontract.settings import PRESETS, Setting
 
@@ -44,33 +44,33 @@ def parse(arguments: list[str] | None = None) -> Request:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
     parser = OneLineParser(prog="run_ppo.py", description=__doc__, epilog=EPILOG)
     add = parser.add_argument
-    add("--seeds", type=_count, default=5, metavar="N", help="how many seeds (default 5)")
+    add("--seeds", type=count, default=5, metavar="N", help="how many seeds (default 5)")
     add("--first-seed", type=int, default=0, metavar="SEED", help="they are SEED, SEED + 1, … (default 0)")
     add("--out", type=Path, metavar="DIR", help="where to write (default runs/<preset>-<time>)")
     add(
         "--eval-states",
-        type=_count,
+        type=count,
         default=20_000,
         metavar="N",
         help="unseen states on which the result is measured (default 20000)",
     )
     add(
         "--curve-states",
-        type=_count,
+        type=count,
         default=1024,
         metavar="N",
         help="fixed states for the learning curve (default 1024)",
     )
     add(
         "--curve-points",
-        type=_count,
+        type=count,
         default=24,
         metavar="N",
         help="points on the learning curve, and progress reports (default 24)",
     )
     add(
         "--devices",
-        type=_count,
+        type=count,
         metavar="N",
         help="devices to spread the seeds over (default: all; on CPU one per core)",
     )
@@ -92,16 +92,6 @@ def parse(arguments: list[str] | None = None) -> Request:
         preset=preset,
         setting=setting,
     )
-
-
-def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number in [1, inf)")
-    return value
 
 
 def main() -> int:
@@ -153,13 +143,6 @@ def run(request: Request, out: Path) -> int:
     for position in last.diverged:
         print(f"run_ppo.py: error: seed {request.seeds[position]} diverged", file=sys.stderr)
     return 3 if last.diverged else 0
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def announce(console: Any, request: Request, device: str) -> None:

@@ -1,9 +1,11 @@
-"""Directories and JSON files of a run: written whole, never over something else. No JAX."""
+"""Directories, JSON and CSV files of a run: written whole, never over something else. No JAX."""
 
+import csv
+import io
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +37,30 @@ def make_directory(path: Path | None, preset: str) -> Path:
 
 def write_json(path: Path, values: Any) -> None:
     """Write strict JSON whole or not at all; NaN, which JSON lacks, becomes null."""
+    write_text(path, json.dumps(_strict(values), indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; None where there is none that can be read."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same names, whole or not at all; numbers keep all their digits."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _strict_cell(value) for name, value in row.items()} for row in rows)
+    write_text(path, text.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(_strict(values), indent=2, allow_nan=False) + "\n", "utf-8")
+    temporary.write_text(text, "utf-8")
     temporary.replace(path)
 
 
@@ -44,6 +68,12 @@ def append_json_line(path: Path, values: Mapping[str, Any]) -> None:
     """Add one line of strict JSON to a file."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(_strict(values), allow_nan=False) + "\n")
+
+
+def _strict_cell(value: Any) -> Any:
+    """A NumPy scalar as a plain one; NaN as an empty cell."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return "" if isinstance(value, float) and np.isnan(value) else value
 
 
 def _strict(values: Any) -> Any:

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import difflib
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -99,3 +100,32 @@ def _sizes(text: str) -> Sequence[int]:
 
 
 _sizes.__name__ = "sizes such as 64,64"
+
+
+def count(text: str) -> int:
+    """An option's value as a number of things, at least one."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number in [1, inf)")
+    return value
+
+
+def share(text: str) -> float:
+    """An option's value as a part of a whole."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number in (0, 1]")
+    return value
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -53,11 +53,14 @@ _RAW = PPOConfig(
     clip_range=0.2,
 )
 
+# Profit per quality and slots at which hiding types is worth something: 3.5 % of U_B, not 0.02 %.
+STRESS = System(unit_profit=1.0, slot_duration=0.1)
+
 PRESETS = {
     "default": Setting(),
     "raw": Setting(options=EnvOptions(actions="raw"), numbers=EnvNumbers(safety_margin=0.003), ppo=_RAW),
     "paper": Setting(options=EnvOptions(actions="raw", reward="paper"), ppo=_PAPER),
-    "stress": Setting(system=System(unit_profit=1.0, slot_duration=0.1)),
+    "stress": Setting(system=STRESS),
 }
 PRESET_MEANINGS = {
     "default": "feasible actions and centred reward: finds the optimum",

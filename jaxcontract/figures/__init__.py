@@ -1,9 +1,21 @@
 """Arrays to matplotlib figures for reading. The same look means the same scheme in all of them."""
 
+from jaxcontract.figures.comparisons import PreferenceCurve as PreferenceCurve
+from jaxcontract.figures.comparisons import SchemePanel as SchemePanel
+from jaxcontract.figures.comparisons import SchemeRow as SchemeRow
+from jaxcontract.figures.comparisons import Sweep as Sweep
+from jaxcontract.figures.comparisons import preference as preference
+from jaxcontract.figures.comparisons import schemes as schemes
+from jaxcontract.figures.comparisons import sweeps as sweeps
+from jaxcontract.figures.contracts import TypeLines as TypeLines
+from jaxcontract.figures.contracts import by_type as by_type
+from jaxcontract.figures.contracts import incentive_check as incentive_check
+from jaxcontract.figures.contracts import items as items
 from jaxcontract.figures.curves import Curve as Curve
 from jaxcontract.figures.curves import Panel as Panel
 from jaxcontract.figures.curves import learning_comparison as learning_comparison
 from jaxcontract.figures.curves import learning_curve as learning_curve
 from jaxcontract.figures.curves import sensitivity as sensitivity
+from jaxcontract.figures.market import market as market
 from jaxcontract.figures.style import COLOURS as COLOURS
 from jaxcontract.figures.style import save as save

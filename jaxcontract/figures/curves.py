@@ -13,7 +13,6 @@ from jaxcontract.figures.style import (
     COLOURS,
     GREY,
     LOOKS,
-    SMALL,
     TEXT,
     Label,
     band,
@@ -25,6 +24,7 @@ from jaxcontract.figures.style import (
     levels,
     log_axis,
     missing,
+    missing_key,
     over_seeds,
     place_labels,
     shifted,
@@ -32,8 +32,8 @@ from jaxcontract.figures.style import (
     value_ticks,
 )
 
-REWARD = "test reward (13)"
-REGRET = "mean regret  U$_B^*$ − U$_B$"
+REWARD = "test reward (13)\n(units of payment)"
+REGRET = "mean regret U$_B^*$ − U$_B$\n(units of payment)"
 DEFAULT: dict[str, Any] = {"color": GREY, "alpha": 0.35, "linewidth": 5, "zorder": 0.5}
 STEPS = "env steps (rounds played, each seed)"
 
@@ -125,11 +125,15 @@ def learning_comparison(
     figure.suptitle(title, fontsize=TEXT + 1)
     labels: dict[Axes, list[Label]] = {reward: [], feasible: [], regret: []}
     for scheme, curve in curves.items():
-        seeds = len(np.asarray(curve.reward))
-        title_of = {reward: f"{scheme} ({seeds} seed{'s' * (seeds > 1)})", feasible: scheme, regret: scheme}
-        for axes, values in ((reward, curve.reward), (feasible, curve.feasible), (regret, curve.regret)):
+        counted = _counted(scheme, len(curve.reward))
+        parts = (
+            (reward, curve.reward, counted),
+            (feasible, curve.feasible, scheme),
+            (regret, curve.regret, scheme),
+        )
+        for axes, values, text in parts:
             mean = band(axes, curve.env_steps, values, scheme)
-            labels[axes] += end_label(title_of[axes], COLOURS[scheme], curve.env_steps, mean)
+            labels[axes] += end_label(text, COLOURS[scheme], curve.env_steps, mean)
         labels[reward] += _sampled(reward, scheme, curve)
     labels[reward] += levels(reward, reward_levels)
     labels[regret] += levels(regret, regret_levels)
@@ -165,14 +169,12 @@ def sensitivity(panels: Sequence[Panel]) -> Figure:
             axes.set_axis_off()
     schemes = dict.fromkeys(scheme for panel in panels for scheme in panel.measures)
     keys = [Line2D([], [], color=GREY, alpha=0.35, linewidth=5, label="default value")]
-    if lost:
-        text = "at the top edge: seeds with no value"
-        keys.append(Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label=text))
-    legend(figure, schemes, *keys)
+    legend(figure, schemes, *keys, *[missing_key()] * lost)
     figure.draw_without_rendering()
     for line, row in zip(grid, rows.values(), strict=True):
         for axes, panel in zip(line, row, strict=False):
-            value_ticks(axes, _positions(panel), panel.labels)
+            default = None if panel.labels is not None else panel.default
+            value_ticks(axes, _positions(panel), panel.labels, default=default)
     return figure
 
 
@@ -181,7 +183,11 @@ def _seeds(axes: Axes, steps: np.ndarray, values: np.ndarray) -> list[Label]:
         axes.plot(steps, seed, color=COLOURS["learned"], linewidth=0.8, alpha=0.45)
     mean, _, _ = over_seeds(values)
     axes.plot(steps, mean, color=COLOURS["learned"], linewidth=2.2)
-    return end_label(f"learned ({len(values)} seeds)", COLOURS["learned"], steps, mean)
+    return end_label(_counted("learned", len(values)), COLOURS["learned"], steps, mean)
+
+
+def _counted(scheme: str, seeds: int) -> str:
+    return f"{scheme} ({seeds} seed{'s' if seeds > 1 else ''})"
 
 
 def _sampled(axes: Axes, scheme: str, curve: Curve) -> list[Label]:
@@ -195,8 +201,8 @@ def _sampled(axes: Axes, scheme: str, curve: Curve) -> list[Label]:
 def _say_never(axes: Axes, schemes: Sequence[str]) -> None:
     for number, scheme in enumerate(schemes):
         text = f"{scheme}: no feasible contract"
-        place = (0.98, 0.96 - 0.09 * number)
-        axes.text(*place, text, transform=axes.transAxes, ha="right", va="top", color=ink(scheme), fontsize=TEXT)
+        at = (0.98, 0.96 - 0.09 * number)
+        axes.text(*at, text, transform=axes.transAxes, ha="right", va="top", color=ink(scheme), fontsize=TEXT)
 
 
 def _finish(
@@ -230,11 +236,14 @@ def _vary(axes: Axes, panel: Panel) -> bool:
         place = shifted(axes, axes.transData, shift)
         values = np.where(np.isfinite(values), values, np.nan)
         mean, _, _ = over_seeds(values.T)
-        axes.plot(x, mean, color=COLOURS[scheme], linestyle=LOOKS[scheme].line, linewidth=1.5, transform=place)
-        axes.plot(x, values, transform=place, alpha=0.7, **dots(scheme, size=3.5))
+        lines = axes.plot(x, mean, color=COLOURS[scheme], linestyle=LOOKS[scheme].line, linewidth=1.5)
+        lines += axes.plot(x, values, alpha=0.7, **dots(scheme, size=3.5))
+        for line in lines:
+            line.set_transform(place)  # after the data limits were found
         lost |= missing(axes, x, values, scheme, shift=shift)
     if panel.default is not None:
-        axes.axvline(np.interp(panel.default, panel.values, x), **DEFAULT)
+        nearest = np.argmin(np.abs(np.asarray(panel.values, float) - panel.default))
+        axes.axvline(panel.default if panel.labels is None else x[nearest], **DEFAULT)
     axes.set_xlabel(f"{panel.name} ({panel.unit})" if panel.unit else panel.name)
     axes.margins(x=0.1)
     return lost

@@ -13,14 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatterSciNotation
 from matplotlib.transforms import ScaledTranslation, offset_copy
+from PIL import Image
 
 from jaxcontract.statistics import bootstrap_interval
 
 TEXT = 9  # points
 SMALL = 8
-DPI = 115
+DPI = 120
 GREY = "#707070"
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPTS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
 class Look(NamedTuple):
@@ -62,14 +63,16 @@ class Label(NamedTuple):
 def readable(colour: str) -> str:
     """The colour, darkened until its contrast with white is the 4.5 : 1 that small text needs."""
     rgb = np.array(to_rgb(colour))
-    while 1.05 / (0.05 + _luminance(rgb)) < 4.5:
+    while _contrast(rgb) < 4.5:
         rgb = 0.97 * rgb
     return to_hex(tuple(rgb))
 
 
-def _luminance(rgb: np.ndarray) -> float:
+def _contrast(rgb: Any) -> float:
+    """Contrast with white, from 1 to 21, as the Web Content Accessibility Guidelines define it."""
+    rgb = np.asarray(rgb)
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
+    return float(1.05 / (0.05 + linear @ [0.2126, 0.7152, 0.0722]))
 
 
 def ink(scheme: str) -> str:
@@ -81,12 +84,14 @@ def dots(scheme: str, *, hollow: bool = False, size: float = 6.5) -> dict[str, A
     """Arguments of `plot` for a scheme's markers without a line; hollow ones are not feasible."""
     look = LOOKS[scheme]
     size = {"*": 1.5, "D": 0.9}.get(look.marker, 1.0) * size
+    pale = _contrast(to_rgb(look.colour)) < 2
+    edge = ink(scheme) if hollow or pale else "white" if size > 5 else look.colour
     return {
         "linestyle": "none",
         "marker": look.marker,
         "markersize": size,
         "markerfacecolor": "white" if hollow else look.colour,
-        "markeredgecolor": ink(scheme) if hollow else "white" if size > 5 else look.colour,
+        "markeredgecolor": edge,
         "markeredgewidth": 1.3 if hollow else 0.5,
     }
 
@@ -104,7 +109,9 @@ def over_seeds(values: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, ends[:, 0], ends[:, 1]
 
 
-def band(axes: Axes, x: Any, values: Any, scheme: str, *, marked: bool = False) -> np.ndarray:
+def band(
+    axes: Axes, x: Any, values: Any, scheme: str, *, marked: bool = False, width: float = 1.8
+) -> np.ndarray:
     """Draw the mean over seeds as a line in a band, its 95 % interval; returns the mean [P].
 
     x: [P]; values: [S, P], NaN where a seed has no value; marked: a marker at each point
@@ -113,7 +120,7 @@ def band(axes: Axes, x: Any, values: Any, scheme: str, *, marked: bool = False) 
     look = LOOKS[scheme]
     axes.fill_between(x, low, high, color=look.colour, alpha=0.25, linewidth=0)
     points = dots(scheme, size=5) if marked else {}
-    axes.plot(x, mean, color=look.colour, linewidth=1.8, **{**points, "linestyle": look.line})
+    axes.plot(x, mean, color=look.colour, linewidth=width, **{**points, "linestyle": look.line})
     return mean
 
 
@@ -127,7 +134,14 @@ def missing(axes: Axes, x: Any, values: Any, scheme: str, *, shift: float = 0.0)
     place = shifted(axes, axes.get_xaxis_transform(), shift)
     for position, count in zip(x, lost, strict=True):
         if count:
-            axes.plot(position, 1.0, transform=place, clip_on=False, **dots(scheme, hollow=True))
+            axes.plot(
+                position,
+                1.0,
+                transform=axes.get_xaxis_transform(),
+                clip_on=False,
+                **dots(scheme, hollow=True),
+            )
+            axes.lines[-1].set_transform(place)  # after the data limits were found
             axes.annotate(
                 f"{count}/{values.shape[1]}",
                 (position, 1.0),
@@ -140,6 +154,12 @@ def missing(axes: Axes, x: Any, values: Any, scheme: str, *, shift: float = 0.0)
                 fontsize=SMALL,
             )
     return bool(lost.any())
+
+
+def missing_key() -> Line2D:
+    """What the open markers of `missing` mean, for a legend."""
+    text = "at the top: seeds with no value, of how many"
+    return Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label=text)
 
 
 def shifted(axes: Axes, transform: Any, right: float) -> Any:
@@ -219,12 +239,13 @@ def spread(heights: Any, gap: float) -> np.ndarray:
     return positions
 
 
-def legend(figure: Figure, schemes: Iterable[str], *others: Line2D) -> None:
+def legend(figure: Figure, schemes: Iterable[str], *others: Line2D, lines: bool = True) -> None:
     """One line of keys above the figure, for schemes whose curves lie too close for direct labels."""
-    keys = [
-        Line2D([], [], color=LOOKS[s].colour, label=s, **{**dots(s), "linestyle": LOOKS[s].line})
-        for s in schemes
-    ]
+    keys = []
+    for scheme in schemes:
+        line = LOOKS[scheme].line if lines else "none"
+        look = {**dots(scheme), "linestyle": line}
+        keys.append(Line2D([], [], color=COLOURS[scheme], label=scheme, **look))
     handles = [*keys, *others]
     figure.legend(
         handles=handles,
@@ -232,17 +253,17 @@ def legend(figure: Figure, schemes: Iterable[str], *others: Line2D) -> None:
         ncols=min(len(handles), 6),
         frameon=False,
         fontsize=TEXT,
-        handlelength=2.6,
+        handlelength=2.6 if lines else 1.2,
         columnspacing=1.6,
     )
 
 
 def plain(value: float) -> str:
     """A number as axes show it: 0.01, 2000, 10⁻⁴, 3·10⁻⁵."""
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:g}".replace("-", "−")
+    if value == 0 or 1e-3 <= abs(value) < 1e5 or not np.isfinite(value):
+        return f"{value:g}".replace("-", "−").replace("inf", "∞")
     mantissa, exponent = f"{value:.0e}".split("e")
-    power = "10" + str(int(exponent)).translate(SUPERSCRIPT)
+    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", SUPERSCRIPTS))
     return {"1": power, "-1": "−" + power}.get(mantissa, f"{mantissa}·{power}".replace("-", "−"))
 
 
@@ -253,29 +274,34 @@ class PlainLog(LogFormatterSciNotation):
         return plain(x) if super().__call__(x, pos) else ""
 
 
-def log_axis(axes: Axes, which: str) -> None:
-    """Make the axis "x" or "y" logarithmic, with plain numbers."""
+def log_axis(axes: Axes, which: str, *, between: float = 1.2) -> None:
+    """Make the axis "x" or "y" logarithmic, in plain numbers.
+
+    between: decades up to which numbers between powers of ten are written too
+    """
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(PlainLog())
-    axis.set_minor_formatter(PlainLog(labelOnlyBase=False, minor_thresholds=(1.2, 0.5)))
+    axis.set_minor_formatter(PlainLog(labelOnlyBase=False, minor_thresholds=(between, 0.5)))
 
 
-def value_ticks(axes: Axes, values: Any, texts: Sequence[str] | None = None) -> None:
+def value_ticks(
+    axes: Axes, values: Any, texts: Sequence[str] | None = None, *, default: float | None = None
+) -> None:
     """Ticks at the values [V] on x, with their numbers or texts wherever there is room for them.
 
-    The ends come first, then the others from left to right. The layout must be settled, as by
-    `figure.draw_without_rendering()`, since the room is measured.
+    The default comes first, then the ends, then the others from left to right. The layout must be
+    settled, as by `figure.draw_without_rendering()`, since the room is measured.
     """
     values = np.asarray(values, float)
     texts = [plain(value) for value in values] if texts is None else texts
     width = axes.get_window_extent().width / axes.figure.dpi
     to_axes = axes.transScale + axes.transLimits
     places = np.array([to_axes.transform((value, axes.get_ylim()[1]))[0] for value in values]) * width
-    sizes = np.array([0.65 * SMALL / 72 * (len(text) + 1) for text in texts])
+    sizes = [SMALL / 72 * (0.6 + sum(0.4 if c in SUPERSCRIPTS else 0.62 for c in text)) for text in texts]
     ends = (0, len(values) - 1)
     kept: list[int] = []
-    for index in sorted(range(len(values)), key=lambda i: (i not in ends, i)):
+    for index in sorted(range(len(values)), key=lambda i: (values[i] != default, i not in ends, i)):
         rooms = [abs(places[index] - places[k]) - (sizes[index] + sizes[k]) / 2 for k in kept]
         if all(room >= 0 for room in rooms):
             kept.append(index)
@@ -283,24 +309,29 @@ def value_ticks(axes: Axes, values: Any, texts: Sequence[str] | None = None) -> 
     axes.set_xticks([], minor=True)
 
 
-def tidy(*axes: Axes, grid: str = "both") -> None:
+def tidy(*axes: Axes) -> None:
     """Text of one size, a pale grid, and no box."""
     for one in axes:
         one.tick_params(which="both", labelsize=SMALL)
         for axis in (one.xaxis, one.yaxis):
             axis.label.set_fontsize(TEXT)
             axis.get_offset_text().set_fontsize(SMALL)
-        one.grid(axis=grid, alpha=0.25, linewidth=0.6)
+        one.grid(alpha=0.25, linewidth=0.6)
         one.set_axisbelow(True)
         one.spines[["top", "right"]].set_visible(False)
 
 
 def heading(axes: Axes, text: str, colour: str = "black") -> None:
     """A panel's title, at its left."""
-    axes.set_title(text, loc="left", fontsize=TEXT, color=colour)
+    axes.set_title(text, loc="left", fontsize=TEXT, color=colour, pad=8)
 
 
 def save(figure: Figure, path: Any, *, formats: Sequence[str] = ("png",)) -> None:
-    """Write a figure beside `path` in each format."""
+    """Write a figure beside `path` in each format. PNGs keep 256 colours: a third of the size."""
     for suffix in formats:
-        figure.savefig(f"{path}.{suffix}", dpi=DPI)
+        file = f"{path}.{suffix}"
+        figure.savefig(file, dpi=DPI)
+        if suffix == "png":
+            with Image.open(file) as image:
+                few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            few.save(file, optimize=True)

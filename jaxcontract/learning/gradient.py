@@ -92,7 +92,7 @@ def update(
 
 
 def _policy(weights: Any, frame: Frame, hidden_sizes: tuple[int, ...]) -> Policy:
-    log_std = jnp.full(frame.low.shape[-1], LOG_STD_RANGE[0])
+    log_std = jnp.full_like(frame.low, LOG_STD_RANGE[0])
     return Policy(weights=weights, log_std=log_std, frame=frame, hidden_sizes=hidden_sizes)
 
 

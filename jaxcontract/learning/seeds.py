@@ -157,7 +157,7 @@ def _stacked(records: Any, size: int) -> Any:
         ValueError: when listed records differ in a size or a switch, which one program cannot serve.
     """
     rows = _filled(records if isinstance(records, list) else [records], size)
-    first = jax.tree.structure(rows[0])
+    first: Any = jax.tree.structure(rows[0])
     if not all(jax.tree.structure(row) == first for row in rows):
         raise ValueError(f"{type(rows[0]).__name__}: seeds trained together may differ in numbers only")
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *rows)

@@ -1,0 +1,213 @@
+"""Reproduce the paper, figure by figure, each beside the exact optimum: PNG, CSV and one summary.md."""
+
+import argparse
+import dataclasses
+import importlib
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxcontract.files import read_json, write_csv, write_json, write_text
+from jaxcontract.options import OneLineParser, count, share, usable_cores
+
+STUDIES = {
+    "fig2a": "learning",
+    "fig2b": "items",
+    "fig3": "preference",
+    "incentives": "verification",
+    "by_type": "by_type",
+    "schemes": "schemes",
+    "sweeps": "sweeps",
+    "sensitivity": "sensitivity",
+    "market": "market",
+}
+MARKER = "reproduction.json"
+
+EPILOG = """\
+studies:
+  fig2a        test reward, feasibility and regret against rounds played, over seeds
+  fig2b        the items in the paper's three printed network states
+  fig3         utilities against the preference for freshness, and where they peak
+  incentives   what each type would earn from each item: IC and IR seen
+  by_type      frequency, payment and rent of eight types
+  schemes      all schemes side by side, K = 2 and 8, the paper's setting and stress
+  sweeps       against K, unit profit, update costs, slot duration, number of devices
+  sensitivity  against the learners' own settings
+  market       a simulated market against (1), (2) and (7)
+
+examples:
+  python experiments/reproduce_paper.py --quick             a few minutes on two cores
+  python experiments/reproduce_paper.py                     all seeds and budgets
+  python experiments/reproduce_paper.py --only fig3,market  some of it
+
+The same command again goes on where an interrupted one stopped: every training is kept in DIR/trainings.
+
+exit codes: 0 done, 2 bad input, 130 interrupted
+"""
+
+
+class Request(NamedTuple):
+    """What a person asked for on the command line."""
+
+    out: Path
+    studies: list[str]
+    quick: bool
+    changes: dict[str, Any]
+    devices: int | None
+
+
+def parse(arguments: Sequence[str] | None = None) -> Request:
+    """Read the command line, without JAX; on bad input, one line and exit code 2."""
+    parser = OneLineParser(prog="reproduce_paper.py", description=__doc__, epilog=EPILOG)
+    add = parser.add_argument
+    add(
+        "--quick",
+        action="store_true",
+        help="few seeds and values, a twentieth of the training: to see that all works",
+    )
+    add("--out", type=Path, metavar="DIR", help="default runs/reproduction, or runs/reproduction-quick")
+    add("--only", type=_studies, metavar="NAMES", help="studies to make, with commas between (default all)")
+    add("--seeds", type=count, metavar="N", help="seeds of Fig. 2(a), from 312 on (default 20; quick 3)")
+    add("--others", type=count, metavar="N", help="seeds of all other trainings (default 3; quick 2)")
+    add("--budget", type=share, metavar="SHARE", help="part of the updates in (0, 1] (default 1; quick 0.05)")
+    add("--states", type=count, metavar="N", help="unseen states to measure on (default 20000; quick 4000)")
+    add("--devices", type=count, metavar="N", help="devices to train on (default: all; on CPU one per core)")
+    parsed = parser.parse_args(arguments)
+    default = Path("runs") / ("reproduction-quick" if parsed.quick else "reproduction")
+    names = ("seeds", "others", "budget", "states")
+    return Request(
+        out=parsed.out or default,
+        studies=parsed.only or list(STUDIES),
+        quick=parsed.quick,
+        changes={name: getattr(parsed, name) for name in names if getattr(parsed, name) is not None},
+        devices=parsed.devices,
+    )
+
+
+def _studies(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in STUDIES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not one of {', '.join(STUDIES)}")
+    return [name for name in STUDIES if name in names]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    request = parse(arguments)
+    try:
+        open_directory(request)
+    except ValueError as error:
+        print(f"reproduce_paper.py: error: {error}", file=sys.stderr)
+        return 2
+    began = time.monotonic()
+    try:
+        return run(request, began)
+    except KeyboardInterrupt:
+        spend(request.out, began)
+        print(
+            f"\nreproduce_paper.py: interrupted; the same command goes on from {request.out}/trainings",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def open_directory(request: Request) -> None:
+    """Make the directory, or find in it an earlier run of the same scale.
+
+    Raises:
+        ValueError: when it holds anything else, or cannot be written: nothing is overwritten.
+    """
+    asked = {"quick": request.quick, **request.changes}
+    out = request.out
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        occupied = any(out.iterdir())
+    except OSError as error:
+        raise ValueError(f"--out {out}: cannot be made a directory ({error.strerror})") from None
+    if not os.access(out, os.W_OK):
+        raise ValueError(f"--out {out}: is not writable")
+    if not occupied:
+        write_json(out / MARKER, {"asked": asked, "seconds": 0.0})
+        return
+    found = read_json(out / MARKER)
+    if not isinstance(found, dict) or found.keys() != {"asked", "seconds"}:
+        raise ValueError(f"--out {out}: holds something else; name a new directory")
+    if found["asked"] != asked:
+        raise ValueError(f"--out {out}: holds a run of {found['asked']}, not {asked}; name a new directory")
+
+
+def spend(out: Path, began: float) -> float:
+    """Add this run's seconds to those that the directory's results have taken so far: the sum."""
+    marker = read_json(out / MARKER)
+    marker["seconds"] += time.monotonic() - began
+    write_json(out / MARKER, marker)
+    return float(marker["seconds"])
+
+
+def run(request: Request, began: float) -> int:
+    """Train what is missing, make every study, write the summary: the exit code."""
+    import jax
+
+    jax.config.update("jax_num_cpu_devices", request.devices or usable_cores())
+
+    from reproduction.cases import FULL, QUICK
+    from reproduction.lab import Lab
+    from reproduction.progress import Progress
+
+    from jaxcontract.console import make_console
+
+    scale = dataclasses.replace(QUICK if request.quick else FULL, **request.changes)
+    studies = {name: importlib.import_module(f"reproduction.{STUDIES[name]}") for name in request.studies}
+    planned = {name: study.cases(scale) for name, study in studies.items()}
+    console = make_console()
+    with Progress(console) as progress:
+        lab = Lab(scale, request.out, progress, jax.devices()[: request.devices])
+        missing = lab.missing(planned.values())
+        progress.expect(sum(case.work for case in missing))
+        device = f"{len(lab.devices)} x {lab.devices[0].platform} ({lab.devices[0].device_kind})"
+        console.print(
+            f"{device}, jax {jax.__version__}; {len(missing)} trainings to make, into {request.out}/"
+        )
+        items = {}
+        for name, study in studies.items():
+            progress.begin(study.TITLE)
+            items[name] = study.report(lab, lab.train(planned[name]))
+            write_item(request.out, items[name])
+    minutes = spend(request.out, began) / 60
+    command = "python experiments/reproduce_paper.py" + (" --quick" if request.quick else "")
+    made_by = (
+        f"Made by `{command}` in {minutes:.1f} minutes on {device}, jax "
+        f"{jax.__version__}; {scale.seeds} seeds in Fig. 2(a), {scale.others} elsewhere, {scale.budget:g} of "
+        f"the full training budgets, {scale.states:,} unseen states."
+    )
+    finish(request, items, {name: study.TITLE for name, study in studies.items()}, made_by, console)
+    return 0
+
+
+def write_item(out: Path, item: Any) -> None:
+    """Its tables as CSV and its figures as PNG."""
+    from jaxcontract.figures import save
+
+    for name, rows in item.tables.items():
+        write_csv(out / f"{name}.csv", rows)
+    for name, figure in item.figures.items():
+        save(figure, out / name)
+
+
+def finish(request: Request, items: Any, titles: Any, made_by: str, console: Any) -> None:
+    """Write `summary.md` and print the verdicts."""
+    from reproduction.summary import summary
+
+    write_text(request.out / "summary.md", summary(items, titles, made_by))
+    console.print()
+    for item in items.values():
+        for claim in item.claims:
+            console.print(f"{claim.verdict:>14}  {claim.text}")
+    console.print(f"\n{made_by}\nFigures, tables and summary.md are in {request.out}/")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The studies behind `reproduce_paper.py`: what each trains, shows and claims."""

@@ -1,0 +1,52 @@
+"""What a study hands back, to be written and summed up."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxcontract.statistics import bootstrap_interval
+
+Row = Mapping[str, Any]
+
+
+class Claim(NamedTuple):
+    """A statement of the paper, or of this project, held against the numbers."""
+
+    text: str
+    verdict: str  # "holds", "holds in part", "does not hold"
+    evidence: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Item:
+    """tables: rows by the name of their CSV file; notes: paragraphs of Markdown."""
+
+    tables: Mapping[str, Sequence[Row]]
+    figures: Mapping[str, Figure]
+    claims: Sequence[Claim] = ()
+    notes: Sequence[str] = ()
+
+
+def verdict(holds: bool) -> str:
+    """In words."""
+    return "holds" if holds else "does not hold"
+
+
+def mean_with_interval(values: Any) -> tuple[float, float, float]:
+    """(mean, low, high) over seeds; the interval collapses onto a mean of fewer than two."""
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return (float("nan"),) * 3
+    mean = float(np.mean(values))
+    low, high = bootstrap_interval(values) if values.size > 1 else (mean, mean)
+    return mean, low, high
+
+
+def shown(values: Any, digits: int = 3) -> str:
+    """`mean [low, high]` over seeds."""
+    mean, low, high = mean_with_interval(values)
+    return f"{mean:.{digits}g} [{low:.{digits}g}, {high:.{digits}g}]"

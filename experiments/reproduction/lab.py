@@ -1,0 +1,183 @@
+"""Train cases, a few at a time, keep what comes out on disk, and measure it."""
+
+import dataclasses
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxcontract.env import EnvParams
+from jaxcontract.evaluation import (
+    CURVE_SEED,
+    Report,
+    Yardstick,
+    evaluate,
+    make_yardstick,
+    unseen_states,
+)
+from jaxcontract.experiment import Point, measured_training
+from jaxcontract.learning.policy import Policy
+from jaxcontract.learning.seeds import Program, compile_program, seed_mesh
+from reproduction.cases import Case, Scale
+from reproduction.progress import Progress
+
+CURVE_STATES = 1024
+CURVE_POINTS = 24
+LARGEST_BATCH = 64  # cases that an accelerator trains side by side
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """What a training led to: its policy, and what was measured on the way, each [P].
+
+    sampled: the learner's own reward, of actions drawn from the policy, since the point before
+    """
+
+    case: Case
+    policy: Policy
+    env_steps: np.ndarray
+    reward: np.ndarray
+    feasible: np.ndarray
+    regret: np.ndarray
+    sampled: np.ndarray
+
+
+class Lab:
+    """Trains each case once, however many studies ask for it, and goes on where an earlier run stopped."""
+
+    def __init__(self, scale: Scale, out: Path, progress: Progress, devices: Sequence[Any]) -> None:
+        self.scale = scale
+        self.directory = out / "trainings"
+        self.directory.mkdir(exist_ok=True)
+        self.progress = progress
+        self.devices = list(devices)
+        self.on_cpu = self.devices[0].platform == "cpu"
+        self._programs: dict[Any, Program] = {}
+        self._templates: dict[Any, Any] = {}
+        self._yardsticks: dict[Any, Yardstick] = {}
+
+    def missing(self, studies: Iterable[Mapping[Any, Sequence[Case]]]) -> list[Case]:
+        """The cases of some studies that have no outcome on disk yet, each once."""
+        cases = [case for study in studies for group in study.values() for case in group]
+        unique = {case.fingerprint: case for case in cases}
+        return [case for case in unique.values() if self._load(case) is None]
+
+    def train(self, study: Mapping[Any, Sequence[Case]]) -> dict[Any, list[Outcome]]:
+        """The outcomes of a study's cases, under the same names."""
+        for wave in self._waves(self.missing([study])):
+            self._train_wave(wave)
+        return {name: [self._outcome(case) for case in cases] for name, cases in study.items()}
+
+    def report(self, outcome: Outcome) -> Report:
+        """An outcome's policy on the unseen states of its own game."""
+        case = outcome.case
+        yardstick = self.yardstick(case.params)
+        return evaluate(outcome.policy, case.env, case.params, states=yardstick)
+
+    def yardstick(self, params: EnvParams, *, curve: bool = False) -> Yardstick:
+        """The unseen states of a game, solved: for a learning curve or for the final measurement."""
+        key = curve, *(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(params))
+        if key not in self._yardsticks:
+            count, seed = (CURVE_STATES, CURVE_SEED) if curve else (self.scale.states, 2**31 - 1)
+            states = unseen_states(params.distribution, count, seed=seed)
+            self._yardsticks[key] = make_yardstick(params.system, states)
+        return self._yardsticks[key]
+
+    def _waves(self, cases: Sequence[Case]) -> list[list[Case]]:
+        """Cases of one shape, as many as train at once: on CPU one for each core."""
+        groups: dict[Any, list[Case]] = {}
+        for case in cases:
+            groups.setdefault(case.shape, []).append(case)
+        width = len(self.devices) if self.on_cpu else LARGEST_BATCH
+        return [
+            group[start : start + width] for group in groups.values() for start in range(0, len(group), width)
+        ]
+
+    def _program(self, case: Case) -> Program:
+        kind = case.shape[:-1]  # measuring compiles nothing new
+        if kind not in self._programs:
+            self.progress.say("compiling")
+            width = len(self.devices) if self.on_cpu else LARGEST_BATCH
+            mesh = seed_mesh(width, self.devices)
+            self._programs[kind] = compile_program(
+                width, case.env, case.params, case.config, mesh, case.algorithm
+            )
+        return self._programs[kind]
+
+    def _train_wave(self, wave: Sequence[Case]) -> None:
+        first = wave[0]
+        training = self._program(first).training(
+            [case.seed for case in wave],
+            [case.params for case in wave],
+            [case.config for case in wave],
+        )
+        yardsticks = [self.yardstick(case.params, curve=True) for case in wave]
+
+        def measure(position: int, policy: Policy) -> Report:
+            case = wave[position]
+            return evaluate(policy, case.env, case.params, states=yardsticks[position])
+
+        work = sum(case.work for case in wave)
+        marks = _marks(first.config.num_updates, first.curve)
+        points: list[Point] = []
+        for point in measured_training(training, measure, num_seeds=len(wave), marks=marks):
+            points.append(point)
+            self.progress.within(work * point.update / first.config.num_updates)
+        for position, case in enumerate(wave):
+            self._save(case, points, position)
+        self.progress.advance(work)
+
+    def _path(self, case: Case) -> Path:
+        return self.directory / f"{case.fingerprint}.npz"
+
+    def _save(self, case: Case, points: Sequence[Point], position: int) -> None:
+        measured = {
+            "env_steps": [point.env_steps for point in points],
+            **{name: [point.column(name)[position] for point in points] for name in MEASURED},
+            "sampled": [point.metrics["reward"][position] if point.metrics else np.nan for point in points],
+        }
+        leaves = jax.tree.leaves(points[-1].policies[position])
+        arrays: dict[str, Any] = {f"policy_{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}
+        arrays |= {name: np.asarray(column) for name, column in measured.items()}
+        temporary = self._path(case).with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)
+        temporary.replace(self._path(case))
+
+    def _load(self, case: Case) -> dict[str, np.ndarray] | None:
+        """The arrays of a case's outcome; None where there are none, or none that can be read."""
+        try:
+            with np.load(self._path(case), allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return None
+
+    def _outcome(self, case: Case) -> Outcome:
+        arrays = self._load(case)
+        if arrays is None:
+            raise OSError(f"{self._path(case)}: was written and cannot be read back")
+        if case.shape not in self._templates:
+            key = jax.random.key(0)
+            learner = jax.eval_shape(case.algorithm.init, key, case.env, case.params, case.config)
+            self._templates[case.shape] = jax.tree.structure(learner.policy)
+        structure = self._templates[case.shape]
+        leaves = [jax.numpy.asarray(arrays[f"policy_{index}"]) for index in range(structure.num_leaves)]
+        return Outcome(
+            case=case,
+            policy=jax.tree.unflatten(structure, leaves),
+            **{name: arrays[name] for name in ("env_steps", *MEASURED, "sampled")},
+        )
+
+
+MEASURED = ("reward", "feasible", "regret")
+
+
+def _marks(num_updates: int, curve: bool) -> list[int]:
+    """Update counts at which to measure: close together at first, where a learner changes fastest."""
+    if not curve:
+        return [num_updates]
+    spaced = np.geomspace(1, num_updates, CURVE_POINTS).round().astype(int)
+    return [0, *np.unique(spaced).tolist()]

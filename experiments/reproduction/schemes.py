@@ -1,0 +1,253 @@
+"""All schemes side by side, in the paper's setting and where screening is worth something."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcontract.env import ContractEnv, EnvParams
+from jaxcontract.evaluation import Report, Yardstick, judge, random_contracts, scheme_contracts
+from jaxcontract.figures import SchemePanel, SchemeRow, schemes
+from jaxcontract.mechanism.optimum import (
+    complete_information_contract,
+    optimal_contract,
+    pooled_contract,
+)
+from jaxcontract.mechanism.records import System
+from jaxcontract.mechanism.schemes import (
+    naive_contract,
+    posted_price_contract,
+    social_optimum_contract,
+    take_it_or_leave_it_contract,
+)
+from jaxcontract.settings import STRESS
+from reproduction.cases import Case, Scale, feasible_ppo, game_params, plain_gradient, printed_ppo
+from reproduction.item import Claim, Item, mean_with_interval, shown, verdict
+from reproduction.lab import Lab, Outcome
+from reproduction.learning import FEASIBLE_UPDATES, PRINTED_UPDATES
+from reproduction.menus import MANY, many_types_ppo
+
+NAME = "schemes"
+TITLE = "Schemes side by side"
+GRADIENT_UPDATES = 4000
+LEARNERS = ("PPO feasible", "PPO printed", "gradient")
+SCHEMES = {
+    "complete information": complete_information_contract,
+    "optimum": optimal_contract,
+    "social optimum": social_optimum_contract,
+    "pooled": pooled_contract,
+    "naive": naive_contract,
+    "posted price": posted_price_contract,
+    "take it or leave it": take_it_or_leave_it_contract,
+}
+MEASURES = (
+    "feasible",
+    "regret",
+    "worst_regret",
+    "screening_gap",
+    "centred_utility",
+    "device_utility",
+    "centred_welfare",
+    "realised_regret",
+    "max_violation",
+    "station_utility",
+)
+SETTINGS = {"paper": System(), "stress": STRESS}
+
+
+def cases(scale: Scale) -> dict[Any, list[Case]]:
+    """Three learners in four settings, under (setting, K, learner)."""
+    found: dict[Any, list[Case]] = {}
+    for setting, system in SETTINGS.items():
+        two, many = game_params(2, system), game_params(MANY, system)
+        count, printed = scale.others, scale.updates(PRINTED_UPDATES)
+        found[setting, 2, "PPO feasible"] = feasible_ppo(
+            count, scale.updates(FEASIBLE_UPDATES), params=two, curve=True
+        )
+        found[setting, MANY, "PPO feasible"] = many_types_ppo(scale, many)
+        found[setting, 2, "PPO printed"] = printed_ppo(count, printed, params=two, curve=True)
+        found[setting, MANY, "PPO printed"] = printed_ppo(count, printed, num_types=MANY, params=many)
+        for size, params in ((2, two), (MANY, many)):
+            found[setting, size, "gradient"] = plain_gradient(
+                count, scale.updates(GRADIENT_UPDATES), num_types=size, params=params, curve=True
+            )
+    return found
+
+
+def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+    """A panel and a table for each setting and K."""
+    panels, rows, judged = [], [], {}
+    for setting, system in SETTINGS.items():
+        for size in (2, MANY):
+            params = game_params(size, system)
+            yardstick = lab.yardstick(params)
+            reports: dict[str, list[Report]] = {
+                name: [one] for name, one in _without_learning(params, yardstick).items()
+            }
+            for learner in LEARNERS:
+                reports[learner] = [lab.report(run) for run in outcomes[setting, size, learner]]
+            judged[setting, size] = reports
+            title = "the paper's setting" if setting == "paper" else "stress: β = 1, t = 0.1 s"
+            panels.append(SchemePanel(f"K = {size}, {title}", _panel_rows(reports)))
+            rows += _table_rows(setting, size, reports)
+    return Item(
+        tables={"schemes": rows, "gradient_convergence": _convergence(outcomes)},
+        figures={"schemes": schemes(panels)},
+        claims=_claims(judged, outcomes),
+        notes=[_markdown(judged)],
+    )
+
+
+def _without_learning(params: EnvParams, yardstick: Yardstick) -> dict[str, Report]:
+    reports = {
+        name: judge(
+            scheme_contracts(scheme, yardstick), yardstick, known_types=name == "complete information"
+        )
+        for name, scheme in SCHEMES.items()
+    }
+    size = params.distribution.num_types
+    for name, actions in (("random feasible", "feasible"), ("random", "raw")):
+        env = ContractEnv(num_types=size, actions=actions)
+        reports[name] = judge(random_contracts(env, params, yardstick.states), yardstick)
+    return reports
+
+
+def _panel_rows(reports: Mapping[str, Sequence[Report]]) -> list[SchemeRow]:
+    return [
+        SchemeRow(
+            scheme,
+            *mean_with_interval([one.regret for one in seeds]),
+            float(np.mean([one.feasible for one in seeds])),
+        )
+        for scheme, seeds in reports.items()
+    ]
+
+
+def _table_rows(setting: str, size: int, reports: Mapping[str, Sequence[Report]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "setting": setting,
+            "num_types": size,
+            "scheme": scheme,
+            "seed_number": number,
+            **{name: getattr(one, name) for name in MEASURES},
+        }
+        for scheme, seeds in reports.items()
+        for number, one in enumerate(seeds)
+    ]
+
+
+def _convergence(outcomes: Mapping[Any, Sequence[Outcome]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "setting": setting,
+            "num_types": size,
+            "seed": run.case.seed,
+            "env_steps": int(run.env_steps[point]),
+            "regret": run.regret[point],
+        }
+        for (setting, size, learner), runs in outcomes.items()
+        if learner == "gradient"
+        for run in runs
+        for point in range(len(run.env_steps))
+    ]
+
+
+def _markdown(judged: Mapping[Any, Mapping[str, Sequence[Report]]]) -> str:
+    """The scheme tables, for `summary.md`."""
+    lines = []
+    for (setting, size), reports in judged.items():
+        lines += [
+            f"**{setting}, K = {size}** (means; U_B less the term M β ln W₀ that no contract can change)",
+            "",
+            "| scheme | feasible | regret | screening gap | U_B, centred | device utility | welfare, centred "
+            "| regret when devices choose |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        order = sorted(reports, key=lambda name: _sortable(_mean(reports[name], "regret")))
+        for name in order:
+            seeds = reports[name]
+            cells = [
+                f"{_mean(seeds, 'feasible'):.4f}",
+                _number(_mean(seeds, "regret")),
+                _percent(_mean(seeds, "screening_gap")),
+                _number(_mean(seeds, "centred_utility")),
+                _number(_mean(seeds, "device_utility")),
+                _number(_mean(seeds, "centred_welfare")),
+                _number(_mean(seeds, "realised_regret")),
+            ]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _mean(reports: Sequence[Report], name: str) -> float:
+    values = np.array([getattr(one, name) for one in reports], float)
+    values = values[~np.isnan(values)]
+    return float(np.mean(values)) if values.size else float("nan")
+
+
+def _sortable(value: float) -> float:
+    return np.inf if np.isnan(value) else value
+
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.4g}" if abs(value) > 1e-9 else "0"
+
+
+def _percent(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.1%}"
+
+
+def _claims(
+    judged: Mapping[Any, Mapping[str, Sequence[Report]]], outcomes: Mapping[Any, Sequence[Outcome]]
+) -> list[Claim]:
+    slack, best, count = 0.0, 0.0, 0
+    for (_, size), reports in judged.items():
+        for name, seeds in reports.items():
+            for one in seeds:
+                regrets = one.regrets[np.isfinite(one.regrets)]
+                if name == "complete information":
+                    best = max(best, float(regrets.max()))
+                elif regrets.size:
+                    slack = max(slack, float(-regrets.min()) / (40 * (size + 1)))
+                    count += regrets.size
+    paper = judged["paper", 2]
+    ratio = _mean(paper["PPO feasible"], "regret") / _mean(paper["gradient"], "regret")
+    runs = outcomes["paper", 2, "gradient"]
+    late = np.mean(
+        [run.regret[-1] / np.interp(0.5, run.env_steps / run.env_steps[-1], run.regret) for run in runs]
+    )
+    worth, worth_at_stress = (
+        _mean(judged[setting, 2]["pooled"], "regret") / judged[setting, 2]["optimum"][0].optimum
+        for setting in SETTINGS
+    )
+    return [
+        Claim(
+            "Complete information ≥ optimum ≥ every feasible contract, in every state.",
+            verdict(slack <= 1e-6 and best <= 1e-9),
+            f"{count:,} feasible contracts: none is above the optimum by more than M (K + 1) × {slack:.1e} "
+            "(1e-6 is the tolerance of the certificate); complete information falls below it by at most "
+            f"{best:.1e}.",
+        ),
+        Claim(
+            "It is challenging to solve (10) by traditional techniques.",
+            "does not hold",
+            "(10) is a convex program with a closed form up to one root per type: virtual costs, ironing, a "
+            "cubic. It is solved exactly here for every state, and every regret is measured against it.",
+        ),
+        Claim(
+            "(This project's) Reinforcement learning is the right tool for this problem.",
+            "does not hold",
+            f"The plain gradient of the utility through the feasible map reaches a regret of "
+            f"{shown([one.regret for one in paper['gradient']])} at K = 2, {ratio:.1f} times less than PPO's "
+            f"{shown([one.regret for one in paper['PPO feasible']])}, without critic, ratio or noise; the "
+            f"second half of its budget multiplied the regret by {late:.2f}. The exact solver has none.",
+        ),
+        Claim(
+            "(This project's) A mean reward near the optimum's says that the contract is good.",
+            "does not hold",
+            f"What screening earns over one item for all is {worth:.2%} of U_B in the paper's setting and "
+            f"{worth_at_stress:.1%} at stress. Read the regret.",
+        ),
+    ]
