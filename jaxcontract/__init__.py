@@ -39,8 +39,18 @@ if TYPE_CHECKING:
     from jaxcontract.mechanism.records import Contract as Contract
     from jaxcontract.mechanism.records import NetworkState as NetworkState
     from jaxcontract.mechanism.records import System as System
+    from jaxcontract.mechanism.schemes import chosen_items as chosen_items
+    from jaxcontract.mechanism.schemes import naive_contract as naive_contract
+    from jaxcontract.mechanism.schemes import posted_price_contract as posted_price_contract
+    from jaxcontract.mechanism.schemes import realised_utility as realised_utility
+    from jaxcontract.mechanism.schemes import social_optimum_contract as social_optimum_contract
+    from jaxcontract.mechanism.schemes import (
+        take_it_or_leave_it_contract as take_it_or_leave_it_contract,
+    )
     from jaxcontract.runs import load_env as load_env
     from jaxcontract.runs import load_policy as load_policy
+    from jaxcontract.simulation import simulate_market as simulate_market
+    from jaxcontract.simulation import simulate_requests as simulate_requests
 
 _ROOMS = {
     "jaxcontract.env": ("ContractEnv", "EnvParams"),
@@ -68,7 +78,16 @@ _ROOMS = {
         "pooled_contract",
     ),
     "jaxcontract.mechanism.records": ("Contract", "NetworkState", "System"),
+    "jaxcontract.mechanism.schemes": (
+        "chosen_items",
+        "naive_contract",
+        "posted_price_contract",
+        "realised_utility",
+        "social_optimum_contract",
+        "take_it_or_leave_it_contract",
+    ),
     "jaxcontract.runs": ("load_env", "load_policy"),
+    "jaxcontract.simulation": ("simulate_market", "simulate_requests"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

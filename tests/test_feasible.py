@@ -21,6 +21,7 @@ from jaxcontract import (
     printed_states,
     station_utility,
 )
+from jaxcontract.mechanism.freshness import frequency_bounds
 
 SYSTEM = System()
 
@@ -54,6 +55,26 @@ def test_every_vector_is_a_feasible_contract(size, double, tolerance):
         assert violation.dtype == (np.float64 if double else np.float32)
         assert np.asarray(feasible).all()
         assert np.asarray(violation).max() <= tolerance
+
+
+@pytest.mark.parametrize("slot_duration", [0.01, 0.1, 0.3, 0.7])
+def test_slots_so_long_that_quality_runs_out_leave_every_vector_feasible(slot_duration):
+    """There W(f) ≤ 0 for rare updates: the bounds of f move in to where the quality is defined."""
+    system = System(slot_duration=slot_duration)
+    states = random_states(5, 2000, 3).replace(max_aoi=np.full(2000, 0.6))
+    rng = np.random.default_rng(0)
+    vectors = jnp.asarray(rng.normal(size=(2000, 6)) * np.resize([1.0, 10.0, 100.0], (2000, 1)), float)
+
+    def judge(state, vector):
+        contract = feasible_contract(system, state, vector)
+        return certify(system, state, contract).feasible, station_utility(system, state, contract)
+
+    feasible, utility = jax.jit(jax.vmap(judge))(states, vectors)
+    low, high = jax.vmap(functools.partial(frequency_bounds, system))(states)
+    exists = low < high
+    assert np.asarray(feasible)[exists].all()
+    assert np.isfinite(np.asarray(utility)[exists]).all()
+    assert exists.all() or slot_duration > 0.5
 
 
 @pytest.mark.parametrize("scale", [100.0, 1e4])

@@ -263,7 +263,7 @@ def test_the_preference_figure_marks_the_peak_of_the_mean(generator, tmp_path):
     )
     assert "Single network states: 1 of 2 have a peak inside" in words(single)
     assert {"state 1", "bent"} <= set(words(single))
-    assert any("α = 0.40" in text and "0.37 to 0.44" in text for text in words(mean))
+    assert any("α = 0.400" in text and "0.370 to 0.440" in text for text in words(mean))
     assert size(figure, tmp_path) < 150_000
 
 

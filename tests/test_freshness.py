@@ -13,6 +13,7 @@ from jaxcontract import NetworkState, System, average_aoi, average_latency, qual
 from jaxcontract.mechanism.freshness import (
     centred_quality,
     extended_centred_quality,
+    frequency_bounds,
     ideal_quality_index,
     marginal_quality,
     quality_index,
@@ -246,3 +247,19 @@ def test_frequencies_of_any_shape_keep_it(shape):
         assert jax.eval_shape(mean, frequency, SLOT).shape == shape
     for metric in (*METRICS, extended_centred_quality, quality_index, marginal_quality):
         assert jax.eval_shape(metric, System(), state, frequency).shape == shape
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("slot_duration", [1e-3, 0.1, 0.5, 2.0])
+def test_the_bounds_of_the_frequency_are_where_the_quality_runs_out(slot_duration):
+    """Against a dense grid: inside them W ≥ W₀/1000, outside W is below it or f is out of bounds."""
+    system = System(slot_duration=slot_duration)
+    state = NetworkState(max_aoi=0.7, max_latency=0.6, type_probs=[1.0], device_types=[2.0])
+    low, high = frequency_bounds(system, state)
+    grid = np.linspace(system.min_frequency, system.max_frequency, 100_001)
+    good = np.asarray(quality_index(system, state, grid) >= 1e-3 * ideal_quality_index(system, state))
+    if not good.any():
+        assert low == high
+        return
+    np.testing.assert_allclose([low, high], [grid[good].min(), grid[good].max()], atol=1.1e-5)
+    assert quality_index(system, state, low) > 0

@@ -37,7 +37,7 @@ def test_options_named_are_options():
     parser = OneLineParser()
     add_setting_options(parser)
     known = {option for action in parser._actions for option in action.option_strings}
-    script = (ROOT / "experiments" / "run_ppo.py").read_text("utf-8")
+    script = "".join(path.read_text("utf-8") for path in (ROOT / "experiments").glob("*.py"))
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--long"}:
         assert option in known or f'"{option}"' in script, option
 

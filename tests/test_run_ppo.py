@@ -101,7 +101,7 @@ def test_a_seed_earns_the_same_alone(finished, tmp_path):
             np.testing.assert_array_equal(one[name], other[name])
 
 
-@pytest.mark.parametrize("preset", ["raw", "paper"])
+@pytest.mark.parametrize("preset", ["raw", "paper", "stress"])
 def test_the_other_presets_run(preset, tmp_path):
     done = run("--preset", preset, "--seeds", "2", "--out", "out", "--num-updates", "2",
                "--eval-states", "100", "--curve-states", "50", cwd=tmp_path)  # fmt: skip

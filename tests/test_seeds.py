@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
+from jaxcontract.learning.config import GradientConfig
+from jaxcontract.learning.gradient import GRADIENT
 from jaxcontract.learning.ppo import init_learner, update
-from jaxcontract.learning.seeds import compile_training, seed_mesh
+from jaxcontract.learning.seeds import compile_program, compile_training, seed_mesh
 
 CONFIG = jc.PPOConfig(num_updates=6, parallel_rounds=32, minibatches=2, epochs=2, hidden_sizes=(8,))
 ENV = jc.ContractEnv()
@@ -60,6 +62,46 @@ def test_the_learners_given_to_advance_are_consumed():
     assert learners.observation.is_deleted()
     with pytest.raises((RuntimeError, ValueError), match="deleted"):
         training.advance(learners, 1)
+
+
+def test_numbers_may_differ_from_seed_to_seed():
+    """Each row of a mapped sweep is, bit for bit, what its own numbers give alone."""
+    games = [ENV.default_params.replace(system=jc.System(aoi_preference=share)) for share in (0.2, 0.75)]
+    configs = [CONFIG.replace(learning_rate=rate) for rate in (1e-3, 3e-3)]
+    training = compile_training([3, 3], ENV, games, configs, seed_mesh(2))
+    learners, _ = training.advance(training.start(), 6)
+    for index in range(2):
+        alone = compile_training([3], ENV, games[index], configs[index], seed_mesh(1))
+        expected, _ = alone.advance(alone.start(), 6)
+        chex.assert_trees_all_equal(row(learners.weights, index), row(expected.weights, 0))
+    assert not np.array_equal(row(learners.weights, 0)["log_std"], row(learners.weights, 1)["log_std"])
+
+
+def test_one_program_serves_other_seeds_and_numbers():
+    mesh = seed_mesh(1)
+    program = compile_program(2, ENV, ENV.default_params, CONFIG, mesh)
+    other = CONFIG.replace(clip_range=0.1)
+    training = program.training([8], ENV.default_params, other)
+    learners, metrics = training.advance(training.start(), 6)
+    alone = compile_training([8], ENV, ENV.default_params, other, mesh)
+    expected, _ = alone.advance(alone.start(), 6)
+    chex.assert_trees_all_equal(row(learners.weights, 0), row(expected.weights, 0))
+    chex.assert_trees_all_equal(row(learners.weights, 1), row(learners.weights, 0))
+    assert metrics["reward"].shape == (2,)
+
+
+def test_sizes_may_not_differ_from_seed_to_seed():
+    configs = [CONFIG, CONFIG.replace(hidden_sizes=(4,))]
+    with pytest.raises(ValueError, match=r"PPOConfig: seeds trained together may differ in numbers only"):
+        compile_training([0, 1], ENV, ENV.default_params, configs, seed_mesh(1))
+
+
+def test_another_algorithm_trains_the_same_way():
+    config = GradientConfig(num_updates=6, parallel_rounds=32, hidden_sizes=(8,))
+    training = compile_training([0, 1], ENV, ENV.default_params, config, seed_mesh(2), GRADIENT)
+    learners, metrics = training.advance(training.start(), 6)
+    chex.assert_tree_all_finite((learners.weights, metrics))
+    assert learners.policy.log_std.shape == (2, 4)
 
 
 SHARDED = """

@@ -82,24 +82,24 @@ def _freshness_rows(rng: np.random.Generator, count: int) -> list[dict[str, Any]
             {
                 "cycle": cycle,
                 "aoi": requests.aoi.mean(),
-                "aoi_error": standard_error(requests.aoi),
+                "aoi_error": _error(requests.aoi),
                 "aoi_expected": expected[0],
                 "latency": requests.latency.mean(),
-                "latency_error": standard_error(requests.latency),
+                "latency_error": _error(requests.latency),
                 "latency_expected": expected[1],
             }
         )
     return rows
 
 
+def _error(values: np.ndarray) -> float:
+    """The standard error of a mean, never less than its rounding: at θ = 2 every age is the same."""
+    return max(standard_error(values), 1e-9 * float(values.mean()))
+
+
 def _deviations(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
-    """In standard errors; at θ = 2 every age is the same, and rounding is all there is."""
-    return np.array(
-        [
-            (row[name] - row[f"{name}_expected"]) / max(row[f"{name}_error"], 1e-12 * row[name] + 1e-15)
-            for row in rows
-        ]
-    )
+    """In standard errors."""
+    return np.array([(row[name] - row[f"{name}_expected"]) / row[f"{name}_error"] for row in rows])
 
 
 def _market_rows(

@@ -95,7 +95,7 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
                 device_utility=np.array([[one.device_utility for one in r] for r in learned.values()]).T,
             )
         },
-        peak,
+        (peak[1], peak[0], peak[2]),
         singles,
     )
     return Item(
@@ -301,9 +301,10 @@ def _claims(
             "holds in part",
             f"True of the mean over {by_state.shape[1]:,} states: {mean[0]:.2f} at α = {EXACT[0]:g}, "
             f"{mean.max():.2f} at the peak, {mean[-1]:.2f} at 1 (standard errors below "
-            f"{np.max(standard_errors):.2f}; by quadrature {whole[0]:.2f}, {whole.max():.2f}, {whole[-1]:.2f}). "
-            f"The peak is at {_interval(peak)} exactly and at {_interval(learned_peak)} as learned. False of "
-            f"single states: {sum(monotone)} of {len(monotone)} printed ones are monotone in α.",
+            f"{np.max(standard_errors):.2f}; by quadrature {whole[0]:.2f}, {whole.max():.2f}, "
+            f"{whole[-1]:.2f}). The peak is at {_interval(peak)} exactly and at "
+            f"{_interval(learned_peak)} as learned. False of single states: {sum(monotone)} of "
+            f"{len(monotone)} printed ones are monotone in α.",
         ),
         Claim(
             "The average utility of the devices is stable in α.",

@@ -185,7 +185,7 @@ def _mark_peak(axes: Axes, peak: float, low: float, high: float) -> None:
     axes.text(
         peak,
         0.04,
-        f"the exact mean peaks at α = {peak:.2f}\n(95 %: {low:.2f} to {high:.2f})",
+        f"the exact mean peaks at α = {peak:.3f}\n(95 %: {low:.3f} to {high:.3f})",
         transform=axes.get_xaxis_transform(),
         ha="center",
         color=ink("optimum"),

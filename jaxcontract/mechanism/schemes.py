@@ -57,7 +57,7 @@ def take_it_or_leave_it_contract(system: System, state: NetworkState) -> Contrac
     T_j = Σ_{i≥j} Q_i. With j = 1 it is the pooled contract. Lower types stay out, which costs the BS
     their quality of data and spares it the higher types' rents. Problem (10) knows no staying out: it does
     not bound this U_B, and as a contract of (10) the offer violates IR for the types below j. What it
-    earns is its `realised_utility`.
+    earns is its `realised_utility`, which is negative where each of the K offers would lose.
     """
     items = complete_information_contract(system, state)
     profit = system.unit_profit * quality_of_data(system, state, items.frequency) - items.payment
