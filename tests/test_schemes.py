@@ -424,6 +424,8 @@ def test_types_that_never_occur_and_undefined_quality_leave_no_nan():
         for part in given.values():
             assert not np.isnan(part).any()
     assert answer(system, state)["pooled"]["station_utility"] == -np.inf
+    with jax.debug_nans(True):  # raises at the first NaN on the way, not only in what is returned
+        take_it_or_leave_it_contract(system, state)
 
 
 @pytest.mark.usefixtures("float64")

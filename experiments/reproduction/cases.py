@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -116,7 +117,8 @@ def game_params(num_types: int, system: System | None = None, cost_scale: float 
     return EnvParams(system=System() if system is None else system, distribution=distribution)
 
 
-def feasible_ppo(
+def preset_ppo(
+    preset: str,
     count: int,
     updates: int,
     *,
@@ -125,25 +127,15 @@ def feasible_ppo(
     curve: bool = False,
     **changes: Any,
 ) -> list[Case]:
-    """PPO with feasible actions and the centred reward: the preset `default`, with changes."""
-    config = PRESETS["default"].ppo.replace(num_updates=updates, **changes)
-    env = ContractEnv(num_types=num_types)
+    """PPO as a preset has it, over `count` seeds, with changes to its configuration."""
+    setting = PRESETS[preset]
+    config = setting.ppo.replace(num_updates=updates, **changes)
+    env = ContractEnv(**dataclasses.asdict(setting.options.replace(num_types=num_types)))
     return _cases(count, env, params or game_params(num_types), config, curve)
 
 
-def printed_ppo(
-    count: int,
-    updates: int,
-    *,
-    num_types: int = 2,
-    params: EnvParams | None = None,
-    curve: bool = False,
-    **changes: Any,
-) -> list[Case]:
-    """Algorithm 1 as printed: the preset `paper`, with changes."""
-    config = PRESETS["paper"].ppo.replace(num_updates=updates, **changes)
-    env = ContractEnv(num_types=num_types, actions="raw", reward="paper")
-    return _cases(count, env, params or game_params(num_types), config, curve)
+feasible_ppo = partial(preset_ppo, "default")  # feasible actions, centred reward
+printed_ppo = partial(preset_ppo, "paper")  # Algorithm 1 as printed
 
 
 def plain_gradient(

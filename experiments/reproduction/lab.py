@@ -26,7 +26,8 @@ from reproduction.progress import Progress
 
 CURVE_STATES = 1024
 CURVE_POINTS = 24
-LARGEST_BATCH = 64  # cases that an accelerator trains side by side
+MEASURED = ("reward", "feasible", "regret")
+BATCH = 64  # cases that an accelerator trains side by side; a core of a CPU trains one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,7 +55,8 @@ class Lab:
         self.directory.mkdir(exist_ok=True)
         self.progress = progress
         self.devices = list(devices)
-        self.on_cpu = self.devices[0].platform == "cpu"
+        each = 1 if self.devices[0].platform == "cpu" else BATCH
+        self.width = each * len(self.devices)
         self._programs: dict[Any, Program] = {}
         self._templates: dict[Any, Any] = {}
         self._yardsticks: dict[Any, Yardstick] = {}
@@ -87,23 +89,23 @@ class Lab:
         return self._yardsticks[key]
 
     def _waves(self, cases: Sequence[Case]) -> list[list[Case]]:
-        """Cases of one shape, as many as train at once: on CPU one for each core."""
+        """Cases of one shape, as many as train at once."""
         groups: dict[Any, list[Case]] = {}
         for case in cases:
             groups.setdefault(case.shape, []).append(case)
-        width = len(self.devices) if self.on_cpu else LARGEST_BATCH
         return [
-            group[start : start + width] for group in groups.values() for start in range(0, len(group), width)
+            group[start : start + self.width]
+            for group in groups.values()
+            for start in range(0, len(group), self.width)
         ]
 
     def _program(self, case: Case) -> Program:
         kind = case.shape[:-1]  # measuring compiles nothing new
         if kind not in self._programs:
             self.progress.say("compiling")
-            width = len(self.devices) if self.on_cpu else LARGEST_BATCH
-            mesh = seed_mesh(width, self.devices)
+            mesh = seed_mesh(self.width, self.devices)
             self._programs[kind] = compile_program(
-                width, case.env, case.params, case.config, mesh, case.algorithm
+                self.width, case.env, case.params, case.config, mesh, case.algorithm
             )
         return self._programs[kind]
 
@@ -170,9 +172,6 @@ class Lab:
             policy=jax.tree.unflatten(structure, leaves),
             **{name: arrays[name] for name in ("env_steps", *MEASURED, "sampled")},
         )
-
-
-MEASURED = ("reward", "feasible", "regret")
 
 
 def _marks(num_updates: int, curve: bool) -> list[int]:

@@ -158,7 +158,8 @@ def _markdown(judged: Mapping[Any, Mapping[str, Sequence[Report]]]) -> str:
     lines = []
     for (setting, size), reports in judged.items():
         lines += [
-            f"**{setting}, K = {size}** (means; U_B less the term M β ln W₀ that no contract can change)",
+            f"**{setting}, K = {size}** (means; U_B less the term M β ln W₀ that no contract can change; "
+            "inf: some device takes an item without a defined quality of data)",
             "",
             "| scheme | feasible | regret | screening gap | U_B, centred | device utility | welfare, centred "
             "| regret when devices choose |",

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.learning.config import GradientConfig as GradientConfig
-from jaxcontract.learning.loop import Algorithm, Metrics
+from jaxcontract.learning.loop import Algorithm, Carried, Metrics
 from jaxcontract.learning.optimizer import descend, init_optimizer
 from jaxcontract.learning.policy import LOG_STD_RANGE, Frame, Perceptron, Policy, make_frame
 from jaxcontract.learning.rollout import start
@@ -18,17 +18,8 @@ register(GradientConfig)
 
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class GradientLearner:
-    """All that training carries from update to update. `env_state`: [B, ...], `observation`: [B, O]."""
-
-    weights: Any
-    optimizer_state: Any
-    env_state: Any
-    observation: jax.Array
-    key: jax.Array
-    num_updates: jax.Array
-    frame: Frame
-    hidden_sizes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
+class GradientLearner(Carried):
+    """The climb under way. `weights`: the policy's network."""
 
     @property
     def policy(self) -> Policy:

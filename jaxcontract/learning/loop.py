@@ -1,12 +1,33 @@
 """What a learning algorithm is to those who run it, and running it for a while."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.learning.policy import Frame
+
 Metrics = dict[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Carried:
+    """What every learner carries from update to update: enough to go on exactly where it stopped.
+
+    env_state:   [B, ...] and observation: [B, O], the rounds under way
+    num_updates: []  updates made so far
+    """
+
+    weights: Any
+    optimizer_state: Any
+    env_state: Any
+    observation: jax.Array
+    key: jax.Array
+    num_updates: jax.Array
+    frame: Frame
+    hidden_sizes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
 
 
 class Algorithm(NamedTuple):

@@ -13,12 +13,11 @@ from jaxcontract.learning.advantage import (
     printed_advantages,
 )
 from jaxcontract.learning.config import PPOConfig as PPOConfig
-from jaxcontract.learning.loop import Algorithm, Metrics, repeat
+from jaxcontract.learning.loop import Algorithm, Carried, Metrics, repeat
 from jaxcontract.learning.loss import clipped_surrogate, standardize, value_error
 from jaxcontract.learning.optimizer import descend, init_optimizer
 from jaxcontract.learning.policy import (
     LOG_STD_RANGE,
-    Frame,
     Perceptron,
     Policy,
     forward,
@@ -34,22 +33,8 @@ register(PPOConfig)
 
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Learner:
-    """All that training carries from update to update: enough to go on exactly where it stopped.
-
-    weights:     {"actor", "critic", "log_std"}, the paper's ω
-    env_state:   [B, ...] and observation: [B, O], the rounds under way
-    num_updates: []  updates made so far
-    """
-
-    weights: Any
-    optimizer_state: Any
-    env_state: Any
-    observation: jax.Array
-    key: jax.Array
-    num_updates: jax.Array
-    frame: Frame
-    hidden_sizes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
+class Learner(Carried):
+    """PPO under way. `weights`: {"actor", "critic", "log_std"}, the paper's ω."""
 
     @property
     def policy(self) -> Policy:

@@ -62,7 +62,7 @@ def take_it_or_leave_it_contract(system: System, state: NetworkState) -> Contrac
     items = complete_information_contract(system, state)
     profit = system.unit_profit * quality_of_data(system, state, items.frequency) - items.payment
     reached = jnp.cumsum(state.type_probs[::-1])[::-1]  # T_j
-    best = jnp.argmax(jnp.where(reached > 0, reached * profit, 0.0))  # −∞ of nobody is nothing, not NaN
+    best = jnp.argmax(reached * jnp.where(reached > 0, profit, 0.0))  # −∞ of nobody is nothing, not NaN
     return _offer_to_all(state, items.frequency[best], items.payment[best])
 
 
