@@ -44,6 +44,7 @@ class OneLineParser(argparse.ArgumentParser):
 def add_setting_options(parser: argparse.ArgumentParser) -> None:
     """Add `--preset` and one option for every field of a setting."""
     presets = "; ".join(f"{name}: {meaning}" for name, meaning in PRESET_MEANINGS.items())
+    presets = presets.replace("%", "%%")
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),

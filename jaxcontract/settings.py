@@ -53,7 +53,7 @@ _RAW = PPOConfig(
     clip_range=0.2,
 )
 
-# Profit per quality and slots at which hiding types is worth something: 3.5 % of U_B, not 0.02 %.
+# Profit per quality and slots at which hiding types is worth something: 3.4 % of U_B, not 0.02 %.
 STRESS = System(unit_profit=1.0, slot_duration=0.1)
 
 PRESETS = {
@@ -66,7 +66,7 @@ PRESET_MEANINGS = {
     "default": "feasible actions and centred reward: finds the optimum",
     "raw": "raw actions and centred reward, with the budget that they need",
     "paper": "Algorithm 1 as printed: raw actions, reward (13), N = 512, one round after another",
-    "stress": "the default where screening is worth 3.5 % of U_B: profit β = 1, slots of t = 0.1 s",
+    "stress": "the default where screening is worth 3.4 % of U_B: profit β = 1, slots of t = 0.1 s",
 }
 
 
