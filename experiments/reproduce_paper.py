@@ -130,21 +130,23 @@ def open_directory(request: Request) -> None:
     if not os.access(out, os.W_OK):
         raise ValueError(f"--out {out}: is not writable")
     if not occupied:
-        write_json(out / MARKER, {"asked": asked, "seconds": 0.0})
+        write_json(out / MARKER, {"asked": asked, "seconds": 0.0, "runs": 0})
         return
     found = read_json(out / MARKER)
-    if not isinstance(found, dict) or found.keys() != {"asked", "seconds"}:
+    if not isinstance(found, dict) or found.keys() != {"asked", "seconds", "runs"}:
         raise ValueError(f"--out {out}: holds something else; name a new directory")
     if found["asked"] != asked:
         raise ValueError(f"--out {out}: holds a run of {found['asked']}, not {asked}; name a new directory")
 
 
-def spend(out: Path, began: float) -> float:
-    """Add this run's seconds to those that the directory's results have taken so far: the sum."""
+def spend(out: Path, began: float) -> str:
+    """Add this run's time to what the directory's results have taken so far; that, in words."""
     marker = read_json(out / MARKER)
     marker["seconds"] += time.monotonic() - began
+    marker["runs"] += 1
     write_json(out / MARKER, marker)
-    return float(marker["seconds"])
+    several = f" over {marker['runs']} runs, each training made once" if marker["runs"] > 1 else ""
+    return f"{marker['seconds'] / 60:.1f} minutes{several}"
 
 
 def run(request: Request, began: float) -> int:
@@ -176,10 +178,10 @@ def run(request: Request, began: float) -> int:
             progress.begin(study.TITLE)
             items[name] = study.report(lab, lab.train(planned[name]))
             write_item(request.out, items[name])
-    minutes = spend(request.out, began) / 60
+    spent = spend(request.out, began)
     command = "python experiments/reproduce_paper.py" + (" --quick" if request.quick else "")
     made_by = (
-        f"Made by `{command}` in {minutes:.1f} minutes on {device}, jax "
+        f"Made by `{command}` in {spent}, on {device}, jax "
         f"{jax.__version__}; {scale.seeds} seeds in Fig. 2(a), {scale.others} elsewhere, {scale.budget:g} of "
         f"the full training budgets, {scale.states:,} unseen states."
     )
