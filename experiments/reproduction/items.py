@@ -59,6 +59,7 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
         for name, contract in contracts.items()
         for k in range(2)
     ]
+    pooled = ", ".join(f"{loss:.2f}" for loss in yardstick.optimum - yardstick.pooled)
     regrets = {name: one.regrets for name, one in reports.items()}
     stable = bool(np.all(feasible["PPO printed"]) and np.nanmax(regrets["PPO printed"]) < 1)
     return Item(
@@ -70,7 +71,7 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
                 verdict(stable),
                 f"Seed {FIGURE_SEED}, the three printed states: as printed, "
                 f"{_by_state(regrets['PPO printed'])}; with feasible actions, "
-                f"{_by_state(regrets['PPO feasible'])}. One item for all loses 0.19, 0.24 and 0.95.",
+                f"{_by_state(regrets['PPO feasible'])}. One item for all loses {pooled}.",
             )
         ],
     )

@@ -294,11 +294,12 @@ def _claims(
     low, high = exact[float(EXACT[2])].frequency, exact[1.0].frequency
     whole = np.array(list(population.values()))
     standard_errors = [standard_error(row) for row in over_images(by_state)]
+    inside = 0 < int(np.argmax(mean)) < len(mean) - 1
     monotone = [bool(np.all(np.diff(ys) > 0) or np.all(np.diff(ys) < 0)) for _, ys in singles.values()]
     return [
         Claim(
             "As α increases, the utility of the BS first rises, then declines; one α is best (Fig. 3).",
-            "holds in part",
+            "does not hold" if not inside else "holds in part" if any(monotone) else "holds",
             f"True of the mean over {by_state.shape[1]:,} states: {mean[0]:.2f} at α = {EXACT[0]:g}, "
             f"{mean.max():.2f} at the peak, {mean[-1]:.2f} at 1 (standard errors below "
             f"{np.max(standard_errors):.2f}; by quadrature {whole[0]:.2f}, {whole.max():.2f}, "
