@@ -155,11 +155,10 @@ def run(request: Request, began: float) -> int:
 
     jax.config.update("jax_num_cpu_devices", request.devices or usable_cores())
 
+    from jaxcontract.console import make_console
     from reproduction.cases import FULL, QUICK
     from reproduction.lab import Lab
     from reproduction.progress import Progress
-
-    from jaxcontract.console import make_console
 
     scale = dataclasses.replace(QUICK if request.quick else FULL, **request.changes)
     studies = {name: importlib.import_module(f"reproduction.{STUDIES[name]}") for name in request.studies}

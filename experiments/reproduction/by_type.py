@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from reproduction.cases import Case, Scale
-from reproduction.item import Item
-from reproduction.lab import Lab, Outcome
-from reproduction.menus import MANY, batch, even_state, many_types_ppo, uneven_state, utilities
 
 from jaxcontract.evaluation import make_yardstick, offer, scheme_contracts
 from jaxcontract.figures import TypeLines, by_type
 from jaxcontract.mechanism.optimum import complete_information_contract, optimal_contract
+from reproduction.cases import Case, Scale
+from reproduction.item import Item
+from reproduction.lab import Lab, Outcome
+from reproduction.menus import MANY, batch, even_state, many_types_ppo, uneven_state, utilities
 
 NAME = "by_type"
 TITLE = "Items and rents by type"

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from reproduction.cases import Case, Scale, feasible_ppo, game_params, printed_ppo
-from reproduction.item import Claim, Item, shown, verdict
-from reproduction.lab import Lab, Outcome
 
 from jaxcontract.experiment import reference_reports
 from jaxcontract.figures import Curve, learning_comparison
+from reproduction.cases import Case, Scale, feasible_ppo, game_params, printed_ppo
+from reproduction.item import Claim, Item, shown, verdict
+from reproduction.lab import Lab, Outcome
 
 NAME = "fig2a"
 TITLE = "Fig. 2(a): learning curves"

@@ -4,10 +4,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from reproduction.cases import Case, Scale, feasible_ppo
 
 from jaxcontract.mechanism.networks import HIGHEST_TYPE, LOWEST_TYPE
 from jaxcontract.mechanism.records import Contract, NetworkState
+from reproduction.cases import Case, Scale, feasible_ppo
 
 MANY = 8
 MANY_UPDATES = 1200

@@ -5,16 +5,16 @@ from typing import Any
 
 import jax
 import numpy as np
-from reproduction.cases import Case, Scale, feasible_ppo
-from reproduction.item import Claim, Item, verdict
-from reproduction.lab import Lab, Outcome
-from reproduction.learning import FEASIBLE_UPDATES
-from reproduction.menus import MANY, batch, even_state, many_types_ppo, utilities
 
 from jaxcontract.evaluation import make_yardstick, offer, scheme_contracts
 from jaxcontract.figures import incentive_check
 from jaxcontract.mechanism.networks import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
+from reproduction.cases import Case, Scale, feasible_ppo
+from reproduction.item import Claim, Item, verdict
+from reproduction.lab import Lab, Outcome
+from reproduction.learning import FEASIBLE_UPDATES
+from reproduction.menus import MANY, batch, even_state, many_types_ppo, utilities
 
 NAME = "incentives"
 TITLE = "IC and IR of exact and learned contracts"
