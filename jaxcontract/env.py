@@ -1,7 +1,7 @@
 """The contract game as a Markov decision process: Section IV-A, (11) to (13), in gymnax's shape."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +10,7 @@ from jaxcontract.fields import refuse
 from jaxcontract.mechanism.feasible import feasible_contract
 from jaxcontract.mechanism.incentives import (
     Certificate,
-    centred_utility,
     certify,
-    device_utilities,
     extended_centred_utility,
     station_utility,
 )
@@ -22,7 +20,7 @@ from jaxcontract.mechanism.networks import (
     observe,
     sample_network,
 )
-from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.records import Contract, NetworkState, System, rounds_last
 from jaxcontract.pytree import register
 from jaxcontract.rules import EnvNumbers, EnvOptions
 from jaxcontract.spaces import Box
@@ -65,21 +63,24 @@ class ContractEnv(EnvOptions):
     Observation: [4 + 2K], s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11).
     Action: [2K]. `raw`: (f_1 … f_K, r_1 … r_K), a Box [0, 1]  (12). `feasible`: any vector of
         R^{2K}, which `feasible_contract` makes a contract that satisfies IR and IC.
-    Reward: `paper`: U_B, or U_p when the contract is infeasible  (13). `centred`: `centred_utility`
-        less `violation_price` times the violations, which has the same best contract, a fraction
-        of the noise, and a slope outside the feasible set.
+    Reward: `paper`: U_B, or U_p when the contract is infeasible  (13). `centred`:
+        `extended_centred_utility` less `violation_price` times the violations, which has the same best
+        contract, a fraction of the noise, and a slope outside the feasible set.
     Info, in every mode: `contract`, `paper_reward`, `feasible`, and gymnax's `terminated`,
         `truncated`, `final_observation`.
     Episode: Z rounds, then truncation, never termination. The next network does not depend on the
         action, so the game goes on with a fresh draw: a reset costs nothing.
 
-    `reset` and `step` are those of gymnax 1.x, for one environment: `vmap` them over keys.
+    `reset` and `step` are those of gymnax 1.x, for one environment, to be `vmap`ped over keys. They also
+    play B rounds from one key, all shapes [..., B] (`rounds_last` tells learners so), several times faster.
 
     >>> env = ContractEnv()
     >>> observation, state = env.reset(jax.random.key(0), env.default_params)
     >>> observation.shape, env.action_space(env.default_params).shape
     ((8,), (4,))
     """
+
+    rounds_last: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -90,11 +91,17 @@ class ContractEnv(EnvOptions):
         """The paper's constants, with K equal bands of device types."""
         return EnvParams(distribution=NetworkDistribution.equal_bands(self.num_types))
 
-    def reset(self, key: jax.Array, params: EnvParams | None = None) -> tuple[jax.Array, EnvState]:
-        """The first round of an episode: (observation, state). The key is consumed."""
+    def reset(
+        self, key: jax.Array, params: EnvParams | None = None, num_rounds: int | None = None
+    ) -> tuple[jax.Array, EnvState]:
+        """The first round of an episode: (observation, state). The key is consumed.
+
+        num_rounds: B, to begin as many episodes side by side: all shapes [..., B]
+        """
         params = self._params(params)
-        network = sample_network(key, params.distribution)
-        return observe(params.system, network), EnvState(network=network, round=jnp.asarray(0))
+        network = self._draw(key, params, num_rounds)
+        batch = () if num_rounds is None else (num_rounds,)
+        return observe(params.system, network), EnvState(network=network, round=jnp.zeros(batch, int))
 
     def step(
         self,
@@ -103,7 +110,10 @@ class ContractEnv(EnvOptions):
         action: jax.Array,
         params: EnvParams | None = None,
     ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
-        """Play one round: (observation, state, reward, terminated, truncated, info). The key is consumed."""
+        """Play one round: (observation, state, reward, terminated, truncated, info). The key is consumed.
+
+        Or one round of each of B episodes that `reset` began side by side: all shapes [..., B].
+        """
         params = self._params(params)
         contract = self.contract(state.network, action, params)
         certificate = certify(params.system, state.network, contract, params.tolerance)
@@ -111,9 +121,9 @@ class ContractEnv(EnvOptions):
         if self.reward == "paper":
             reward = paper_reward
         else:
-            reward = _centred_reward(state.network, contract, certificate.feasible, params)
+            reward = _centred_reward(state.network, contract, certificate, params)
 
-        network = sample_network(key, params.distribution)
+        network = self._draw(key, params, state.round.shape[0] if state.round.ndim else None)
         observation = observe(params.system, network)
         rounds = state.round + 1
         truncated = rounds >= params.episode_length
@@ -149,6 +159,11 @@ class ContractEnv(EnvOptions):
         low, high = observation_bounds(params.system, params.distribution)
         return Box(low, high, (4 + 2 * self.num_types,))
 
+    @staticmethod
+    def _draw(key: jax.Array, params: EnvParams, num_rounds: int | None) -> NetworkState:
+        network = sample_network(key, params.distribution, num_rounds)
+        return network if num_rounds is None else rounds_last(network)
+
     def _params(self, params: EnvParams | None) -> EnvParams:
         if params is None:
             return self.default_params
@@ -172,27 +187,26 @@ def _paper_reward(
 
 
 def _centred_reward(
-    network: NetworkState, contract: Contract, feasible: jax.Array, params: EnvParams
+    network: NetworkState, contract: Contract, certificate: Certificate, params: EnvParams
 ) -> jax.Array:
-    """The centred utility; for infeasible contracts extended to all of R^{2K}, less a price.
+    """The centred utility extended to all of R^{2K}, less a price for what the constraints are missed by.
 
-    f is brought into its bounds and ln W goes on as a straight line, so that the extension is finite
-    with a slope everywhere. The price of a violation, per device, is well above 1, the most that
-    missing a constraint by a unit of payment can save: what is best remains so. A slack below the
-    safety margin counts as missed by the difference, so that a learner whose actions are a little
-    off its aim still lands inside.
+    f is brought into its bounds and ln W goes on as a straight line where there is no quality to speak
+    of, so that the reward is finite with a slope everywhere. The price of a violation, per device, is
+    well above 1, the most that missing a constraint by a unit of payment can save: what is best remains
+    so. A slack below the safety margin counts as missed by the difference, so that a learner whose
+    actions are a little off its aim still lands inside.
     """
     system, margin = params.system, params.safety_margin
     inside = jnp.clip(contract.frequency, system.min_frequency, system.max_frequency)
-    moved = Contract(frequency=inside, payment=contract.payment)
-    utilities = device_utilities(network, moved)
-    own = jnp.diagonal(utilities)
-    others = ~jnp.eye(len(own), dtype=bool)  # no type envies itself
+    envied = jnp.maximum(0.0, margin - certificate.ic_slack)
+    size = len(contract.frequency)
+    others = ~jnp.eye(size, dtype=bool).reshape(size, size, *(1 for _ in envied.shape[2:]))
     missed = (
-        jnp.sum(jnp.maximum(0.0, margin - own))
-        + jnp.sum(jnp.maximum(0.0, margin - own[:, None] + utilities), where=others)
-        + jnp.sum(jnp.abs(contract.frequency - inside))
+        jnp.sum(jnp.maximum(0.0, margin - certificate.ir_slack), axis=0)
+        + jnp.sum(jnp.where(others, envied, 0.0), axis=(0, 1))  # no type envies itself
+        + jnp.sum(jnp.abs(contract.frequency - inside), axis=0)
     )
-    extended = extended_centred_utility(system, network, moved)
-    utility = jnp.where(feasible, centred_utility(system, network, moved), extended)
+    moved = Contract(frequency=inside, payment=contract.payment)
+    utility = extended_centred_utility(system, network, moved)
     return utility - params.violation_price * system.num_devices * missed

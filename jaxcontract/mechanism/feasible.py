@@ -25,18 +25,19 @@ def feasible_contract(system: System, state: NetworkState, vector: jax.Array) ->
     With IR at the lowest type, IC between neighbours both ways (the two ends of λ_k) implies all K²
     constraints. The best contract lies at s = 0, λ = 0: approached as far as the precision goes.
     """
-    size = state.device_types.shape[-1]
+    size = state.device_types.shape[0]
     logits, rent, shares = jnp.split(vector, [size, size + 1])
-    gaps = jax.nn.softmax(jnp.append(logits, 0.0))[:-1]
+    gaps = jax.nn.softmax(jnp.concatenate([logits, jnp.zeros_like(rent)]), axis=0)[:-1]
     low, high = frequency_bounds(system, state)
     width = high - low
-    frequency = low + width * jnp.cumsum(gaps)
+    frequency = low + width * jnp.cumsum(gaps, axis=0)
     cost = 1.0 / state.device_types
     share = jax.nn.sigmoid(SHARE_GAIN * shares - SHARE_OFFSET)
     step_cost = share * cost[:-1] + (1.0 - share) * cost[1:]
     first = frequency[:1] * cost[:1] + RENT_SCALE * jax.nn.softplus(RENT_GAIN * rent - RENT_OFFSET)
     increments = width * gaps[1:] * step_cost
-    return Contract(frequency=frequency, payment=jnp.cumsum(jnp.append(first, increments)))
+    payment = jnp.cumsum(jnp.concatenate([first, increments]), axis=0)
+    return Contract(frequency=frequency, payment=payment)
 
 
 def feasible_vector(system: System, state: NetworkState, contract: Contract) -> jax.Array:

@@ -19,10 +19,15 @@ from jaxcontract.rules import TOLERANCE
 def device_utilities(state: NetworkState, contract: Contract) -> jax.Array:
     """u[k, j] = r_j − f_j/φ_k, the utility of a type-k device that picks item j  (5), (6).
 
-    Returns [K, K]. Its diagonal is what each type earns under truth: the information rent.
+    Returns [K, K]. Its diagonal is `own_utilities`.
     """
     costs = contract.frequency[None, :] / state.device_types[:, None]
     return contract.payment[None, :] - costs
+
+
+def own_utilities(state: NetworkState, contract: Contract) -> jax.Array:
+    """u[k, k] = r_k − f_k/φ_k, what each type earns under truth: the information rent. Returns [K]."""
+    return contract.payment - contract.frequency / state.device_types
 
 
 def station_utility(system: System, state: NetworkState, contract: Contract) -> jax.Array:
@@ -55,8 +60,8 @@ def _earned(system: System, state: NetworkState, quality: jax.Array, payment: ja
     """M Σ Q_k (β quality_k − r_k), minus infinity where a type that occurs has no quality."""
     defined = jnp.isfinite(quality)
     profit = system.unit_profit * jnp.where(defined, quality, 0.0) - payment
-    total = system.num_devices * jnp.sum(state.type_probs * profit)
-    return jnp.where(jnp.all(defined | (state.type_probs == 0)), total, -jnp.inf)
+    total = system.num_devices * jnp.sum(state.type_probs * profit, axis=0)
+    return jnp.where(jnp.all(defined | (state.type_probs == 0), axis=0), total, -jnp.inf)
 
 
 @register
@@ -86,19 +91,18 @@ def certify(
     `tolerance` is absolute: in units of payment for the slacks, in updates per slot for the bounds
     on f. Use 1e-6 in float32, 1e-9 in float64. NaN anywhere is not feasible.
     """
-    utilities = device_utilities(state, contract)
-    own = jnp.diagonal(utilities)
-    ic_slack = own[:, None] - utilities
+    own = own_utilities(state, contract)
+    ic_slack = own[:, None] - device_utilities(state, contract)
     outside = jnp.maximum(
         system.min_frequency - contract.frequency, contract.frequency - system.max_frequency
     )
     domain = (outside <= tolerance) & (quality_index(system, state, contract.frequency) > 0)
-    violations = jnp.stack([jnp.max(-own), jnp.max(-ic_slack), jnp.max(outside)])
-    max_violation = jnp.maximum(0.0, jnp.max(violations))
+    missed = jnp.maximum(jnp.max(-own, axis=0), jnp.max(-ic_slack, axis=(0, 1)))
+    max_violation = jnp.maximum(0.0, jnp.maximum(missed, jnp.max(outside, axis=0)))
     return Certificate(
         ir_slack=own,
         ic_slack=ic_slack,
         domain=domain,
         max_violation=max_violation,
-        feasible=jnp.all(domain) & (max_violation <= tolerance),
+        feasible=jnp.all(domain, axis=0) & (max_violation <= tolerance),
     )

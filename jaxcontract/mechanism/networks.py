@@ -68,29 +68,34 @@ def _ascending(value: np.ndarray, length: int | None) -> bool:
     return bool(sized and np.all(value > 0) and np.all(np.diff(value, axis=-1) >= 0))
 
 
-def sample_network(key: jax.Array, distribution: NetworkDistribution) -> NetworkState:
-    """Draw one network state. The key is consumed.
+def sample_network(
+    key: jax.Array, distribution: NetworkDistribution, num_rounds: int | None = None
+) -> NetworkState:
+    """Draw one network state, or B = `num_rounds` of them, [B, ...], from one key. The key is consumed.
 
     All of it is independent: Ā_max, D̄_max, each φ_k uniform, Q Dirichlet.
     """
     size = distribution.num_types
+    batch = () if num_rounds is None else (num_rounds,)
     if distribution.concentration == 1.0:
         # Normalised exponentials are Dirichlet(1): fifty times cheaper than the rejection sampler.
-        uniforms = jax.random.uniform(key, (2 * size + 2,))
+        uniforms = jax.random.uniform(key, (2 * size + 2, *batch))
         weights = -jnp.log1p(-uniforms[size + 2 :])
         # u = 0 in every coordinate at once would leave nothing to normalise.
         weights = jnp.maximum(weights, jnp.finfo(weights.dtype).tiny)
-        probs = weights / jnp.sum(weights)
+        probs = weights / jnp.sum(weights, axis=0)
     else:
         key_uniforms, key_probs = jax.random.split(key)
-        uniforms = jax.random.uniform(key_uniforms, (size + 2,))
-        probs = jax.random.dirichlet(key_probs, jnp.full(size, distribution.concentration))
-    edges = distribution.type_edges
+        uniforms = jax.random.uniform(key_uniforms, (size + 2, *batch))
+        alpha = jnp.full(size, distribution.concentration)
+        probs = jnp.moveaxis(jax.random.dirichlet(key_probs, alpha, batch), -1, 0)
+    edges = jnp.reshape(distribution.type_edges, (size + 1, *(1 for _ in batch)))
+    types = _between(edges[:-1], edges[1:], uniforms[2 : size + 2])
     return NetworkState(
         max_aoi=_between(distribution.aoi_range[0], distribution.aoi_range[1], uniforms[0]),
         max_latency=_between(distribution.latency_range[0], distribution.latency_range[1], uniforms[1]),
-        type_probs=probs,
-        device_types=_between(edges[:-1], edges[1:], uniforms[2 : size + 2]),
+        type_probs=jnp.moveaxis(probs, 0, -1),
+        device_types=jnp.moveaxis(types, 0, -1),
     )
 
 
@@ -99,19 +104,11 @@ def _between(low: jax.Array, high: jax.Array, share: jax.Array) -> jax.Array:
 
 
 def observe(system: System, state: NetworkState) -> jax.Array:
-    """s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11). Returns [4 + 2K]."""
-    head = jnp.stack(
-        [
-            jnp.asarray(value, state.type_probs.dtype)
-            for value in (
-                system.num_devices,
-                state.device_types.shape[-1],
-                state.max_aoi,
-                state.max_latency,
-            )
-        ]
-    )
-    return jnp.concatenate([head, state.type_probs, state.device_types])
+    """s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11). Returns [4 + 2K], or [4 + 2K, B] of B rounds."""
+    probs = state.type_probs
+    head = [system.num_devices, probs.shape[0], state.max_aoi, state.max_latency]
+    rows = [jnp.broadcast_to(jnp.asarray(value, probs.dtype), probs.shape[1:]) for value in head]
+    return jnp.concatenate([jnp.stack(rows), probs, state.device_types])
 
 
 def observation_bounds(system: System, distribution: NetworkDistribution) -> tuple[jax.Array, jax.Array]:

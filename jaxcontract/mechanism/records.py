@@ -2,14 +2,17 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.fields import Record, concrete, finite, refuse, traced
 from jaxcontract.mechanism.system import System as System
 from jaxcontract.pytree import register
+
+T = TypeVar("T")
 
 Numbers: TypeAlias = Any  # JAX or NumPy arrays, tracers, numbers; constructors take lists too
 
@@ -79,6 +82,23 @@ class Contract(Record):
             return
         expected = f"of the shape of frequency, {frequency.shape}"
         _require(payment.shape == frequency.shape, "Contract", "payment", payment, expected)
+
+
+def rounds_last(batch: T) -> T:
+    """A batch of records [B, ...] with the axis of rounds behind all others: [..., B].
+
+    The layout in which the mechanism computes a batch. Its functions are written for one round with the
+    types along axis 0; axes behind that one are rounds side by side, and loops over them are contiguous:
+    on a CPU several times as fast as `vmap` over [B, K] with a handful of types.
+    """
+    moved: T = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), batch)
+    return moved
+
+
+def rounds_first(batch: T) -> T:
+    """The inverse of `rounds_last`: [..., B] → [B, ...], the layout of stored batches."""
+    moved: T = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), batch)
+    return moved
 
 
 def _finite_arrays(record: Record) -> None:
