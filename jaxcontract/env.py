@@ -116,7 +116,7 @@ class ContractEnv(EnvOptions):
         """
         params = self._params(params)
         contract = self.contract(state.network, action, params)
-        certificate = certify(params.system, state.network, contract, params.tolerance)
+        certificate = certify(params.system, state.network, contract, params.tolerance, params.safety_margin)
         paper_reward = _paper_reward(state.network, contract, certificate, params)
         if self.reward == "paper":
             reward = paper_reward
@@ -197,16 +197,8 @@ def _centred_reward(
     so. A slack below the safety margin counts as missed by the difference, so that a learner whose
     actions are a little off its aim still lands inside.
     """
-    system, margin = params.system, params.safety_margin
+    system = params.system
     inside = jnp.clip(contract.frequency, system.min_frequency, system.max_frequency)
-    envied = jnp.maximum(0.0, margin - certificate.ic_slack)
-    size = len(contract.frequency)
-    others = ~jnp.eye(size, dtype=bool).reshape(size, size, *(1 for _ in envied.shape[2:]))
-    missed = (
-        jnp.sum(jnp.maximum(0.0, margin - certificate.ir_slack), axis=0)
-        + jnp.sum(jnp.where(others, envied, 0.0), axis=(0, 1))  # no type envies itself
-        + jnp.sum(jnp.abs(contract.frequency - inside), axis=0)
-    )
     moved = Contract(frequency=inside, payment=contract.payment)
     utility = extended_centred_utility(system, network, moved)
-    return utility - params.violation_price * system.num_devices * missed
+    return utility - params.violation_price * system.num_devices * certificate.shortfall

@@ -102,7 +102,7 @@ def _template(setting: Setting) -> Policy:
     num_actions = 2 * setting.options.num_types
     num_inputs = num_actions + 4
     network = Perceptron(setting.ppo.hidden_sizes, num_actions)
-    inputs = jax.ShapeDtypeStruct((1, num_inputs), jnp.float32)
+    inputs = jax.ShapeDtypeStruct((num_inputs,), jnp.float32)
     weights = jax.eval_shape(network.init, jax.random.key(0), inputs)
     one_input, one_action = (jnp.zeros(size, jnp.float32) for size in (num_inputs, num_actions))
     return Policy(

@@ -10,7 +10,7 @@ from jaxcontract.learning.config import GradientConfig as GradientConfig
 from jaxcontract.learning.loop import Algorithm, Carried, Metrics
 from jaxcontract.learning.optimizer import descend, init_optimizer
 from jaxcontract.learning.policy import LOG_STD_RANGE, Frame, Perceptron, Policy, make_frame
-from jaxcontract.learning.rollout import start
+from jaxcontract.learning.rollout import start, step
 from jaxcontract.pytree import register
 
 register(GradientConfig)
@@ -32,7 +32,7 @@ def init_learner(key: jax.Array, env: Any, params: Any, config: GradientConfig) 
     key_weights, key_start, key_train = jax.random.split(key, 3)
     frame = make_frame(env.observation_space(params), env.action_space(params))
     env_state, observation = start(key_start, env, params, config.parallel_rounds)
-    weights = Perceptron(config.hidden_sizes, frame.low.shape[-1]).init(key_weights, observation[:1])
+    weights = Perceptron(config.hidden_sizes, frame.low.shape[-1]).init(key_weights, observation[:, :1])
     return GradientLearner(
         weights=weights,
         optimizer_state=init_optimizer(weights),
@@ -55,14 +55,11 @@ def update(
     where, as in (11), the next state does not depend on the action.
     """
     key, key_env = jax.random.split(learner.key)
-    keys = jax.random.split(key_env, config.parallel_rounds)
 
     def loss(weights):
         policy = _policy(weights, learner.frame, learner.hidden_sizes)
-        step = jax.vmap(env.step, in_axes=(0, 0, 0, None))
-        observation, env_state, reward, *_ = step(
-            keys, learner.env_state, policy(learner.observation), params
-        )
+        action = policy.mode(learner.observation)
+        observation, env_state, reward, *_ = step(key_env, env, params, learner.env_state, action)
         return -jnp.mean(reward), (observation, env_state)
 
     gradient_of = jax.value_and_grad(loss, has_aux=True)

@@ -16,7 +16,7 @@ Metrics = dict[str, jax.Array]
 class Carried:
     """What every learner carries from update to update: enough to go on exactly where it stopped.
 
-    env_state:   [B, ...] and observation: [B, O], the rounds under way
+    env_state:   [..., B] and observation: [O, B], the rounds under way
     num_updates: []  updates made so far
     """
 

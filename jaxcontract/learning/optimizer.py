@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 
 from jaxcontract.learning.config import LearnerConfig
 
@@ -12,8 +13,12 @@ ADAM = optax.scale_by_adam(eps=1e-5)
 
 
 def init_optimizer(weights: Any) -> Any:
-    """The state of an optimizer that has not made a step."""
-    return ADAM.init(weights)
+    """The state of an optimizer that has not made a step.
+
+    Adam sees all weights as one vector: a dozen small arrays would be a dozen kernels for each of its
+    operations, which took twice as long to compile and 5 % of an update's time.
+    """
+    return ADAM.init(ravel_pytree(weights)[0])
 
 
 def descend(
@@ -26,7 +31,8 @@ def descend(
     """
     progress = jnp.minimum(1.0, num_updates / config.num_updates)
     change = config.final_learning_rate - config.learning_rate
-    clipped, _ = optax.clip_by_global_norm(config.max_gradient_norm).update(gradient, optax.EmptyState())
+    flat, as_tree = ravel_pytree(gradient)
+    clipped, _ = optax.clip_by_global_norm(config.max_gradient_norm).update(flat, optax.EmptyState())
     direction, optimizer_state = ADAM.update(clipped, optimizer_state)
-    step = jax.tree.map(lambda leaf: -(config.learning_rate + change * progress) * leaf, direction)
-    return jax.tree.map(jnp.add, weights, step), optimizer_state, optax.tree.norm(gradient)
+    step = as_tree(-(config.learning_rate + change * progress) * direction)
+    return jax.tree.map(jnp.add, weights, step), optimizer_state, optax.tree.norm(flat)

@@ -45,7 +45,7 @@ class Learner(Carried):
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
-    """Rounds as the objective (20) needs them: [N, ...]."""
+    """Rounds as the objective (20) needs them: [..., N]."""
 
     observation: jax.Array
     raw_action: jax.Array
@@ -98,8 +98,8 @@ def init_learner(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> Le
     env_state, observation = start(key_start, env, params, config.parallel_rounds)
     num_actions = frame.low.shape[-1]
     weights = {
-        "actor": Perceptron(config.hidden_sizes, num_actions).init(key_actor, observation[:1]),
-        "critic": Perceptron(config.hidden_sizes, 1).init(key_critic, observation[:1]),
+        "actor": Perceptron(config.hidden_sizes, num_actions).init(key_actor, observation[:, :1]),
+        "critic": Perceptron(config.hidden_sizes, 1).init(key_critic, observation[:, :1]),
         "log_std": jnp.full(num_actions, jnp.log(config.initial_std)),
     }
     return Learner(
@@ -141,8 +141,8 @@ def update(learner: Learner, env: Any, params: Any, config: PPOConfig) -> tuple[
 
 
 def _judge(learner: Learner, rounds: Rounds, following: jax.Array, config: PPOConfig) -> Batch:
-    """Advantages and critic's targets of a rollout, cut into minibatches: fields [minibatches, N, ...]."""
-    value = _value(learner.weights, learner, rounds.observation)
+    """Advantages and critic's targets of a rollout, cut into minibatches: fields [minibatches, ..., N]."""
+    value = _values(learner, rounds.observation)
     if config.estimator == "paper":
         discount = jnp.where(rounds.terminated, 0.0, config.discount)
         advantage = printed_advantages(rounds.reward, discount, value)
@@ -155,12 +155,12 @@ def _judge(learner: Learner, rounds: Rounds, following: jax.Array, config: PPOCo
             _final_value(learner, rounds),
             discount=config.discount,
         )
-        bootstrap = _value(learner.weights, learner, following[None])
+        bootstrap = _values(learner, following[None])
         value = jnp.concatenate([value, bootstrap])
         advantage = advantages(reward, discount, value, trace_decay=config.trace_decay)
         target = advantage + value[:-1]
     batch = Batch(
-        observation=learner.frame.scale(rounds.observation),
+        observation=jax.vmap(learner.frame.scale)(rounds.observation),
         raw_action=rounds.raw_action,
         log_prob=rounds.log_prob,
         advantage=advantage,
@@ -173,20 +173,21 @@ def _final_value(learner: Learner, rounds: Rounds) -> jax.Array:
     """V of the observation that each round ended with, [T, B]; only computed when an episode was cut."""
     return jax.lax.cond(
         jnp.any(rounds.truncated),
-        lambda: _value(learner.weights, learner, rounds.final_observation),
+        lambda: _values(learner, rounds.final_observation),
         lambda: jnp.zeros_like(rounds.reward),
     )
 
 
 def _cut(leaf: jax.Array, minibatches: int) -> jax.Array:
-    """[T, B, ...] → [minibatches, T · B/minibatches, ...], each environment in one minibatch only.
+    """[T, ..., B] → [minibatches, ..., T · B/minibatches], each environment in one minibatch only.
 
     Environments are independent and the rounds fresh, so a fixed partition is as good as a shuffle,
     which costs as much as an epoch.
     """
-    length, count = leaf.shape[:2]
-    leaf = leaf.reshape(length, minibatches, count // minibatches, *leaf.shape[2:])
-    return leaf.swapaxes(0, 1).reshape(minibatches, length * count // minibatches, *leaf.shape[3:])
+    length, *features, count = leaf.shape
+    leaf = leaf.reshape(length, *features, minibatches, count // minibatches)
+    leaf = jnp.moveaxis(leaf, (-2, 0), (0, -2))  # [minibatches, ..., T, B/minibatches]
+    return leaf.reshape(minibatches, *features, length * count // minibatches)
 
 
 def _learn(learner: Learner, batch: Batch, config: PPOConfig) -> tuple[Any, Any, Metrics]:
@@ -211,12 +212,12 @@ def _learn(learner: Learner, batch: Batch, config: PPOConfig) -> tuple[Any, Any,
 
 def _loss(weights: Any, learner: Learner, batch: Batch, config: PPOConfig) -> tuple[jax.Array, Metrics]:
     """−(L_C − c L_V + entropy bonus) over one minibatch  (20)."""
-    network = Perceptron(learner.hidden_sizes, batch.raw_action.shape[-1])
+    network = Perceptron(learner.hidden_sizes, batch.raw_action.shape[0])
     mean = forward(network, weights["actor"], batch.observation)
     log_ratio = gaussian_log_prob(batch.raw_action, mean, weights["log_std"]) - batch.log_prob
     advantage = standardize(batch.advantage) if config.normalize_advantages else batch.advantage
     surrogate = clipped_surrogate(log_ratio, advantage, config.clip_range)
-    value = forward(Perceptron(learner.hidden_sizes, 1), weights["critic"], batch.observation)[..., 0]
+    (value,) = forward(Perceptron(learner.hidden_sizes, 1), weights["critic"], batch.observation)
     error = value_error(value, batch.target)
     entropy = gaussian_entropy(weights["log_std"])
     objective = surrogate - config.value_coefficient * error + config.entropy_coefficient * entropy
@@ -230,10 +231,14 @@ def _loss(weights: Any, learner: Learner, batch: Batch, config: PPOConfig) -> tu
     return -objective, metrics
 
 
-def _value(weights: Any, learner: Learner, observation: jax.Array) -> jax.Array:
-    """V(s)  (14): [..., O] → [...]."""
+def _values(learner: Learner, observation: jax.Array) -> jax.Array:
+    """V(s)  (14), one round of all environments after another: [T, O, B] → [T, B]."""
     critic = Perceptron(learner.hidden_sizes, 1)
-    return forward(critic, weights["critic"], learner.frame.scale(observation))[..., 0]
+
+    def value(observation):
+        return forward(critic, learner.weights["critic"], learner.frame.scale(observation))[0]
+
+    return jax.lax.map(value, observation)
 
 
 def _policy(weights: Any, learner: Learner) -> Policy:

@@ -13,18 +13,18 @@ from jaxcontract.pytree import register
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Rounds:
-    """What was played, the paper's D: every field has axes [T, B, ...].
+    """What was played, the paper's D: every field has axes [T, ..., B].
 
     `raw_action` and `log_prob` are of the Gaussian, before the frame maps actions into their Box.
     """
 
-    observation: jax.Array  # [T, B, O]
-    raw_action: jax.Array  # [T, B, A]
+    observation: jax.Array  # [T, O, B]
+    raw_action: jax.Array  # [T, A, B]
     log_prob: jax.Array  # [T, B]
     reward: jax.Array  # [T, B]
     terminated: jax.Array  # [T, B]
     truncated: jax.Array  # [T, B]
-    final_observation: jax.Array  # [T, B, O]  before a reset, where there was one
+    final_observation: jax.Array  # [T, O, B]  before a reset, where there was one
 
 
 def rollout(
@@ -38,7 +38,7 @@ def rollout(
 ) -> tuple[Any, jax.Array, Rounds]:
     """Play T = `length` rounds of each of B environments.
 
-    env_state: [B, ...], observation: [B, O]: where the last rollout left off. The key is consumed.
+    env_state: [..., B], observation: [O, B]: where the last rollout left off. The key is consumed.
     Returns (env_state, observation, rounds).
     """
 
@@ -47,10 +47,8 @@ def rollout(
         key_action, key_env = jax.random.split(key)
         mean = policy.mean(observation)
         raw_action = gaussian_sample(key_action, mean, policy.log_std)
-        step = jax.vmap(env.step, in_axes=(0, 0, 0, None))
-        keys = jax.random.split(key_env, len(observation))
         following, env_state, reward, terminated, truncated, info = step(
-            keys, env_state, policy.frame.action(raw_action), params
+            key_env, env, params, env_state, policy.frame.action(raw_action)
         )
         rounds = Rounds(
             observation=observation,
@@ -68,7 +66,24 @@ def rollout(
 
 
 def start(key: jax.Array, env: Any, params: Any, count: int) -> tuple[Any, jax.Array]:
-    """Reset B = `count` environments: (env_state, observation), each [B, ...]. The key is consumed."""
-    keys = jax.random.split(key, count)
-    observation, env_state = jax.vmap(env.reset, in_axes=(0, None))(keys, params)
+    """Reset B = `count` environments: (env_state, observation), each [..., B]. The key is consumed."""
+    if plays_rounds_last(env):
+        observation, env_state = env.reset(key, params, count)
+    else:
+        keys = jax.random.split(key, count)
+        observation, env_state = jax.vmap(env.reset, in_axes=(0, None), out_axes=-1)(keys, params)
     return env_state, jnp.asarray(observation)
+
+
+def step(key: jax.Array, env: Any, params: Any, env_state: Any, action: jax.Array) -> tuple[Any, ...]:
+    """One round of each of B environments, [..., B]: what `env.step` returns. The key is consumed."""
+    if plays_rounds_last(env):
+        played: tuple[Any, ...] = env.step(key, env_state, action, params)
+        return played
+    keys = jax.random.split(key, action.shape[-1])
+    return jax.vmap(env.step, in_axes=(0, -1, -1, None), out_axes=-1)(keys, env_state, action, params)
+
+
+def plays_rounds_last(env: Any) -> bool:
+    """Whether an environment plays B rounds from one key, [..., B]; any other is `vmap`ped over keys."""
+    return getattr(env, "rounds_last", False)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.mechanism.accumulate import running_sum
 from jaxcontract.mechanism.freshness import frequency_bounds
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 
@@ -30,13 +31,13 @@ def feasible_contract(system: System, state: NetworkState, vector: jax.Array) ->
     gaps = jax.nn.softmax(jnp.concatenate([logits, jnp.zeros_like(rent)]), axis=0)[:-1]
     low, high = frequency_bounds(system, state)
     width = high - low
-    frequency = low + width * jnp.cumsum(gaps, axis=0)
+    frequency = low + width * running_sum(gaps)
     cost = 1.0 / state.device_types
     share = jax.nn.sigmoid(SHARE_GAIN * shares - SHARE_OFFSET)
     step_cost = share * cost[:-1] + (1.0 - share) * cost[1:]
     first = frequency[:1] * cost[:1] + RENT_SCALE * jax.nn.softplus(RENT_GAIN * rent - RENT_OFFSET)
     increments = width * gaps[1:] * step_cost
-    payment = jnp.cumsum(jnp.concatenate([first, increments]), axis=0)
+    payment = running_sum(jnp.concatenate([first, increments]))
     return Contract(frequency=frequency, payment=payment)
 
 
