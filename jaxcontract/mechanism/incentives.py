@@ -140,7 +140,7 @@ def _envy(
         return (least, missed), slack
 
     zero = jnp.zeros_like(own[0])
-    items = types, contract.frequency, contract.payment
+    items = types, contract.frequency[:, None], contract.payment[:, None]
     unroll = len(own) if len(own) <= UNROLLED else 1
     (least, missed), slacks = jax.lax.scan(look_at, (zero, zero), items, unroll=unroll)
     return jnp.swapaxes(slacks, 0, 1), least, missed

@@ -83,7 +83,7 @@ def sample_network(
         weights = -jnp.log1p(-uniforms[size + 2 :])
         # u = 0 in every coordinate at once would leave nothing to normalise.
         weights = jnp.maximum(weights, jnp.finfo(weights.dtype).tiny)
-        probs = weights / jnp.sum(weights, axis=0)
+        probs = weights / jnp.sum(weights, axis=0, keepdims=True)
     else:
         key_uniforms, key_probs = jax.random.split(key)
         uniforms = jax.random.uniform(key_uniforms, (size + 2, *batch))
@@ -107,8 +107,8 @@ def observe(system: System, state: NetworkState) -> jax.Array:
     """s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11). Returns [4 + 2K], or [4 + 2K, B] of B rounds."""
     probs = state.type_probs
     head = [system.num_devices, probs.shape[0], state.max_aoi, state.max_latency]
-    rows = [jnp.broadcast_to(jnp.asarray(value, probs.dtype), probs.shape[1:]) for value in head]
-    return jnp.concatenate([jnp.stack(rows), probs, state.device_types])
+    rows = [jnp.broadcast_to(jnp.asarray(value, probs.dtype), probs[:1].shape) for value in head]
+    return jnp.concatenate([*rows, probs, state.device_types])
 
 
 def observation_bounds(system: System, distribution: NetworkDistribution) -> tuple[jax.Array, jax.Array]:

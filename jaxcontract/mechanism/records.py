@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,6 @@ import numpy as np
 from jaxcontract.fields import Record, concrete, finite, refuse, traced
 from jaxcontract.mechanism.system import System as System
 from jaxcontract.pytree import register
-
-T = TypeVar("T")
 
 Numbers: TypeAlias = Any  # JAX or NumPy arrays, tracers, numbers; constructors take lists too
 
@@ -84,21 +82,16 @@ class Contract(Record):
         _require(payment.shape == frequency.shape, "Contract", "payment", payment, expected)
 
 
-def rounds_last(batch: T) -> T:
-    """A batch of records [B, ...] with the axis of rounds behind all others: [..., B].
+def rounds_last(states: NetworkState) -> NetworkState:
+    """A batch of network states [B, ...] with the axis of rounds behind all others.
 
-    The layout in which the mechanism computes a batch. Its functions are written for one round with the
-    types along axis 0; axes behind that one are rounds side by side, and loops over them are contiguous:
-    on a CPU several times as fast as `vmap` over [B, K] with a handful of types.
+    The layout in which the mechanism computes a batch: type_probs and device_types [K, B], max_aoi and
+    max_latency [1, B], so that all have one rank. Its functions are written for one round with the types
+    along axis 0; what lies along an axis behind is rounds side by side, and loops over them are
+    contiguous: on a CPU several times as fast as `vmap` over [B, K] with a handful of types.
     """
-    moved: T = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), batch)
-    return moved
-
-
-def rounds_first(batch: T) -> T:
-    """The inverse of `rounds_last`: [..., B] → [B, ...], the layout of stored batches."""
-    moved: T = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), batch)
-    return moved
+    rows: NetworkState = jax.tree.map(lambda leaf: jnp.reshape(leaf, (leaf.shape[0], -1)).T, states)
+    return rows
 
 
 def _finite_arrays(record: Record) -> None:
