@@ -24,6 +24,7 @@ FLOORS = (
     "rules",
     "mechanism.system",
     "mechanism.records",
+    "mechanism.accumulate",
     "mechanism.freshness",
     "mechanism.incentives",
     "mechanism.ironing",

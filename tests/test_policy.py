@@ -25,22 +25,22 @@ STD = np.array([0.3, 1.0, 5.0])
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 4, 3)])
+@pytest.mark.parametrize("shape", [(3,), (3, 4), (3, 4, 2)])
 def test_log_prob_is_that_of_independent_normals(shape):
     value = np.random.default_rng(0).normal(size=shape) * 3
     mean = np.random.default_rng(1).normal(size=shape)
     result = gaussian_log_prob(jnp.asarray(value), jnp.asarray(mean), jnp.log(STD))
-    expected = scipy.stats.norm.logpdf(value, mean, STD).sum(axis=-1)
-    assert result.shape == shape[:-1]
+    expected = scipy.stats.norm.logpdf(value.T, mean.T, STD).sum(axis=-1).T
+    assert result.shape == shape[1:]
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("log_std", [-10.0, 0.0, 2.0])
 def test_log_prob_stays_finite_over_the_range_of_deviations(log_std):
     std = np.exp(log_std)
-    value = jnp.array([[0.0], [5 * std], [-5 * std]])
-    result = gaussian_log_prob(value, jnp.zeros((3, 1)), jnp.array([log_std]))
-    expected = scipy.stats.norm.logpdf(np.asarray(value), 0.0, std)[:, 0]
+    value = jnp.array([[0.0, 5 * std, -5 * std]])
+    result = gaussian_log_prob(value, jnp.zeros((1, 3)), jnp.array([log_std]))
+    expected = scipy.stats.norm.logpdf(np.asarray(value), 0.0, std)[0]
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-4)
 
 
@@ -53,8 +53,8 @@ def test_entropy_is_that_of_independent_normals():
 
 def test_samples_have_the_gaussians_law():
     count = 40_000
-    mean = jnp.broadcast_to(jnp.asarray(MEAN, jnp.float32), (count, 3))
-    sample = np.asarray(gaussian_sample(jax.random.key(0), mean, jnp.log(jnp.asarray(STD, jnp.float32))))
+    mean = jnp.broadcast_to(jnp.asarray(MEAN, jnp.float32)[:, None], (3, count))
+    sample = np.asarray(gaussian_sample(jax.random.key(0), mean, jnp.log(jnp.asarray(STD, jnp.float32)))).T
     np.testing.assert_array_less(np.abs(sample.mean(axis=0) - MEAN), 5 * STD / np.sqrt(count))
     np.testing.assert_allclose(sample.std(axis=0), STD, rtol=0.02)
     correlation = np.corrcoef(sample.T) - np.eye(3)
@@ -64,7 +64,7 @@ def test_samples_have_the_gaussians_law():
 
 
 def test_different_keys_give_different_samples():
-    mean, log_std = jnp.zeros((5, 2)), jnp.zeros(2)
+    mean, log_std = jnp.zeros((2, 5)), jnp.zeros(2)
     one, same, other = (gaussian_sample(jax.random.key(seed), mean, log_std) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert np.all(one != other)
@@ -78,26 +78,26 @@ def frame_of(low, high):
 
 def test_actions_lie_in_the_box():
     frame = frame_of([0.0, -3.0, 10.0], [1.0, -1.0, 11.0])
-    raw = 3 * jax.random.normal(jax.random.key(0), (500, 3))
+    raw = 3 * jax.random.normal(jax.random.key(0), (3, 500))
     action = frame.action(raw)
     assert action.shape == raw.shape
-    assert np.all(action > frame.low.reshape(1, 3))
-    assert np.all(action < frame.high.reshape(1, 3))
-    far = frame.action(jnp.array([[-1e4] * 3, [1e4] * 3]))
-    np.testing.assert_array_equal(far, [[0.0, -3.0, 10.0], [1.0, -1.0, 11.0]])
+    assert np.all(action > frame.low.reshape(3, 1))
+    assert np.all(action < frame.high.reshape(3, 1))
+    far = frame.action(jnp.array([[-1e4, 1e4]] * 3))
+    np.testing.assert_array_equal(far, [[0.0, 1.0], [-3.0, -1.0], [10.0, 11.0]])
 
 
 def test_raw_zero_is_the_middle_of_the_box_and_actions_rise_with_raw():
     frame = frame_of([0.0, -3.0], [1.0, -1.0])
     np.testing.assert_allclose(frame.action(jnp.zeros(2)), [0.5, -2.0], rtol=1e-6)
-    raw = jnp.linspace(-6, 6, 50)[:, None] * jnp.ones((1, 2))
-    assert np.all(np.diff(frame.action(raw), axis=0) > 0)
+    raw = jnp.linspace(-6, 6, 50)[None, :] * jnp.ones((2, 1))
+    assert np.all(np.diff(frame.action(raw), axis=1) > 0)
 
 
 def test_unbounded_actions_are_left_as_they_are():
     frame = frame_of([-jnp.inf, 0.0], [jnp.inf, 1.0])
-    raw = jnp.array([[-7.0, 0.0], [123.0, 0.0]])
-    np.testing.assert_array_equal(frame.action(raw), [[-7.0, 0.5], [123.0, 0.5]])
+    raw = jnp.array([[-7.0, 123.0], [0.0, 0.0]])
+    np.testing.assert_array_equal(frame.action(raw), [[-7.0, 123.0], [0.5, 0.5]])
 
 
 def test_gradients_through_the_frame_are_finite():
@@ -111,8 +111,8 @@ def test_observations_are_scaled_to_plus_minus_one():
     frame = make_frame(Box(low, high, (3,)), Box(0.0, 1.0, (2,)))
     np.testing.assert_allclose(frame.scale(low), [-1, -1, -1], rtol=1e-6)
     np.testing.assert_allclose(frame.scale(high), [1, 1, 1], rtol=1e-6)
-    middle = jnp.broadcast_to(0.5 * (low + high), (2, 4, 3))
-    np.testing.assert_allclose(frame.scale(middle), np.zeros((2, 4, 3)), atol=1e-6)
+    middle = jnp.broadcast_to((0.5 * (low + high))[:, None, None], (3, 4, 2))
+    np.testing.assert_allclose(frame.scale(middle), np.zeros((3, 4, 2)), atol=1e-6)
 
 
 def test_dimensions_without_width_are_only_moved():
