@@ -14,7 +14,8 @@ from typing import Any
 import jax
 
 from jaxcontract.files import write_json
-from jaxcontract.options import OneLineParser, count, usable_cores
+from jaxcontract.learning.cores import usable_cores
+from jaxcontract.options import OneLineParser, count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,7 @@ def numbers(text: str) -> list[int]:
     except ValueError:
         values = []
     if not values or values != sorted(set(values)) or values[0] < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be ascending whole numbers from 1 on, such as 2,8,64")
+        raise argparse.ArgumentTypeError(f"{text!r} must be ascending whole numbers, such as 2,8,64")
     return values
 
 

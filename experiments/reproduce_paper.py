@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxcontract.files import read_json, write_csv, write_json, write_text
-from jaxcontract.options import OneLineParser, count, share, usable_cores
+from jaxcontract.options import OneLineParser, count, share
 
 STUDIES = {
     "fig2a": "learning",
@@ -74,7 +74,7 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
     add("--others", type=count, metavar="N", help="seeds of all other trainings (default 3; quick 2)")
     add("--budget", type=share, metavar="SHARE", help="part of the updates in (0, 1] (default 1; quick 0.05)")
     add("--states", type=count, metavar="N", help="unseen states to measure on (default 20000; quick 4000)")
-    add("--devices", type=count, metavar="N", help="devices to train on (default: all; on CPU one per core)")
+    add("--devices", type=count, metavar="N", help="devices, on a CPU cores, to train on (default: all)")
     parsed = parser.parse_args(arguments)
     default = Path("runs") / ("reproduction-quick" if parsed.quick else "reproduction")
     names = ("seeds", "others", "budget", "states")
@@ -153,8 +153,6 @@ def run(request: Request, began: float) -> int:
     """Train what is missing, make every study, write the summary: the exit code."""
     import jax
 
-    jax.config.update("jax_num_cpu_devices", request.devices or usable_cores())
-
     from jaxcontract.console import make_console
     from reproduction.cases import FULL, QUICK
     from reproduction.lab import Lab
@@ -165,10 +163,12 @@ def run(request: Request, began: float) -> int:
     planned = {name: study.cases(scale) for name, study in studies.items()}
     console = make_console()
     with Progress(console) as progress:
-        lab = Lab(scale, request.out, progress, jax.devices()[: request.devices])
+        lab = Lab(scale, request.out, progress, request.devices)
         missing = lab.missing(planned.values())
         progress.expect(sum(case.work for case in missing))
-        device = f"{len(lab.devices)} x {lab.devices[0].platform} ({lab.devices[0].device_kind})"
+        first = jax.devices()[0]
+        places = "cores" if first.platform == "cpu" else "devices"
+        device = f"{first.platform} ({first.device_kind}), {lab.num_devices} {places}"
         console.print(
             f"{device}, jax {jax.__version__}; {len(missing)} trainings to make, into {request.out}/"
         )

@@ -12,7 +12,6 @@ from jaxcontract.options import (
     count,
     differences,
     setting_from_options,
-    usable_cores,
 )
 from jaxcontract.settings import PRESETS, Setting
 
@@ -72,7 +71,7 @@ def parse(arguments: list[str] | None = None) -> Request:
         "--devices",
         type=count,
         metavar="N",
-        help="devices to spread the seeds over (default: all; on CPU one per core)",
+        help="devices, on a CPU cores, to spread the seeds over (default: all)",
     )
     add_setting_options(parser)
     parsed = parser.parse_args(arguments)
@@ -113,26 +112,25 @@ def run(request: Request, out: Path) -> int:
     import jax
 
     from jaxcontract.console import make_console
-    from jaxcontract.learning.seeds import compile_training, seed_mesh
+    from jaxcontract.learning.seeds import compile_training
     from jaxcontract.runs import make_env
 
-    cores = usable_cores()
-    jax.config.update("jax_num_cpu_devices", request.devices or min(cores, len(request.seeds)))
-    mesh = seed_mesh(len(request.seeds), jax.devices()[: request.devices])
-    first = mesh.devices.flat[0]
-    device = f"{mesh.size} x {first.platform} ({first.device_kind})"
+    first = jax.devices()[0]
+    device = f"{first.platform} ({first.device_kind})"
     console = make_console()
     announce(console, request, device)
     write_json(out / "config.json", configuration(request, device))
 
     env, params = make_env(request.setting)
-    training = compile_training(request.seeds, env, params, request.setting.ppo, mesh)
-    console.print(f"compiled in {training.compile_seconds:.1f} s")
+    training = compile_training(request.seeds, env, params, request.setting.ppo, request.devices)
+    places = "cores" if first.platform == "cpu" else "devices"
+    console.print(f"compiled in {training.compile_seconds:.1f} s, for {training.num_devices} {places}")
     curve = train(request, out, training, env, params, console)
     last = curve[-1]
     speed = len(request.seeds) * last.env_steps / last.train_seconds
     timing = {
         "device": device,
+        "num_devices": training.num_devices,
         "num_seeds": len(request.seeds),
         "env_steps_per_seed": last.env_steps,
         "compile_seconds": training.compile_seconds,

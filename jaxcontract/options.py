@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import difflib
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -123,10 +122,3 @@ def share(text: str) -> float:
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a number in (0, 1]")
     return value
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -44,6 +44,7 @@ FLOORS = (
     "learning.optimizer",
     "learning.ppo",
     "learning.gradient",
+    "learning.cores",
     "learning.seeds",
     "evaluation",
     "experiment",

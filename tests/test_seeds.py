@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 
 import chex
 import jax
@@ -10,16 +12,17 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.learning.config import GradientConfig
+from jaxcontract.learning.cores import run_in_pieces
 from jaxcontract.learning.gradient import GRADIENT
 from jaxcontract.learning.ppo import init_learner, update
-from jaxcontract.learning.seeds import compile_program, compile_training, seed_mesh
+from jaxcontract.learning.seeds import compile_program, compile_training
 
 CONFIG = jc.PPOConfig(num_updates=6, parallel_rounds=32, minibatches=2, epochs=2, hidden_sizes=(8,))
 ENV = jc.ContractEnv()
 
 
 def weights_after(seeds, chunks):
-    training = compile_training(seeds, ENV, ENV.default_params, CONFIG, seed_mesh(len(seeds)))
+    training = compile_training(seeds, ENV, ENV.default_params, CONFIG)
     learners = training.start()
     for chunk in chunks:
         learners, metrics = training.advance(learners, chunk)
@@ -56,7 +59,7 @@ def test_a_chunk_is_that_many_updates():
 
 
 def test_the_learners_given_to_advance_are_consumed():
-    training = compile_training([0], ENV, ENV.default_params, CONFIG, seed_mesh(1))
+    training = compile_training([0], ENV, ENV.default_params, CONFIG)
     learners = training.start()
     training.advance(learners, 1)
     assert learners.observation.is_deleted()
@@ -68,65 +71,108 @@ def test_numbers_may_differ_from_seed_to_seed():
     """Each row of a mapped sweep is, bit for bit, what its own numbers give alone."""
     games = [ENV.default_params.replace(system=jc.System(aoi_preference=share)) for share in (0.2, 0.75)]
     configs = [CONFIG.replace(learning_rate=rate) for rate in (1e-3, 3e-3)]
-    training = compile_training([3, 3], ENV, games, configs, seed_mesh(2))
+    training = compile_training([3, 3], ENV, games, configs)
     learners, _ = training.advance(training.start(), 6)
     for index in range(2):
-        alone = compile_training([3], ENV, games[index], configs[index], seed_mesh(1))
+        alone = compile_training([3], ENV, games[index], configs[index])
         expected, _ = alone.advance(alone.start(), 6)
         chex.assert_trees_all_equal(row(learners.weights, index), row(expected.weights, 0))
     assert not np.array_equal(row(learners.weights, 0)["log_std"], row(learners.weights, 1)["log_std"])
 
 
 def test_one_program_serves_other_seeds_and_numbers():
-    mesh = seed_mesh(1)
-    program = compile_program(2, ENV, ENV.default_params, CONFIG, mesh)
+    program = compile_program(2, ENV, ENV.default_params, CONFIG)
     other = CONFIG.replace(clip_range=0.1)
     training = program.training([8], ENV.default_params, other)
     learners, metrics = training.advance(training.start(), 6)
-    alone = compile_training([8], ENV, ENV.default_params, other, mesh)
+    alone = compile_training([8], ENV, ENV.default_params, other)
     expected, _ = alone.advance(alone.start(), 6)
     chex.assert_trees_all_equal(row(learners.weights, 0), row(expected.weights, 0))
-    chex.assert_trees_all_equal(row(learners.weights, 1), row(learners.weights, 0))
-    assert metrics["reward"].shape == (2,)
+    assert metrics["reward"].shape == (1,)
 
 
 def test_sizes_may_not_differ_from_seed_to_seed():
     configs = [CONFIG, CONFIG.replace(hidden_sizes=(4,))]
     with pytest.raises(ValueError, match=r"PPOConfig: seeds trained together may differ in numbers only"):
-        compile_training([0, 1], ENV, ENV.default_params, configs, seed_mesh(1))
+        compile_training([0, 1], ENV, ENV.default_params, configs)
 
 
 def test_another_algorithm_trains_the_same_way():
     config = GradientConfig(num_updates=6, parallel_rounds=32, hidden_sizes=(8,))
-    training = compile_training([0, 1], ENV, ENV.default_params, config, seed_mesh(2), GRADIENT)
+    training = compile_training([0, 1], ENV, ENV.default_params, config, algorithm=GRADIENT)
     learners, metrics = training.advance(training.start(), 6)
     chex.assert_tree_all_finite((learners.weights, metrics))
     assert learners.policy.log_std.shape == (2, 4)
 
 
-SHARDED = """
-import sys
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_cores_share_the_seeds_without_changing_them(cores):
+    training = compile_training([0, 1, 2, 3, 4], ENV, ENV.default_params, CONFIG, cores)
+    assert training.num_devices == cores
+    learners, metrics = training.advance(training.start(), 6)
+    assert metrics["reward"].shape == (5,)
+    for seed in (0, 4):
+        chex.assert_trees_all_equal(row(learners.weights, seed), row(weights_after([seed], [6]), 0))
+
+
+@pytest.mark.parametrize(
+    ("jobs", "workers", "amount"), [(5, 2, 10), (3, 2, 1), (2, 4, 7), (4, 2, 6), (1, 3, 0)]
+)
+def test_pieces_add_up_and_no_job_runs_twice_at_a_time(jobs, workers, amount):
+    busy, most, lock = set(), [0], threading.Lock()
+
+    def work(job, units):
+        with lock:
+            assert job not in busy
+            busy.add(job)
+            most[0] = max(most[0], len(busy))
+        time.sleep(0.002 * units)
+        with lock:
+            busy.remove(job)
+        return job
+
+    done = run_in_pieces(work, workers, jobs, amount)
+    assert [sum(units for units, _ in pieces) for pieces in done] == [amount] * jobs
+    assert all(result == job for job, pieces in enumerate(done) for _, result in pieces)
+    assert most[0] <= workers
+
+
+def test_five_jobs_take_two_workers_two_and_a_half_turns():
+    began = time.perf_counter()
+    run_in_pieces(lambda job, units: time.sleep(0.1 * units), 2, 5, 2)
+    assert 0.5 <= time.perf_counter() - began < 0.58
+
+
+def test_an_error_in_one_job_is_raised():
+    def work(job, units):
+        raise ValueError(f"job {job}")
+
+    with pytest.raises(ValueError, match="job"):
+        run_in_pieces(work, 2, 3, 4)
+
+
+BATCHED = """
 import jax
-import numpy as np
-jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
 import jaxcontract as jc
-from jaxcontract.learning.seeds import compile_training, seed_mesh
+from jaxcontract.learning.seeds import _compile_for_mesh
+from jaxcontract.learning.ppo import PPO
+jax.config.update("jax_num_cpu_devices", 2)
 config = jc.PPOConfig(num_updates=6, parallel_rounds=32, minibatches=2, epochs=2, hidden_sizes=(8,))
-env, seeds = jc.ContractEnv(), [int(seed) for seed in sys.argv[2].split(",")]
-mesh = seed_mesh(len(seeds))
-training = compile_training(seeds, env, env.default_params, config, mesh)
-learners, _ = training.advance(training.start(), 6)
-leaves = [np.asarray(leaf)[seeds.index(2)] for leaf in jax.tree.leaves(learners.weights)]
-print(mesh.size, b"".join(leaf.tobytes() for leaf in leaves).hex())
+env = jc.ContractEnv()
+size, used, start, advance = _compile_for_mesh(3, env, env.default_params, config, None, PPO)
+keys = jax.numpy.stack([jax.random.key(seed) for seed in (0, 1, 2, 2)])
+members = keys, *(jax.tree.map(lambda x: jax.numpy.stack([jax.numpy.asarray(x)] * 4), r)
+                  for r in (env.default_params, config))
+learners, metrics = advance(start(members), members[1:], 6)
+print(size, used, *(float(x) for x in learners.weights["log_std"][:, 0]))
 """
 
 
-def test_devices_share_the_seeds_without_changing_them():
-    def run(devices, seeds):
-        command = [sys.executable, "-c", SHARDED, str(devices), seeds]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        size, bits = done.stdout.split()
-        return int(size), bits
-
-    assert run(1, "2") == (1, run(2, "0,1,2")[1])
-    assert run(2, "0,1,2")[0] == 2
+def test_a_mesh_of_devices_learns_what_the_cores_do():
+    """The way of accelerators, on two CPU devices and small enough for a CPU to batch seeds."""
+    command = [sys.executable, "-c", BATCHED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    size, used, *log_stds = done.stdout.split()
+    assert (size, used) == ("4", "2")
+    expected = weights_after([0, 1, 2], [6])["log_std"][:, 0]
+    np.testing.assert_allclose([float(value) for value in log_stds[:3]], expected, rtol=1e-4)

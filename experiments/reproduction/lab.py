@@ -19,8 +19,9 @@ from jaxcontract.evaluation import (
     unseen_states,
 )
 from jaxcontract.experiment import Point, measured_training
+from jaxcontract.learning.cores import usable_cores
 from jaxcontract.learning.policy import Policy
-from jaxcontract.learning.seeds import Program, compile_program, seed_mesh
+from jaxcontract.learning.seeds import Program, compile_program
 from reproduction.cases import Case, Scale
 from reproduction.progress import Progress
 
@@ -49,14 +50,14 @@ class Outcome:
 class Lab:
     """Trains each case once, however many studies ask for it, and goes on where an earlier run stopped."""
 
-    def __init__(self, scale: Scale, out: Path, progress: Progress, devices: Sequence[Any]) -> None:
+    def __init__(self, scale: Scale, out: Path, progress: Progress, num_devices: int | None) -> None:
         self.scale = scale
         self.directory = out / "trainings"
         self.directory.mkdir(exist_ok=True)
         self.progress = progress
-        self.devices = list(devices)
-        each = 1 if self.devices[0].platform == "cpu" else BATCH
-        self.width = each * len(self.devices)
+        on_cpu = jax.devices()[0].platform == "cpu"
+        self.num_devices = num_devices or (usable_cores() if on_cpu else len(jax.devices()))
+        self.width = self.num_devices * (1 if on_cpu else BATCH)
         self._programs: dict[Any, Program] = {}
         self._templates: dict[Any, Any] = {}
         self._yardsticks: dict[Any, Yardstick] = {}
@@ -103,9 +104,8 @@ class Lab:
         kind = case.shape[:-1]  # measuring compiles nothing new
         if kind not in self._programs:
             self.progress.say("compiling")
-            mesh = seed_mesh(self.width, self.devices)
             self._programs[kind] = compile_program(
-                self.width, case.env, case.params, case.config, mesh, case.algorithm
+                self.width, case.env, case.params, case.config, self.num_devices, case.algorithm
             )
         return self._programs[kind]
 
