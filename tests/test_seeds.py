@@ -139,7 +139,7 @@ def test_pieces_add_up_and_no_job_runs_twice_at_a_time(jobs, workers, amount):
 
 def test_five_jobs_take_two_workers_two_and_a_half_turns():
     began = time.perf_counter()
-    run_in_pieces(lambda job, units: time.sleep(0.1 * units), 2, 5, 2)
+    run_in_pieces(lambda _, units: time.sleep(0.1 * units), 2, 5, 2)
     assert 0.5 <= time.perf_counter() - began < 0.58
 
 
