@@ -188,7 +188,6 @@ def train(request: Request, out: Path, training: Any, env: Any, params: Any, con
     points = measured_training(
         training,
         lambda _, policy: evaluate(policy, env, params, states=yardstick),
-        num_seeds=num_seeds,
         marks=even_marks(num_updates, request.curve_points),
     )
     curve = []

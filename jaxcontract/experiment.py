@@ -61,8 +61,6 @@ class Point:
 def measured_training(
     training: Training,
     measure: Callable[[int, Policy], Report],
-    *,
-    num_seeds: int,
     marks: Sequence[int],
 ) -> Iterator[Point]:
     """Train to the end, yielding a point at each of the `marks`, update counts in ascending order.
@@ -78,12 +76,12 @@ def measured_training(
             pace = done / seconds if done else 1.0
             count = min(mark - done, max(1, int(LONGEST_WAIT * pace)))
             started = time.perf_counter()
-            learners, metrics = jax.block_until_ready(training.advance(learners, count))
+            learners, metrics = training.advance(learners, count)
             seconds += time.perf_counter() - started
             done += count
             for name, value in metrics.items():
-                sums[name] = sums.get(name, 0.0) + count * np.asarray(value)[:num_seeds]
-        policies = _policies(learners, num_seeds)
+                sums[name] = sums.get(name, 0.0) + count * value
+        policies = training.policies(learners)
         yield Point(
             update=done,
             env_steps=done * training.batch_size,
@@ -97,12 +95,6 @@ def measured_training(
 def even_marks(num_updates: int, num_points: int) -> list[int]:
     """Update counts from 0 to the last, `num_points` beside the first, evenly spaced."""
     return np.unique(np.linspace(0, num_updates, num_points + 1).round().astype(int)).tolist()
-
-
-def _policies(learners: Any, num_seeds: int) -> list[Policy]:
-    """The policies of learners [S, ...], on the host."""
-    stacked = jax.device_get(learners.policy)
-    return [jax.tree.map(lambda leaf, row=row: leaf[row], stacked) for row in range(num_seeds)]
 
 
 def reference_reports(params: EnvParams, yardstick: Yardstick) -> dict[str, Report]:

@@ -27,22 +27,19 @@ def weights_after(seeds, chunks):
     for chunk in chunks:
         learners, metrics = training.advance(learners, chunk)
     chex.assert_tree_all_finite(metrics)
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(seeds)], learners.weights)
-
-
-def row(tree, index):
-    return jax.tree.map(lambda leaf: leaf[index], tree)
+    assert len(training.policies(learners)) == len(seeds)
+    return [jax.device_get(learner.weights) for learner in learners]
 
 
 def test_a_seed_does_not_depend_on_the_others():
     together = weights_after([0, 1, 2], [6])
-    chex.assert_trees_all_equal(row(together, 1), row(weights_after([1], [6]), 0))
-    chex.assert_trees_all_equal(row(together, 2), row(weights_after([2, 7], [6]), 0))
+    chex.assert_trees_all_equal(together[1], weights_after([1], [6])[0])
+    chex.assert_trees_all_equal(together[2], weights_after([2, 7], [6])[0])
 
 
 def test_seeds_differ_from_each_other():
     together = weights_after([0, 1], [6])
-    assert not np.array_equal(row(together, 0)["log_std"], row(together, 1)["log_std"])
+    assert not np.array_equal(together[0]["log_std"], together[1]["log_std"])
 
 
 def test_where_the_chunks_are_cut_changes_nothing():
@@ -55,14 +52,14 @@ def test_a_chunk_is_that_many_updates():
     for _ in range(6):
         learner, _ = step(learner, ENV, ENV.default_params, CONFIG)
     together = weights_after([4], [6])
-    chex.assert_trees_all_close(row(together, 0), learner.weights, rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(together[0], learner.weights, rtol=1e-4, atol=1e-5)
 
 
 def test_the_learners_given_to_advance_are_consumed():
     training = compile_training([0], ENV, ENV.default_params, CONFIG)
     learners = training.start()
     training.advance(learners, 1)
-    assert learners.observation.is_deleted()
+    assert learners[0].observation.is_deleted()
     with pytest.raises((RuntimeError, ValueError), match="deleted"):
         training.advance(learners, 1)
 
@@ -76,8 +73,8 @@ def test_numbers_may_differ_from_seed_to_seed():
     for index in range(2):
         alone = compile_training([3], ENV, games[index], configs[index])
         expected, _ = alone.advance(alone.start(), 6)
-        chex.assert_trees_all_equal(row(learners.weights, index), row(expected.weights, 0))
-    assert not np.array_equal(row(learners.weights, 0)["log_std"], row(learners.weights, 1)["log_std"])
+        chex.assert_trees_all_equal(learners[index].weights, expected[0].weights)
+    assert not np.array_equal(learners[0].weights["log_std"], learners[1].weights["log_std"])
 
 
 def test_one_program_serves_other_seeds_and_numbers():
@@ -87,7 +84,7 @@ def test_one_program_serves_other_seeds_and_numbers():
     learners, metrics = training.advance(training.start(), 6)
     alone = compile_training([8], ENV, ENV.default_params, other)
     expected, _ = alone.advance(alone.start(), 6)
-    chex.assert_trees_all_equal(row(learners.weights, 0), row(expected.weights, 0))
+    chex.assert_trees_all_equal(learners[0].weights, expected[0].weights)
     assert metrics["reward"].shape == (1,)
 
 
@@ -101,8 +98,10 @@ def test_another_algorithm_trains_the_same_way():
     config = GradientConfig(num_updates=6, parallel_rounds=32, hidden_sizes=(8,))
     training = compile_training([0, 1], ENV, ENV.default_params, config, algorithm=GRADIENT)
     learners, metrics = training.advance(training.start(), 6)
-    chex.assert_tree_all_finite((learners.weights, metrics))
-    assert learners.policy.log_std.shape == (2, 4)
+    chex.assert_tree_all_finite(metrics)
+    for policy in training.policies(learners):
+        chex.assert_tree_all_finite(policy.weights)
+        assert policy.log_std.shape == (4,)
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3])
@@ -112,7 +111,7 @@ def test_cores_share_the_seeds_without_changing_them(cores):
     learners, metrics = training.advance(training.start(), 6)
     assert metrics["reward"].shape == (5,)
     for seed in (0, 4):
-        chex.assert_trees_all_equal(row(learners.weights, seed), row(weights_after([seed], [6]), 0))
+        chex.assert_trees_all_equal(learners[seed].weights, weights_after([seed], [6])[0])
 
 
 @pytest.mark.parametrize(
@@ -154,17 +153,16 @@ def test_an_error_in_one_job_is_raised():
 BATCHED = """
 import jax
 import jaxcontract as jc
-from jaxcontract.learning.seeds import _compile_for_mesh
+from jaxcontract.learning.seeds import Program, _compile_for_mesh
 from jaxcontract.learning.ppo import PPO
 jax.config.update("jax_num_cpu_devices", 2)
 config = jc.PPOConfig(num_updates=6, parallel_rounds=32, minibatches=2, epochs=2, hidden_sizes=(8,))
 env = jc.ContractEnv()
-size, used, start, advance = _compile_for_mesh(3, env, env.default_params, config, None, PPO)
-keys = jax.numpy.stack([jax.random.key(seed) for seed in (0, 1, 2, 2)])
-members = keys, *(jax.tree.map(lambda x: jax.numpy.stack([jax.numpy.asarray(x)] * 4), r)
-                  for r in (env.default_params, config))
-learners, metrics = advance(start(members), members[1:], 6)
-print(size, used, *(float(x) for x in learners.weights["log_std"][:, 0]))
+engine = _compile_for_mesh(3, env, env.default_params, config, None, PPO)
+training = Program(engine, config.batch_size, 0.0).training([0, 1, 2], env.default_params, config)
+learners, metrics = training.advance(training.start(), 6)
+log_stds = [float(policy.log_std[0]) for policy in training.policies(learners)]
+print(training.num_devices, metrics["reward"].shape[0], *log_stds)
 """
 
 
@@ -172,7 +170,7 @@ def test_a_mesh_of_devices_learns_what_the_cores_do():
     """The way of accelerators, on two CPU devices and small enough for a CPU to batch seeds."""
     command = [sys.executable, "-c", BATCHED]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    size, used, *log_stds = done.stdout.split()
-    assert (size, used) == ("4", "2")
-    expected = weights_after([0, 1, 2], [6])["log_std"][:, 0]
-    np.testing.assert_allclose([float(value) for value in log_stds[:3]], expected, rtol=1e-4)
+    used, rows, *log_stds = done.stdout.split()
+    assert (used, rows, len(log_stds)) == ("2", "3", 3)
+    expected = [weights["log_std"][0] for weights in weights_after([0, 1, 2], [6])]
+    np.testing.assert_allclose([float(value) for value in log_stds], expected, rtol=1e-4)

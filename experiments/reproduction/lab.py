@@ -125,7 +125,7 @@ class Lab:
         work = sum(case.work for case in wave)
         marks = _marks(first.config.num_updates, first.curve)
         points: list[Point] = []
-        for point in measured_training(training, measure, num_seeds=len(wave), marks=marks):
+        for point in measured_training(training, measure, marks=marks):
             points.append(point)
             self.progress.within(work * point.update / first.config.num_updates)
         for position, case in enumerate(wave):

@@ -63,12 +63,6 @@ def _cut(amount: int, count: int) -> list[int]:
     return [size for size in sizes if size]
 
 
-def rows_of(tree: Any) -> list[Any]:
-    """The rows of a tree with leaves [S, ...]."""
-    count = len(jax.tree.leaves(tree)[0])
-    return [jax.tree.map(lambda leaf, row=row: leaf[row], tree) for row in range(count)]
-
-
 def usable_cores() -> int:
     """The cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):

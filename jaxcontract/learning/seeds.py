@@ -4,39 +4,60 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from jaxcontract.learning.cores import (
     FAST_COMPILE,
     FAST_RUN,
     compile_with,
-    rows_of,
     run_in_pieces,
     usable_cores,
 )
 from jaxcontract.learning.loop import Algorithm, Metrics, repeat
+from jaxcontract.learning.policy import Policy
 from jaxcontract.learning.ppo import PPO
 
 SEEDS = "seeds"
+
+# What one seed is made of: (key, params, config).
+Member = tuple[jax.Array, Any, Any]
+SeedMetrics = dict[str, np.ndarray]  # [S] each
+
+
+class Engine(NamedTuple):
+    """How the members of a training are trained together; learners are what it makes of them.
+
+    start(members)                    → learners
+    advance(learners, members, count) → (learners, metrics); the learners given are consumed
+    policies(learners)                → one for each member, at least
+    """
+
+    num_devices: int
+    start: Callable[[Sequence[Member]], Any]
+    advance: Callable[[Any, Sequence[Member], int], tuple[Any, SeedMetrics]]
+    policies: Callable[[Any], Sequence[Policy]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
     """The training of several seeds, ready to run. A seed's result does not depend on the others (CPU).
 
-    start():                  → learners, fields [S, ...]
-    advance(learners, count): → (learners, metrics [S]); the learners given are consumed
-    batch_size:               rounds that each seed plays per update
-    num_devices:              devices at work, on a CPU cores
-    compile_seconds:          what tracing and compiling took
+    start()                  → learners
+    advance(learners, count) → (learners, metrics [S]); the learners given are consumed
+    policies(learners)       → S policies, on the host
+    batch_size:              rounds that each seed plays per update
+    num_devices:             devices at work, on a CPU cores
+    compile_seconds:         what tracing and compiling took
     """
 
     start: Callable[[], Any]
-    advance: Callable[[Any, int], tuple[Any, Metrics]]
+    advance: Callable[[Any, int], tuple[Any, SeedMetrics]]
+    policies: Callable[[Any], list[Policy]]
     batch_size: int
     num_devices: int
     compile_seconds: float
@@ -44,34 +65,32 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A compiled training that serves every seed, and every value of the traced numbers in `params` and
-    `config`: a sweep over them compiles once.
+    """A compiled training, whatever its numbers.
 
-    size:                            seeds at a time, filled up with copies of the last; None: any number
-    start(members):                  → learners; members: (keys, params, config), each [S, ...]
-    advance(learners, shared, count) → (learners, metrics); shared: (params, config), each [S, ...]
+    One program serves every seed and every value of the traced numbers in `params` and `config`: a
+    sweep over them compiles once.
     """
 
-    size: int | None
+    engine: Engine
     batch_size: int
-    num_devices: int
     compile_seconds: float
-    start: Callable[[Any], Any]
-    advance: Callable[[Any, Any, int], tuple[Any, Metrics]]
 
     def training(self, seeds: Sequence[int], params: Any, config: Any) -> Training:
-        """The training of some seeds; the first rows of every result are theirs.
+        """The training of as many seeds as were compiled for, or of fewer; on a CPU of any number.
 
         params, config: one for all, or a list with one for each seed.
+
+        Raises:
+            ValueError: when listed records differ in a size or a switch, which one program cannot serve.
         """
-        size = self.size or len(seeds)
-        keys = jnp.stack([jax.random.key(seed) for seed in _filled(seeds, size)])
-        members = keys, _stacked(params, size), _stacked(config, size)
+        keys = [jax.random.key(seed) for seed in seeds]
+        members = list(zip(keys, _listed(params, len(keys)), _listed(config, len(keys)), strict=True))
         return Training(
-            start=partial(self.start, members),
-            advance=lambda learners, count: self.advance(learners, members[1:], count),
+            start=partial(self.engine.start, members),
+            advance=lambda learners, count: self.engine.advance(learners, members, count),
+            policies=lambda learners: jax.device_get(self.engine.policies(learners))[: len(keys)],
             batch_size=self.batch_size,
-            num_devices=self.num_devices,
+            num_devices=self.engine.num_devices,
             compile_seconds=self.compile_seconds,
         )
 
@@ -84,7 +103,7 @@ def compile_training(
     num_devices: int | None = None,
     algorithm: Algorithm = PPO,
 ) -> Training:
-    """Compile the training of `seeds`; the first `len(seeds)` rows of every result are theirs.
+    """Compile the training of `seeds`.
 
     params, config: one for all, or a list with one for each seed; lists may differ in numbers, not in
     sizes and switches. num_devices: as in `compile_program`.
@@ -103,30 +122,22 @@ def compile_program(
     num_devices: int | None = None,
     algorithm: Algorithm = PPO,
 ) -> Program:
-    """Compile the training of `num_seeds` at a time, on a CPU of any number.
+    """Compile the training of `num_seeds` at a time. Of `params` and `config` only the shapes matter.
 
-    Of `params` and `config` only the shapes matter.
-
-    num_devices: how many devices to spread them over, by default all; on a CPU how many cores
+    num_devices: how many devices, on a CPU cores, to spread the seeds over; by default all
     """
     began = time.perf_counter()
     on_cpu = jax.devices()[0].platform == "cpu"
-    compile_on = _compile_for_cores if on_cpu else _compile_for_mesh
-    size, used, start, advance = compile_on(num_seeds, env, params, config, num_devices, algorithm)
-    return Program(
-        size=size,
-        batch_size=config.batch_size,
-        num_devices=used,
-        compile_seconds=time.perf_counter() - began,
-        start=start,
-        advance=advance,
-    )
+    compile_engine = _compile_for_cores if on_cpu else _compile_for_mesh
+    engine = compile_engine(num_seeds, env, params, config, num_devices, algorithm)
+    seconds = time.perf_counter() - began
+    return Program(engine=engine, batch_size=config.batch_size, compile_seconds=seconds)
 
 
 def _compile_for_cores(
     num_seeds: int, env: Any, params: Any, config: Any, num_cores: int | None, algorithm: Algorithm
-) -> tuple[None, int, Callable[..., Any], Callable[..., Any]]:
-    """One program for one seed, called by a thread for each core.
+) -> Engine:
+    """One program for one seed, called by a thread for each core; learners are a list of them.
 
     Every seed computes what it would alone, bit for bit. Batching training over seeds by `vmap` can
     wedge XLA's CPU thread pool for ever, and changes the last bits of every seed.
@@ -135,46 +146,59 @@ def _compile_for_cores(
     num_workers = min(num_seeds, num_cores or usable_cores())
     member = jax.random.key(0), _arrays(params), _arrays(config)
     start = compile_with(jax.jit(begin).lower(member), FAST_COMPILE)
-    learner, count = jax.eval_shape(begin, member), jnp.asarray(1)
-    lowered = jax.jit(go_on, donate_argnums=0).lower(learner, member[1:], count)
+    learner = jax.eval_shape(begin, member)
+    # The learner alone is given away: params and config are needed again.
+    lowered = jax.jit(go_on, donate_argnums=0).lower(learner, member[1:], jnp.asarray(1))
     step = compile_with(lowered, FAST_RUN)
 
     def start_all(members):
-        return _stack([start(member) for member in rows_of(members)])
+        return [start(member) for member in members]
 
-    def advance_all(learners, shared, count):
-        rows, shared = rows_of(learners), rows_of(shared)
-        jax.tree.map(lambda leaf: leaf.delete(), learners)
+    def advance_all(learners, members, count):
+        learners = list(learners)
 
         def work(seed, units):
-            rows[seed], metrics = jax.block_until_ready(step(rows[seed], shared[seed], jnp.asarray(units)))
+            played = step(learners[seed], members[seed][1:], jnp.asarray(units))
+            learners[seed], metrics = jax.block_until_ready(played)
             return metrics
 
-        pieces = run_in_pieces(work, num_workers, len(rows), count)
-        return _stack(rows), _stack([_mean(done, count) for done in pieces])
+        pieces = run_in_pieces(work, num_workers, len(members), count)
+        means = [_mean(done, count) for done in pieces]
+        return learners, {name: np.array([mean[name] for mean in means]) for name in means[0]}
 
-    return None, num_workers, start_all, advance_all
+    return Engine(num_workers, start_all, advance_all, lambda learners: [one.policy for one in learners])
 
 
 def _compile_for_mesh(
     num_seeds: int, env: Any, params: Any, config: Any, num_devices: int | None, algorithm: Algorithm
-) -> tuple[int, int, Callable[..., Any], Callable[..., Any]]:
-    """A mesh axis over the devices, seeds batched on each: an accelerator needs the batch to be busy."""
+) -> Engine:
+    """A mesh axis over the devices, seeds batched on each: an accelerator needs the batch to be busy.
+
+    Learners are one learner with fields [S, ...], filled up with copies of the last to fill the mesh.
+    """
     begin, go_on = _one_seed(env, algorithm)
     mesh = seed_mesh(num_seeds, jax.devices()[:num_devices])
     size = num_seeds + -num_seeds % mesh.size
-    keys = jnp.stack([jax.random.key(0)] * size)
-    members = keys, _stacked(params, size), _stacked(config, size)
-    start = jax.jit(over_seeds(begin, mesh)).lower(members).compile()
-    learners = jax.eval_shape(over_seeds(begin, mesh), members)
-    # The learners alone are given away: params and config are needed again.
+
+    def stacked(members):
+        rows = [*members, *[members[-1]] * (size - len(members))]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
+
+    like = stacked([(jax.random.key(0), _arrays(params), _arrays(config))])
+    begin_all = jax.jit(over_seeds(begin, mesh)).lower(like).compile()
+    learners = jax.eval_shape(over_seeds(begin, mesh), like)
     jitted = jax.jit(over_seeds(go_on, mesh, num_shared=1), donate_argnums=0)
-    step = jitted.lower(learners, members[1:], jnp.asarray(1)).compile()
+    step = jitted.lower(learners, like[1:], jnp.asarray(1)).compile()
 
-    def advance(learners, shared, count):
-        return step(learners, shared, jnp.asarray(count))
+    def advance_all(learners, members, count):
+        learners, metrics = step(learners, stacked(members)[1:], jnp.asarray(count))
+        return learners, {name: np.asarray(values)[: len(members)] for name, values in metrics.items()}
 
-    return size, mesh.size, start, advance
+    def policies(learners):
+        policy = jax.device_get(learners.policy)
+        return [jax.tree.map(lambda leaf, row=row: leaf[row], policy) for row in range(size)]
+
+    return Engine(mesh.size, lambda members: begin_all(stacked(members)), advance_all, policies)
 
 
 def _one_seed(env: Any, algorithm: Algorithm) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -184,8 +208,8 @@ def _one_seed(env: Any, algorithm: Algorithm) -> tuple[Callable[..., Any], Calla
         key, params, config = member
         return algorithm.init(key, env, params, config)
 
-    def go_on(learner, shared, count):
-        params, config = shared
+    def go_on(learner, numbers, count):
+        params, config = numbers
         return repeat(algorithm.update, learner, env, params, config, count)
 
     return begin, go_on
@@ -215,33 +239,20 @@ def over_seeds(function: Callable[..., Any], mesh: Mesh, num_shared: int = 0) ->
     return across
 
 
-def _mean(pieces: Sequence[tuple[int, Metrics]], count: int) -> Metrics:
-    """The means over a chunk from those over its pieces."""
-    weighted = [jax.tree.map(lambda value, units=units: units * value, means) for units, means in pieces]
-    return jax.tree.map(lambda *values: sum(values) / count, *weighted)
-
-
-def _stack(rows: Sequence[Any]) -> Any:
-    """Trees [...] as one tree [S, ...]."""
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
+def _mean(pieces: Sequence[tuple[int, Metrics]], count: int) -> dict[str, float]:
+    """The means over a chunk of `count` updates from those over its pieces."""
+    names = pieces[0][1]
+    return {name: sum(units * float(means[name]) for units, means in pieces) / count for name in names}
 
 
 def _arrays(record: Any) -> Any:
     return jax.tree.map(jnp.asarray, record)
 
 
-def _filled(items: Sequence[Any], size: int) -> list[Any]:
-    return [*items, *[items[-1]] * (size - len(items))]
-
-
-def _stacked(records: Any, size: int) -> Any:
-    """Records as one with leaves [size, ...]: a list of them, filled up, or one, repeated.
-
-    Raises:
-        ValueError: when listed records differ in a size or a switch, which one program cannot serve.
-    """
-    rows = _filled(records if isinstance(records, list) else [records], size)
+def _listed(records: Any, count: int) -> list[Any]:
+    """One record around arrays for each of `count` seeds: those of a list, or one for all."""
+    rows = [_arrays(record) for record in (records if isinstance(records, list) else [records] * count)]
     first: Any = jax.tree.structure(rows[0])
     if not all(jax.tree.structure(row) == first for row in rows):
         raise ValueError(f"{type(rows[0]).__name__}: seeds trained together may differ in numbers only")
-    return _stack([_arrays(row) for row in rows])
+    return rows
