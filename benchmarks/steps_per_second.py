@@ -1,130 +1,238 @@
-"""Rounds per second of the bare environment and of full training, with the quality that it reaches.
+"""Rounds per second of the bare environment and of full training, and how they grow.
 
-Compiling and running are timed apart; every run is waited for; the median of the repeats is quoted
-beside the smallest and the largest.
+Over parallel rounds, seeds and device types: speed, memory, and for training the regret that the timed
+updates have reached. All cores of a CPU are at work, or all devices. Compiling and running are timed
+apart; every run is waited for; the median of the repeats is quoted beside the smallest and the largest.
 """
 
-import argparse
-import json
-import platform
-import statistics
-import time
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+import clock
 import jaxcontract as jc
-from jaxcontract.learning.ppo import advance, init_learner
-from jaxcontract.learning.rollout import start
-from jaxcontract.options import OneLineParser
+from jaxcontract.evaluation import make_yardstick, unseen_states
+from jaxcontract.learning.cores import FAST_RUN, usable_cores
+from jaxcontract.learning.seeds import compile_training
+from jaxcontract.options import count as whole
+
+ROUNDS_TIMED = 2**20  # of the bare environment, in each repeat on each core
+STEPS_TIMED = 2**19  # of training, in each repeat on each core
+UNSEEN = 4096  # states on which regret is measured
 
 
-def measure(function: Callable[..., Any], *arguments: Any, rounds: int, repeats: int) -> dict[str, float]:
-    """Seconds to compile `function`, and the rounds per second of its runs."""
-    began = time.perf_counter()
-    compiled = jax.jit(function).lower(*arguments).compile()
-    compile_seconds = time.perf_counter() - began
-    jax.block_until_ready(compiled(*arguments))
-    speeds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        jax.block_until_ready(compiled(*arguments))
-        speeds.append(rounds / (time.perf_counter() - began))
+def bare_env(num_types: int, parallel_rounds: int, repeats: int, rounds: int) -> dict[str, Any]:
+    """Random feasible contracts played by the environment alone, on every core of a CPU at a time."""
+    env = jc.ContractEnv(num_types=num_types)
+    length = max(1, rounds // parallel_rounds // num_types)
+    on_cpu = jax.devices()[0].platform == "cpu"
+    copies = usable_cores() if on_cpu else 1
+    play = _player(env, parallel_rounds, length)
+    keys = [jax.random.key(number) for number in range(copies)]
+    program, seconds = clock.compiled(play, keys[0], options=FAST_RUN if on_cpu else None)
+    feasible: list[float] = []
+    with ThreadPoolExecutor(copies) as cores:
+
+        def run():
+            feasible.extend(cores.map(lambda key: float(program(key)[1]), keys))
+
+        timing = clock.repeat(run, repeats, seconds)
     return {
-        "compile_seconds": compile_seconds,
-        "median": statistics.median(speeds),
-        "min": min(speeds),
-        "max": max(speeds),
+        "num_types": num_types,
+        "parallel_rounds": parallel_rounds,
+        **timing.rate(copies * length * parallel_rounds),
+        "feasible": float(np.mean(feasible)),
+        "compile_seconds": timing.compile_seconds,
+        "memory_bytes": copies * _memory(program),
     }
 
 
-def bare_env(num_types: int, parallel_rounds: int, repeats: int, length: int) -> dict[str, float]:
-    """Random actions, nothing learned: what the game itself costs."""
-    env = jc.ContractEnv(num_types=num_types)
+def _player(env: jc.ContractEnv, parallel_rounds: int, length: int) -> Callable[..., Any]:
+    """key → (mean reward, share of contracts that are feasible) of `length` times B rounds."""
     params = env.default_params
 
     def play(key):
         key_start, key_play = jax.random.split(key)
-        state, _ = start(key_start, env, params, parallel_rounds)
+        _, state = env.reset(key_start, params, parallel_rounds)
 
         def step(carry, key):
-            state, total, feasible = carry
-            keys = jax.random.split(key, parallel_rounds)
-            action = jax.random.normal(key, (parallel_rounds, env.num_actions))
-            _, state, reward, _, _, info = jax.vmap(env.step, (0, 0, 0, None))(keys, state, action, params)
-            return (state, total + jnp.sum(reward), feasible & jnp.all(info["feasible"])), None
+            state, reward_sum, feasible_sum = carry
+            key_action, key_env = jax.random.split(key)
+            action = jax.random.normal(key_action, (env.num_actions, parallel_rounds))
+            _, state, reward, _, _, info = env.step(key_env, state, action, params)
+            return (state, reward_sum + jnp.mean(reward), feasible_sum + jnp.mean(info["feasible"])), None
 
-        carry = (state, jnp.zeros(()), jnp.asarray(True))
-        (_, total, feasible), _ = jax.lax.scan(step, carry, jax.random.split(key_play, length))
-        return total, feasible
+        carry = (state, jnp.zeros(()), jnp.zeros(()))
+        (_, *sums), _ = jax.lax.scan(step, carry, jax.random.split(key_play, length))
+        return [total / length for total in sums]
 
-    _, feasible = jax.jit(play)(jax.random.key(0))
-    assert feasible, "a contract that is feasible by construction was not"
-    return measure(play, jax.random.key(0), rounds=parallel_rounds * length, repeats=repeats)
+    return play
 
 
-def full_training(num_types: int, config: jc.PPOConfig, repeats: int, updates: int) -> dict[str, float]:
-    """Whole PPO updates, one seed on one device, and the regret after the configured budget."""
+def training(
+    num_types: int, num_seeds: int, parallel_rounds: int, repeats: int, steps: int
+) -> dict[str, Any]:
+    """Whole PPO updates of several seeds, and the regret of the policies after all that were timed."""
     env = jc.ContractEnv(num_types=num_types)
     params = env.default_params
-
-    def run(learner):
-        return advance(learner, env, params, config, updates)
-
-    learner = jax.jit(lambda key: init_learner(key, env, params, config))(jax.random.key(0))
-    result = measure(run, learner, rounds=config.batch_size * updates, repeats=repeats)
-    learner, _ = jax.jit(lambda learner: advance(learner, env, params, config, config.num_updates))(learner)
-    report = jc.evaluate(learner.policy, env, params)
-    return {**result, "env_steps": config.env_steps, "feasible": report.feasible, "regret": report.regret}
-
-
-def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    parser = OneLineParser(prog="steps_per_second.py", description=__doc__)
-    add = parser.add_argument
-    add("--num-types", type=int, default=2, metavar="K", help="device types (default 2)")
-    add(
-        "--parallel-rounds",
-        type=int,
-        default=2048,
-        metavar="B",
-        help="environments side by side (default 2048)",
+    per_device = -(-num_seeds // _places(num_seeds))
+    count = max(1, steps // (parallel_rounds * per_device))
+    config = jc.PPOConfig(
+        parallel_rounds=parallel_rounds,
+        minibatches=min(jc.PPOConfig().minibatches, parallel_rounds),
+        num_updates=(repeats + 1) * count,
     )
-    add(
-        "--num-updates",
-        type=int,
-        default=600,
-        metavar="N",
-        help="budget of the training whose regret is shown",
-    )
-    add("--repeats", type=int, default=5, metavar="N", help="timed runs of each (default 5)")
-    add("--json", type=Path, metavar="FILE", help="also write the figures here")
-    parsed: argparse.Namespace = parser.parse_args(arguments)
-    device = jax.devices()[0]
-    config = jc.PPOConfig(parallel_rounds=parsed.parallel_rounds, num_updates=parsed.num_updates)
-    result = {
-        "device": f"{device.platform} ({device.device_kind}), {platform.machine()}",
-        "jax": jax.__version__,
-        "num_types": parsed.num_types,
-        "parallel_rounds": parsed.parallel_rounds,
-        "env": bare_env(parsed.num_types, parsed.parallel_rounds, parsed.repeats, length=64),
-        "training": full_training(parsed.num_types, config, parsed.repeats, updates=20),
+    under_way = compile_training(list(range(num_seeds)), env, params, config)
+    learners = [under_way.start()]
+
+    def run():
+        learners[0], _ = under_way.advance(learners[0], count)
+
+    timing = clock.repeat(run, repeats, under_way.compile_seconds)
+    yardstick = make_yardstick(params.system, unseen_states(params.distribution, UNSEEN))
+    policies = under_way.policies(learners[0])
+    reports = [jc.evaluate(policy, env, params, states=yardstick) for policy in policies]
+    return {
+        "num_types": num_types,
+        "num_seeds": num_seeds,
+        "parallel_rounds": parallel_rounds,
+        **timing.rate(num_seeds * count * config.batch_size),
+        "env_steps_per_seed": config.env_steps,
+        "feasible": float(np.mean([report.feasible for report in reports])),
+        "regret": float(np.mean([report.regret for report in reports])),
+        "compile_seconds": timing.compile_seconds,
+        "memory_bytes": under_way.memory_bytes,
     }
-    print(f"{result['device']}, jax {result['jax']}, K = {parsed.num_types}, B = {parsed.parallel_rounds}")
-    for name in ("env", "training"):
-        row = result[name]
-        print(
-            f"{name:>8}: {row['median']:>12,.0f} steps/s (min {row['min']:,.0f}, max {row['max']:,.0f}), "
-            f"compiled in {row['compile_seconds']:.1f} s"
-        )
-    row = result["training"]
-    print(f"after {row['env_steps']:,} env steps: feasible {row['feasible']:.4f}, regret {row['regret']:.4f}")
-    if parsed.json:
-        parsed.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+
+
+def _places(num_seeds: int) -> int:
+    """Seeds that are trained at a time."""
+    devices = jax.devices()
+    return min(num_seeds, usable_cores() if devices[0].platform == "cpu" else len(devices))
+
+
+def _memory(program: Any) -> int:
+    sizes = program.memory_analysis()
+    return int(sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes)
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """p of cost ∝ size^p, fitted to the logarithms: 1 is linear. NaN for a single size."""
+    if len(sizes) < 2:
+        return float("nan")
+    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
+
+
+def growth(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
+    """Exponents with which the seconds of one update of everything, and memory, grow with a size."""
+    sizes = [row[name] for row in rows]
+    rounds = [row["parallel_rounds"] * row.get("num_seeds", 1) for row in rows]
+    seconds = [count / row["median"] for count, row in zip(rounds, rows, strict=True)]
+    return {
+        "time": exponent(sizes, seconds),
+        "memory": exponent(sizes, [row["memory_bytes"] for row in rows]),
+    }
+
+
+def line(kind: str, row: dict[str, Any]) -> str:
+    """One measurement for a person."""
+    seeds = f", {row['num_seeds']} seeds" if "num_seeds" in row else ""
+    speed = f"{row['median']:,.0f} steps/s ({row['min']:,.0f} to {row['max']:,.0f})"
+    quality = f"feasible {row['feasible']:.4f}"
+    if "regret" in row:
+        quality += f", regret {row['regret']:.4f} after {row['env_steps_per_seed']:,} steps a seed"
+    cost = f"compiled in {row['compile_seconds']:.1f} s, {row['memory_bytes'] / 1e6:.1f} MB"
+    return f"{kind}: K = {row['num_types']}, B = {row['parallel_rounds']}{seeds}: {speed}; {quality}; {cost}"
+
+
+def measure_all(parsed: Any) -> dict[str, Any]:
+    """Every point once, printed as it comes: {axis: rows}."""
+    rounds, seeds, types = parsed.parallel_rounds, parsed.seeds, parsed.num_types
+    plan: dict[str, list[tuple[Callable[..., Any], tuple[int, ...]]]] = {
+        "env over rounds": [(bare_env, (types[0], size)) for size in rounds],
+        "env over types": [(bare_env, (size, parsed.base_rounds)) for size in types],
+        "training over rounds": [(training, (types[0], parsed.base_seeds, size)) for size in rounds],
+        "training over seeds": [(training, (types[0], size, parsed.base_rounds)) for size in seeds],
+        "training over types": [(training, (size, parsed.base_seeds, parsed.base_rounds)) for size in types],
+    }
+    result: dict[str, Any] = {}
+    for axis, points in plan.items():
+        result[axis] = []
+        for function, sizes in points:
+            row = function(*sizes, parsed.repeats, parsed.steps or STEPS[function])
+            print(line(axis.split()[0], row), flush=True)
+            result[axis].append(row)
     return result
 
 
+STEPS = {bare_env: ROUNDS_TIMED, training: STEPS_TIMED}
+AXES = {"rounds": "parallel_rounds", "seeds": "num_seeds", "types": "num_types"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = clock.make_parser("steps_per_second.py", __doc__)
+    add = parser.add_argument
+    powers = ",".join(str(2**power) for power in range(8, 17))
+    add("--parallel-rounds", type=clock.numbers, default=powers, metavar="B,…", help=f"(default {powers})")
+    add("--seeds", type=clock.numbers, default="1,2,5,16,64", metavar="S,…", help="(default 1,2,5,16,64)")
+    add(
+        "--num-types",
+        type=clock.numbers,
+        default="2,8,16,32,64",
+        metavar="K,…",
+        help="(default 2,8,16,32,64)",
+    )
+    add("--base-rounds", type=whole, default=2048, metavar="B", help="where others vary (default 2048)")
+    add("--base-seeds", type=whole, default=5, metavar="S", help="where others vary (default 5)")
+    add("--steps", type=whole, metavar="N", help="rounds in a repeat on a core (default 2^20, or 2^19)")
+    add("--plot", type=clock.output_file, metavar="FILE", help="draw the growth, PNG")
+    parsed = parser.parse_args(arguments)
+    print(clock.described())
+    result = measure_all(parsed)
+    exponents = {axis: growth(rows, AXES[axis.split()[-1]]) for axis, rows in result.items()}
+    for axis, powers_of in exponents.items():
+        print(f"{axis}: time grows with exponent {powers_of['time']:.2f}, memory {powers_of['memory']:.2f}")
+    clock.report({**result, "exponents": exponents}, parsed.json)
+    if parsed.plot:
+        draw(result, parsed.plot)
+    return 0
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """Speed above memory, against rounds, seeds and types."""
+    from matplotlib.figure import Figure
+
+    from jaxcontract.figures.style import LOOKS, save
+
+    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    panels = figure.subplots(2, 3, sharey="row", sharex="col")
+    titles = {"rounds": "parallel rounds B", "seeds": "seeds S", "types": "device types K"}
+    for column, (axis, title) in enumerate(titles.items()):
+        for kind, scheme in (("env", "optimum"), ("training", "learned")):
+            rows = result.get(f"{kind} over {axis}")
+            if not rows:
+                continue
+            sizes = [row[AXES[axis]] for row in rows]
+            look = LOOKS[scheme]
+            style = {"color": look.colour, "marker": look.marker, "linestyle": look.line, "label": kind}
+            panels[0, column].plot(sizes, [row["median"] for row in rows], **style)
+            panels[1, column].plot(sizes, [row["memory_bytes"] / 1e6 for row in rows], **style)
+        panels[1, column].set_xlabel(title)
+        for panel in panels[:, column]:
+            panel.set_xscale("log", base=2)
+            panel.set_yscale("log")
+            panel.grid(alpha=0.3)
+    panels[0, 0].set_ylabel("env steps/s")
+    panels[1, 0].set_ylabel("memory of the program, MB")
+    panels[0, 0].legend(frameon=False)
+    save(figure, path.with_suffix(""))
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

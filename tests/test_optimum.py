@@ -1,11 +1,12 @@
 """The exact optimum of (10) against printed numbers, generic solvers, random contracts and derivatives."""
 
+import fractions
 import functools
 import json
 import pathlib
+import sys
 import types
 
-import cvxpy
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_states import pick, random_states
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize_scalar
 
 from jaxcontract import (
     NetworkState,
@@ -27,7 +28,16 @@ from jaxcontract import (
     printed_states,
     station_utility,
 )
-from jaxcontract.mechanism.optimum import best_frequency, pooled_virtual_costs
+from jaxcontract.mechanism.optimum import (
+    _falling_root,
+    best_frequency,
+    pooled_virtual_costs,
+)
+from jaxcontract.mechanism.records import rounds_last
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "benchmarks"))
+
+from convex import solve_with_clarabel, solve_with_slsqp
 
 GOLDEN = json.loads((pathlib.Path(__file__).parent / "golden" / "paper_states.json").read_text())
 SYSTEMS = {
@@ -129,88 +139,29 @@ def test_golden_states_in_single_precision(golden):
     assert_golden(golden, rtol=1e-4)
 
 
-def solve_with_clarabel(system, state):
-    """(10) as printed, with all K² constraints, by a conic solver: (U_B, f)."""
-    size = len(state.type_probs)
-    frequency, payment = cvxpy.Variable(size), cvxpy.Variable(size)
-    slot, preference = system.slot_duration, system.aoi_preference
-    age = slot * (frequency + 0.5 * cvxpy.inv_pos(frequency) + 0.5)
-    latency = slot * (1 + frequency)
-    index = preference * (state.max_aoi - age) + (1 - preference) * (state.max_latency - latency) + 1
-    profit = state.type_probs @ (system.unit_profit * cvxpy.log(index) - payment)
-    gain = np.hstack([-np.diag(1 / state.device_types), np.eye(size)])
-    rows = [gain]
-    for own in range(size):
-        for other in set(range(size)) - {own}:
-            row = gain[own].copy()
-            row[[other, size + other]] = 1 / state.device_types[own], -1
-            rows.append(row[None])
-    constraints = [
-        np.concatenate(rows) @ cvxpy.hstack([frequency, payment]) >= 0,
-        frequency >= system.min_frequency,
-        frequency <= system.max_frequency,
-        payment >= 0,
-    ]
-    problem = cvxpy.Problem(cvxpy.Maximize(profit), constraints)
-    problem.solve(solver=cvxpy.CLARABEL, tol_gap_abs=1e-9, tol_gap_rel=1e-9, tol_feas=1e-9)
-    return system.num_devices * problem.value, frequency.value
-
-
 @pytest.mark.filterwarnings("ignore:Solution may be inaccurate")
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 10])
 def test_a_conic_solver_finds_the_same_optimum(size, system):
     states, answers = solved(size, system=system)
     for index in range(4):
-        utility, frequency = solve_with_clarabel(SYSTEMS[system], pick(states, index))
+        utility, frequency, *_ = solve_with_clarabel(SYSTEMS[system], pick(states, index), all_pairs=True)
         ours = answers["optimal"].station_utility[index]
         assert ours >= utility - 1e-7 * abs(utility)
         assert abs(ours - utility) <= 2e-8 * abs(utility)
         np.testing.assert_allclose(answers["optimal"].frequency[index], frequency, atol=1e-3)
 
 
-def solve_with_slsqp(system, state):
-    """(10) with IR of the lowest type and IC between neighbours, by sequential programming: x = (f, r)."""
-    size, costs = len(state.type_probs), 1 / state.device_types
-    slot, preference = system.slot_duration, system.aoi_preference
-
-    def loss(items):
-        return -utility_by_hand(system, state, items[:size], items[size:]) / system.num_devices
-
-    def slope(items):
-        frequency = items[:size]
-        age, latency = slot * (frequency + 0.5 / frequency + 0.5), slot * (1 + frequency)
-        index = 1 + preference * (state.max_aoi - age) + (1 - preference) * (state.max_latency - latency)
-        rate = slot * (0.5 * preference / frequency**2 - 1) / index
-        return np.concatenate([-state.type_probs * system.unit_profit * rate, state.type_probs])
-
-    rows = np.zeros((2 * size - 1, 2 * size))
-    rows[0, [0, size]] = -costs[0], 1
-    for k in range(size - 1):
-        rows[1 + k, [k, k + 1, size + k, size + k + 1]] = costs[k + 1], -costs[k + 1], -1, 1
-        rows[size + k, [k, k + 1, size + k, size + k + 1]] = -costs[k], costs[k], 1, -1
-    return minimize(
-        loss,
-        np.concatenate([np.full(size, 0.3), np.full(size, 0.3 * costs[0])]),
-        jac=slope,
-        method="SLSQP",
-        bounds=[(0.01, 1)] * size + [(0, 2)] * size,
-        constraints=[{"type": "ineq", "fun": lambda items: rows @ items, "jac": lambda _: rows}],
-        options={"maxiter": 1000, "ftol": 1e-13},
-    )
-
-
-@pytest.mark.filterwarnings("ignore:invalid value encountered in log")
 @pytest.mark.parametrize("system", ["paper", "stress"])
 def test_sequential_programming_finds_the_same_optimum_of_fifty_types(system):
     states, answers = solved(50, system=system)
     for index in range(2):
         state = pick(states, index)
-        items = solve_with_slsqp(SYSTEMS[system], state).x
-        assert worst_violation(state.device_types, items[:50], items[50:]) < 1e-9
+        _, frequency, payment, _ = solve_with_slsqp(SYSTEMS[system], state)
+        assert worst_violation(state.device_types, frequency, payment) < 1e-9
         ours, theirs = (
             answers["optimal"].station_utility[index],
-            utility_by_hand(SYSTEMS[system], state, items[:50], items[50:]),
+            utility_by_hand(SYSTEMS[system], state, frequency, payment),
         )
         np.testing.assert_allclose(ours, theirs, rtol=1e-10)
         gap = ours - answers["pooled"].station_utility[index]
@@ -422,6 +373,107 @@ def test_best_frequencies_are_exact_in_single_precision_at_every_scale():
     double = np.asarray(double)
     assert double.min() < 1e-3
     np.testing.assert_allclose(single, double, rtol=2e-6)
+
+
+@pytest.mark.usefixtures("float64")
+def test_three_steps_find_the_root_wherever_its_coefficients_lie():
+    rng = np.random.default_rng(0)
+    near_zero, near_one = 10.0 ** rng.uniform(-15, 0, (2, 100_000))
+    share = np.concatenate([near_zero, 1 - near_one, [0.0, 0.0, 0.0, 1.0]])
+    half = np.minimum(10.0 ** rng.uniform(-15, np.log10(0.5), 100_000), 0.5)
+    ratio = np.concatenate([half, 0.5 - half, [0.0, 0.3, 0.5, 0.0]])
+    pull = ratio * (1 - share)
+    low, high = np.zeros_like(share), np.ones_like(share)
+    for _ in range(110):
+        middle = 0.5 * (low + high)
+        above = share + pull * middle > middle * (middle - pull * middle**2)
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    root = np.asarray(jax.jit(_falling_root)(share, pull))
+    slope = 2 * high - pull * (1 + 3 * high**2)
+    rounding = 1e-15 * high + 2e-16 * (share + pull * high + high**2) / np.maximum(slope, 1e-8)
+    assert (np.abs(root - high) <= 2 * rounding + 1e-30).all()
+    np.testing.assert_array_equal(root[-4:], [0.0, high[-3], 1.0, 1.0])
+
+
+def falls_through_zero(system, state, cost, frequency, width):
+    """Whether f² (β W′(f) − cost · W(f)) changes sign within a relative `width` of f: exact arithmetic."""
+    slot, preference, profit, aoi, latency, cost, frequency, width = (
+        fractions.Fraction(float(value))
+        for value in (
+            system.slot_duration,
+            system.aoi_preference,
+            system.unit_profit,
+            state.max_aoi,
+            state.max_latency,
+            cost,
+            frequency,
+            width,
+        )
+    )
+    half = preference * slot / 2
+    constant = 1 + preference * aoi + (1 - preference) * latency - slot * (1 - preference) - half
+
+    def cubic(frequency):
+        index = constant * frequency - slot * frequency**2 - half  # f W
+        return profit * (half - slot * frequency**2) - cost * frequency * index
+
+    return cubic(frequency * (1 - width)) >= 0 >= cubic(frequency * (1 + width))
+
+
+@jax.jit
+def frequencies_and_slopes(system, state, costs):
+    """Best frequencies [N] and all first and second derivatives of their sum."""
+
+    def total(system, state, costs):
+        return jnp.sum(best_frequency(system, state, costs))
+
+    first = jax.grad(total, argnums=(0, 1, 2))
+    second = jax.jacfwd(lambda costs: first(system, state, costs))(costs)
+    return best_frequency(system, state, costs), first(system, state, costs), second
+
+
+COSTS = np.concatenate([[0.0], np.geomspace(1e-12, 1e12, 24)])
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    double=st.booleans(),
+    preference=st.sampled_from([0.0, 1e-12, 1e-3, 1.0]) | st.floats(0.0, 1.0),
+    log_profit=st.floats(-3.0, 5.0),
+    log_slot=st.floats(-6.0, 1.0),
+    limits=st.tuples(st.floats(0.01, 10.0), st.floats(0.01, 10.0)),
+)
+def test_best_frequencies_are_the_roots_at_every_system(double, preference, log_profit, log_slot, limits):
+    dtype, width = (np.float64, 4e-15) if double else (np.float32, 2e-6)
+    with jax.enable_x64(double):
+        system = System(
+            aoi_preference=dtype(preference),
+            unit_profit=dtype(10.0**log_profit),
+            slot_duration=dtype(10.0**log_slot),
+            min_frequency=1e-6,
+        )
+        one = NetworkState(
+            max_aoi=dtype(limits[0]), max_latency=dtype(limits[1]), type_probs=[1.0], device_types=[1.0]
+        )
+        found, *slopes = jax.tree.map(np.asarray, frequencies_and_slopes(system, one, COSTS.astype(dtype)))
+    assert found.dtype == dtype
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((found, slopes)))
+    peak = np.sqrt(0.5 * float(system.aoi_preference))
+    if peak < 1e-6:
+        np.testing.assert_array_equal(found, dtype(1e-6))
+        return
+    np.testing.assert_allclose(found[0], peak, rtol=width)
+    slot = float(system.slot_duration)
+    quadratic = 1 + preference * (limits[0] - 0.5 * slot) + (1 - preference) * (limits[1] - slot)
+    margin = 1 - 2 * slot * peak / quadratic if quadratic > 0 else -1  # W at its greatest, in units of C
+    if margin < -width:
+        np.testing.assert_allclose(found, peak, rtol=width)
+    elif margin > 100 * width:
+        assert (np.diff(found) <= width * peak / margin).all()
+        for cost, frequency in zip(COSTS.astype(dtype), found, strict=True):
+            if frequency > 1.001e-6:
+                # Where W is hardly positive anywhere, rounding of C moves the root by more.
+                assert falls_through_zero(system, one, cost, frequency, width / margin)
 
 
 @pytest.mark.usefixtures("float64")
@@ -648,3 +700,29 @@ def test_a_sweep_over_constants_is_a_vmap():
     )
     single = [jax.jit(best_utility)(System(aoi_preference=preference), state) for preference in preferences]
     np.testing.assert_allclose(swept, single, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("size", [1, 2, 5, 70])
+@pytest.mark.parametrize("scheme", [optimal_contract, complete_information_contract, pooled_contract])
+def test_rounds_side_by_side_are_answered_like_a_batch(size, scheme):
+    states = random_states(size, 30, size)
+    batch = jax.jit(jax.vmap(scheme, (None, 0)))(System(), states)
+    beside = jax.jit(scheme)(System(), rounds_last(states))
+    for one, other in zip(jax.tree.leaves(batch), jax.tree.leaves(beside), strict=True):
+        assert other.shape == (size, 30)
+        np.testing.assert_allclose(one.T, other, rtol=1e-13)
+
+
+@pytest.mark.usefixtures("float64")
+def test_derivatives_of_rounds_side_by_side_are_those_of_a_batch():
+    states = random_states(0, 30, 5)
+
+    def paid(system, state):
+        contract = optimal_contract(system, state)
+        return jnp.sum(contract.payment * (1.0 + contract.frequency))
+
+    batch = jax.jit(jax.vmap(jax.grad(paid, argnums=1), (None, 0)))(System(), states)
+    beside = jax.jit(jax.grad(paid, argnums=1))(System(), rounds_last(states))
+    for one, other in zip(jax.tree.leaves(rounds_last(batch)), jax.tree.leaves(beside), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-14)

@@ -35,6 +35,7 @@ def test_the_summary_has_its_fields(finished):
     assert set(summary) == {
         "preset",
         "device",
+        "num_devices",
         "num_seeds",
         "env_steps_per_seed",
         "compile_seconds",

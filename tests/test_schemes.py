@@ -296,7 +296,7 @@ def test_what_is_left_or_taken_is_one_item(size):
     np.testing.assert_array_equal(ours.chosen_items, np.where(accepts, np.arange(size), -1))
     served = np.sum(states.type_probs * accepts, axis=1)
     profit = profit_by_hand(SYSTEMS["thrifty"], states, ours.frequency[:, 0], ours.payment[:, 0])
-    np.testing.assert_allclose(ours.realised_utility, 40 * served * profit, rtol=1e-12)
+    np.testing.assert_allclose(ours.realised_utility, 40 * served * profit, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.usefixtures("float64")

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxcontract.figures import Panel, sensitivity
+from jaxcontract.settings import PRESETS
 from reproduction.cases import Case, Scale, feasible_ppo, game_params, printed_ppo
 from reproduction.item import Claim, Item, shown, verdict
 from reproduction.lab import Lab, Outcome
 
 NAME = "sensitivity"
 TITLE = "Sensitivity of the learners"
+DEFAULT = PRESETS["default"].ppo
 FEASIBLE_UPDATES, PRINTED_UPDATES, BATCH = 300, 1000, 512
 
 
@@ -26,10 +28,10 @@ class Axis(NamedTuple):
 
 
 AXES = (
-    Axis("PPO feasible", "learning rate", [1e-4, 3e-4, 1e-3, 3e-3, 1e-2], 1e-3, True),
-    Axis("PPO feasible", "minibatches per pass", [1.0, 2.0, 4.0, 8.0, 16.0], 4.0, True),
+    Axis("PPO feasible", "learning rate", [3e-4, 1e-3, 3e-3, 1e-2, 3e-2], DEFAULT.learning_rate, True),
+    Axis("PPO feasible", "minibatches per pass", [1.0, 2.0, 4.0, 8.0, 16.0], DEFAULT.minibatches, True),
     Axis("PPO feasible", "discount γ", [0.0, 0.5, 0.95], 0.0, False),
-    Axis("PPO feasible", "clip range ε", [0.05, 0.1, 0.2, 0.3, 0.5], 0.3, False),
+    Axis("PPO feasible", "clip range ε", [0.05, 0.1, 0.2, 0.3, 0.5], DEFAULT.clip_range, False),
     Axis("PPO printed", "learning rate", [3e-5, 1e-4, 3e-4, 1e-3], 1e-4, True),
     Axis("PPO printed", "batch size N", [256.0, 512.0, 1024.0], 512.0, True),
     Axis("PPO printed", "discount γ", [0.0, 0.95], 0.95, False),

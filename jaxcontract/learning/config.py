@@ -19,7 +19,7 @@ class LearnerConfig(Record):
     num_updates: int = whole(600, "updates: rounds collected, then learned from", low=1)
     parallel_rounds: int = whole(2048, "environments played side by side, B", low=1)
     hidden_sizes: tuple[int, ...] = sizes((64, 64), "units of each hidden layer, actor and critic", low=1)
-    learning_rate: Any = number(1e-3, "Adam's step size, at the start", low=0, above=True)
+    learning_rate: Any = number(3e-3, "Adam's step size, at the start", low=0, above=True)
     final_learning_rate: Any = number(0.0, "Adam's step size at the end, reached linearly", low=0)
     max_gradient_norm: Any = number(0.5, "global norm to which gradients are clipped", low=0, above=True)
 
@@ -45,7 +45,7 @@ class PPOConfig(LearnerConfig):
 
     rollout_length: int = whole(1, "rounds of each environment per update, T", low=1)
     epochs: int = whole(4, "passes over the collected rounds per update, X", low=1)
-    minibatches: int = whole(4, "gradient steps per pass", low=1)
+    minibatches: int = whole(8, "gradient steps per pass", low=1)
     estimator: str = choice("gae", "advantages: GAE(λ), or (15) and (16) as printed", ("gae", "paper"))
     normalize_advantages: bool = flag(True, "scale each minibatch's advantages to mean 0, deviation 1")
     discount: Any = number(0.0, "discount γ", low=0, high=1)

@@ -35,9 +35,11 @@ class Engine(NamedTuple):
     start(members)                    → learners
     advance(learners, members, count) → (learners, metrics); the learners given are consumed
     policies(learners)                → one for each member, at least
+    memory_bytes                      what an update needs on one device, all cores of a CPU together
     """
 
     num_devices: int
+    memory_bytes: int
     start: Callable[[Sequence[Member]], Any]
     advance: Callable[[Any, Sequence[Member], int], tuple[Any, SeedMetrics]]
     policies: Callable[[Any], Sequence[Policy]]
@@ -52,6 +54,7 @@ class Training:
     policies(learners)       → S policies, on the host
     batch_size:              rounds that each seed plays per update
     num_devices:             devices at work, on a CPU cores
+    memory_bytes:            what an update needs on one device, all cores of a CPU together
     compile_seconds:         what tracing and compiling took
     """
 
@@ -60,6 +63,7 @@ class Training:
     policies: Callable[[Any], list[Policy]]
     batch_size: int
     num_devices: int
+    memory_bytes: int
     compile_seconds: float
 
 
@@ -91,6 +95,7 @@ class Program:
             policies=lambda learners: jax.device_get(self.engine.policies(learners))[: len(keys)],
             batch_size=self.batch_size,
             num_devices=self.engine.num_devices,
+            memory_bytes=self.engine.memory_bytes,
             compile_seconds=self.compile_seconds,
         )
 
@@ -166,7 +171,10 @@ def _compile_for_cores(
         means = [_mean(done, count) for done in pieces]
         return learners, {name: np.array([mean[name] for mean in means]) for name in means[0]}
 
-    return Engine(num_workers, start_all, advance_all, lambda learners: [one.policy for one in learners])
+    def policies(learners):
+        return [learner.policy for learner in learners]
+
+    return Engine(num_workers, num_workers * _memory(step), start_all, advance_all, policies)
 
 
 def _compile_for_mesh(
@@ -198,7 +206,9 @@ def _compile_for_mesh(
         policy = jax.device_get(learners.policy)
         return [jax.tree.map(lambda leaf, row=row: leaf[row], policy) for row in range(size)]
 
-    return Engine(mesh.size, lambda members: begin_all(stacked(members)), advance_all, policies)
+    return Engine(
+        mesh.size, _memory(step), lambda members: begin_all(stacked(members)), advance_all, policies
+    )
 
 
 def _one_seed(env: Any, algorithm: Algorithm) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -243,6 +253,13 @@ def _mean(pieces: Sequence[tuple[int, Metrics]], count: int) -> dict[str, float]
     """The means over a chunk of `count` updates from those over its pieces."""
     names = pieces[0][1]
     return {name: sum(units * float(means[name]) for units, means in pieces) / count for name in names}
+
+
+def _memory(program: Any) -> int:
+    """Bytes that a compiled program needs for its arguments, results and temporaries."""
+    sizes = program.memory_analysis()
+    total = sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
+    return int(total - sizes.alias_size_in_bytes)
 
 
 def _arrays(record: Any) -> Any:

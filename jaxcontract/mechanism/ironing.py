@@ -5,6 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.mechanism.records import Numbers
+
 UNROLLED = 3  # up to here a pass is one fused kernel; XLA's fusions recompute, twofold per step, beyond
 
 
@@ -47,7 +49,7 @@ def _derivative(primals, tangents):
     return jax.jvp(means, primals, tangents)
 
 
-def _mean(total: jax.Array, weight: jax.Array, empty: jax.Array) -> jax.Array:
+def _mean(total: jax.Array, weight: jax.Array, empty: Numbers) -> jax.Array:
     weighted = weight > 0
     mean = total / jnp.where(weighted, weight, 1.0)
     return jnp.where(weighted, mean, jnp.where(total > 0, jnp.inf, empty))

@@ -1,0 +1,314 @@
+"""Contracts per second of the exact optimum, and of general solvers on the same states.
+
+Ours solves a batch of states side by side in one plain compiled call; the others take one state after the
+other. Compiling and running are timed apart; every run is waited for; the median is quoted beside the
+smallest and the largest.
+"""
+
+import dataclasses
+import importlib.util
+import math
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import clock
+import convex
+import jaxcontract as jc
+from jaxcontract.mechanism.records import rounds_last
+from jaxcontract.options import count
+
+SYSTEM = jc.System()
+PRECISIONS = ("float32", "float64")
+# Numbers in one array of a batch. Larger batches leave the cache of a core: twice the time per state.
+NUMBERS = 2**17
+CALLS = 20  # in each repeat, ours: one takes a few milliseconds
+STEEPEST = 3.0  # growth of the peers' time in K that is expected before a state is tried
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """A general solver: `solve(system, state)` raises where it gives up."""
+
+    name: str
+    packages: Sequence[str]
+    solve: Callable[..., convex.Solution]
+
+
+def clarabel_as_printed(system: jc.System, state: jc.NetworkState) -> convex.Solution:
+    return convex.solve_with_clarabel(system, state, all_pairs=True)
+
+
+PEERS = (
+    Peer("CVXPY + Clarabel, K² constraints", ("cvxpy", "clarabel"), clarabel_as_printed),
+    Peer("CVXPY + Clarabel, 2K − 1", ("cvxpy", "clarabel"), convex.solve_with_clarabel),
+    Peer("SciPy SLSQP, 2K − 1", ("scipy",), convex.solve_with_slsqp),
+)
+
+
+def time_ours(states: jc.NetworkState, repeats: int) -> tuple[dict[str, Any], jc.Contract]:
+    """Figures of `optimal_contract` on a batch [B, ...] in the precision of its arrays, and the contracts.
+
+    The contracts are NumPy arrays [B, K].
+    """
+    columns = rounds_last(states)
+    program, seconds = clock.compiled(jc.optimal_contract, SYSTEM, columns)
+
+    def run():
+        for _ in range(CALLS):
+            jax.block_until_ready(program(SYSTEM, columns))
+
+    timing = clock.repeat(run, repeats, seconds)
+    size = states.max_aoi.size
+    figures = {
+        "states": size,
+        "states_per_second": timing.rate(CALLS * size),
+        "seconds_per_state": spread([total / (CALLS * size) for total in timing.seconds]),
+        "compile_seconds": timing.compile_seconds,
+    }
+    return figures, jax.tree.map(lambda leaf: np.asarray(leaf, float).T, program(SYSTEM, columns))
+
+
+def time_peer(
+    peer: Peer, states: jc.NetworkState, most: int, limit: float
+) -> tuple[dict[str, Any], dict[int, convex.Solution]]:
+    """Figures of a peer on the first states of a batch, and what it found, by the state's index.
+
+    most: how many states; limit: seconds after which no other is begun
+    """
+    solved: dict[int, convex.Solution] = {}
+    reason = None
+
+    def attempt(index):
+        nonlocal reason
+        try:
+            solved[index] = peer.solve(SYSTEM, jax.tree.map(lambda leaf: leaf[index], states))
+        except convex.UnsolvedErrorError as error:
+            reason = str(error).splitlines()[0]
+
+    began = time.perf_counter()
+    attempt(0)  # to warm up
+    seconds: list[float] = []
+    while len(seconds) < most and time.perf_counter() - began < limit:
+        started = time.perf_counter()
+        attempt(len(seconds))
+        seconds.append(time.perf_counter() - started)
+    figures = {
+        "states": len(seconds),
+        "solved": len(solved),
+        "gave_up": reason,
+        "seconds_per_state": spread(seconds),
+        "own_seconds_per_state": spread([found.seconds for found in solved.values()]),
+    }
+    return figures, solved
+
+
+def spread(values: Sequence[float]) -> dict[str, float] | None:
+    """Median, min, max; None where there is nothing to sum up."""
+    if not values or math.isnan(values[0]):
+        return None
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def differences(
+    states: jc.NetworkState, contracts: jc.Contract, solved: dict[int, convex.Solution]
+) -> dict[str, float]:
+    """How far our contracts [B, K] are from those that a peer found, at most, relatively."""
+    index = list(solved)
+    ours = jax.tree.map(lambda leaf: leaf[index], contracts)
+    theirs = jc.Contract(
+        frequency=np.stack([found.frequency for found in solved.values()]),
+        payment=np.stack([found.payment for found in solved.values()]),
+    )
+    of_each = jax.jit(jax.vmap(jc.station_utility, (None, 0, 0)))
+    chosen = jax.tree.map(lambda leaf: leaf[index], states)
+    utility, other = (np.asarray(of_each(SYSTEM, chosen, menu)) for menu in (ours, theirs))
+    return {
+        "utility": float(np.max(np.abs(utility / other - 1))),
+        "frequency": float(np.max(np.abs(ours.frequency / theirs.frequency - 1))),
+        "payment": float(np.max(np.abs(ours.payment / theirs.payment - 1))),
+    }
+
+
+def compare(
+    num_types: int, peers: Sequence[Peer], batch: int | None, repeats: int, most: int, limit: float
+) -> dict[str, Any]:
+    """All figures of one K."""
+    with jax.enable_x64(True):
+        distribution = jc.NetworkDistribution.equal_bands(num_types)
+        size = max(batch or NUMBERS // num_types, most)
+        states = jc.sample_network(jax.random.key(num_types), distribution, size)
+        states = jax.tree.map(np.asarray, states)
+        ours, contracts = {}, {}
+        for precision in PRECISIONS:
+            cast = jax.tree.map(lambda leaf, precision=precision: leaf.astype(precision), states)
+            ours[precision], contracts[precision] = time_ours(cast, repeats)
+        others = {}
+        for peer in peers:
+            figures, solved = time_peer(peer, states, most, limit)
+            if solved:
+                for precision in PRECISIONS:
+                    own, other = (part["seconds_per_state"]["median"] for part in (ours[precision], figures))
+                    apart = differences(states, contracts[precision], solved)
+                    figures[precision] = {"times_faster": other / own, "difference": apart}
+            others[peer.name] = figures
+    return {"num_types": num_types, "ours": ours, "peers": others}
+
+
+def hopeful(peer: Peer, num_types: int, rows: Sequence[dict[str, Any]], limit: float) -> bool:
+    """Whether a peer, by its figures at the last smaller K, will solve a state within the limit."""
+    if not rows:
+        return True
+    figures = rows[-1]["peers"].get(peer.name)
+    if figures is None or not figures["solved"]:
+        return False
+    growth = (num_types / rows[-1]["num_types"]) ** STEEPEST
+    return bool(figures["seconds_per_state"]["median"] * growth <= limit)
+
+
+def exponent(rows: Sequence[dict[str, Any]], precision: str) -> float | None:
+    """The p that fits seconds per state ∝ K^p best; None for fewer than two K."""
+    if len(rows) < 2:
+        return None
+    sizes = [row["num_types"] for row in rows]
+    seconds = [row["ours"][precision]["seconds_per_state"]["median"] for row in rows]
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+
+
+HEADER = (
+    f"{'K':>4}  {'solver':<33} {'per state':>9} {'min':>8} {'max':>8}  {'states':>7}  "
+    f"{'×float32':>9} {'×float64':>9}  {'ΔU_B':>7} {'Δf':>7} {'Δr':>7}"
+)
+
+
+def show(row: dict[str, Any]) -> None:
+    """The lines of one K."""
+    size = row["num_types"]
+    for precision, figures in row["ours"].items():
+        rate, compiling = figures["states_per_second"]["median"], figures["compile_seconds"]
+        print(
+            f"{size:>4}  {'ours, ' + precision:<33} {times(figures['seconds_per_state'])}  "
+            f"{figures['states']:>7}  {rate:,.0f} states/s, compiled in {compiling:.2f} s"
+        )
+    for name, figures in row["peers"].items():
+        solved = f"{figures['solved']}/{figures['states']}"
+        start = f"{size:>4}  {name:<33} {times(figures['seconds_per_state'])}  {solved:>7}"
+        if figures["solved"]:
+            faster = " ".join(f"{figures[precision]['times_faster']:>9,.0f}" for precision in PRECISIONS)
+            print(f"{start}  {faster}  {agreement(figures['float64']['difference'])}")
+        else:
+            print(f"{start}  {figures['gave_up']}")
+
+
+def times(figures: dict[str, float]) -> str:
+    """Median, min and max in fixed columns."""
+    median, low, high = (duration(figures[name]) for name in ("median", "min", "max"))
+    return f"{median:>9} {low:>8} {high:>8}"
+
+
+def duration(seconds: float) -> str:
+    """Three digits and a unit."""
+    unit, scale = next(
+        (unit, scale)
+        for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
+        if seconds >= scale or unit == "ns"
+    )
+    return f"{seconds / scale:.3g} {unit}"
+
+
+def agreement(difference: dict[str, float]) -> str:
+    """The largest relative differences in fixed columns."""
+    return " ".join(f"{difference[name]:>7.0e}" for name in ("utility", "frequency", "payment"))
+
+
+def plot(rows: Sequence[dict[str, Any]], file: Path) -> None:
+    """Time per state against K, each solver a line between its fastest and its slowest."""
+    from matplotlib.figure import Figure
+
+    from jaxcontract.figures import style
+
+    looks = {
+        "ours, float32": ("#009E73", "s", "--"),
+        "ours, float64": ("#009E73", "D", "-"),
+        PEERS[0].name: ("#E69F00", "v", "--"),
+        PEERS[1].name: ("#D55E00", "^", "-"),
+        PEERS[2].name: ("#0072B2", "o", "-"),
+    }
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    labels = []
+    for name, (colour, marker, line) in looks.items():
+        entries = [(row["num_types"], entry) for row in rows if (entry := _entry(row, name))]
+        if not entries:
+            continue
+        sizes = [size for size, _ in entries]
+        middle, low, high = (
+            [entry["seconds_per_state"][part] for _, entry in entries] for part in ("median", "min", "max")
+        )
+        axes.fill_between(sizes, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(sizes, middle, color=colour, marker=marker, linestyle=line, markersize=5)
+        labels += style.end_label(name, colour, sizes, middle)
+    style.log_axis(axes, "x")
+    style.log_axis(axes, "y")
+    axes.set_xticks([row["num_types"] for row in rows], [str(row["num_types"]) for row in rows])
+    axes.set_xticks([], minor=True)
+    axes.set(xlabel="device types K", ylabel="seconds per state")
+    style.heading(axes, "Problem (10), exactly: median time per state, from the fastest to the slowest")
+    style.tidy(axes)
+    style.place_labels(figure, {axes: labels})
+    style.save(figure, file.with_suffix(""))
+    print(f"written to {file.with_suffix('.png')}")
+
+
+def _entry(row: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """A solver's figures in a row; none where it was left out or solved nothing."""
+    if name.startswith("ours, "):
+        return row["ours"][name.removeprefix("ours, ")]
+    figures = row["peers"].get(name)
+    return figures if figures and figures["solved"] else None
+
+
+def main(arguments: list[str] | None = None) -> dict[str, Any]:
+    parser = clock.make_parser("solver.py", __doc__)
+    add = parser.add_argument
+    sizes = [2, 8, 32, 64, 128, 256]
+    add("--num-types", type=clock.numbers, default=sizes, metavar="K,...", help="default 2,8,32,64,128,256")
+    add("--states", type=count, metavar="B", help=f"states side by side, ours (default {NUMBERS:,} / K)")
+    add("--peer-states", type=count, default=20, metavar="N", help="states each peer solves (default 20)")
+    add("--peer-seconds", type=float, default=20.0, metavar="S", help="a peer's time at each K (default 20)")
+    add("--plot", type=clock.output_file, metavar="FILE", help="also draw time against K, as a PNG")
+    parsed = parser.parse_args(arguments)
+    peers = [peer for peer in PEERS if all(map(importlib.util.find_spec, peer.packages))]
+    if len(peers) < len(PEERS):
+        absent = ", ".join(peer.name for peer in PEERS if peer not in peers)
+        print(f'{absent}: left out, for want of packages; pip install -e ".[test]"')
+    print(f"{clock.described()}; times faster: ours, a peer's time over ours; Δ: float64, relative\n{HEADER}")
+    rows: list[dict[str, Any]] = []
+    for num_types in parsed.num_types:
+        able = [peer for peer in peers if hopeful(peer, num_types, rows, parsed.peer_seconds)]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+            row = compare(
+                num_types, able, parsed.states, parsed.repeats, parsed.peer_states, parsed.peer_seconds
+            )
+        rows.append(row)
+        show(row)
+    exponents = {precision: exponent(rows, precision) for precision in PRECISIONS}
+    for precision, fitted in exponents.items():
+        if fitted is not None:
+            print(f"ours, {precision}: time per state grows like K^{fitted:.2f}")
+    result = {"sizes": rows, "exponents": exponents}
+    clock.report(result, parsed.json)
+    if parsed.plot:
+        plot(rows, parsed.plot)
+    return result
+
+
+if __name__ == "__main__":
+    main()
