@@ -1,0 +1,147 @@
+"""What one training is asked for, and the process of its own that it runs in. No JAX."""
+
+import dataclasses
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from jaxcontract.learning.config import PPOConfig
+
+BENCHMARKS = Path(__file__).resolve().parent.parent
+LEVELS = (1.0, 0.1, 0.01)  # mean regrets whose first time is looked for on the curve
+_TO_INSTALL = "install it with: pip install -e '.[peers]', or name the Python that has it by"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rival:
+    """Where a learner's adapter lies.
+
+    module, maker: `maker(plan)` of `rivals.<module>` makes it ready to run, a `child.Learner`
+    install:       what to do when it is not there; None for ourselves
+    """
+
+    module: str
+    maker: str
+    install: str | None = None
+
+
+RIVALS = {
+    "jaxcontract": Rival("ours", "Ours"),
+    "rejax": Rival("rejax", "Rejax", f"{_TO_INSTALL} --rejax-python"),
+    "sb3-vectorised": Rival("sb3", "vectorised", f"{_TO_INSTALL} --sb3-python"),
+    "sb3-gymnasium": Rival("sb3", "gymnasium", f"{_TO_INSTALL} --sb3-python"),
+}
+GAMES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "paper": {"actions": "raw", "reward": "paper"},
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One training of S seeds of one learner on one game.
+
+    name, game:    keys of `RIVALS` and `GAMES`
+    learning_rate: at the start; it falls linearly to our final one
+    env_steps:     rounds that each seed plays, rounded up to whole updates and equal stretches
+    stretches:     parts of the training that are timed, each with a point of the curve behind it
+    budget:        seconds since the process began after which no new stretch does
+    states:        unseen states on which the result is measured
+    """
+
+    name: str
+    game: str = "default"
+    seeds: int = 1
+    parallel_rounds: int = 512
+    rollout_length: int = 16
+    minibatches: int = 8
+    learning_rate: float = 1e-3  # the best of 3e-4, 1e-3 and 3e-3 for all learners at these sizes
+    env_steps: int = PPOConfig().env_steps
+    stretches: int = 5
+    budget: float = math.inf
+    states: int = 20_000
+
+    @property
+    def updates_per_stretch(self) -> int:
+        """PPO iterations between two points of the curve."""
+        return math.ceil(self.env_steps / (self.parallel_rounds * self.rollout_length * self.stretches))
+
+    @property
+    def config(self) -> PPOConfig:
+        """The numbers of the plan, and for all others our own: every learner takes those that it knows."""
+        return PPOConfig(
+            num_updates=self.stretches * self.updates_per_stretch,
+            parallel_rounds=self.parallel_rounds,
+            rollout_length=self.rollout_length,
+            minibatches=self.minibatches,
+            learning_rate=self.learning_rate,
+        )
+
+
+def our_own() -> dict[str, Any]:
+    """The fields of a plan that trains as this package does when nothing is said."""
+    own = PPOConfig()
+    names = ("parallel_rounds", "rollout_length", "minibatches", "learning_rate", "env_steps")
+    return {name: getattr(own, name) for name in names}
+
+
+def run_child(
+    name: str, *, python: str = sys.executable, time_limit: float = 300.0, **changes: Any
+) -> dict[str, Any]:
+    """Train in a process of its own and wait for it: the plan, a status and, when done, the figures.
+
+    name:       a key of `RIVALS`
+    python:     the interpreter to run it in; this tree's `jaxcontract` is used there
+    time_limit: seconds after which the process is ended: `vmap` over seeds can hang for ever on CPU
+    changes:    fields of `Plan`
+
+    "status" is done, missing (the learner is not installed there), hung (no result in time) or failed;
+    "message" says why, in one line. The figures of one that is done are those of `child.learn`.
+    """
+    plan = Plan(name=name, **changes)
+    used = _cpu_seconds_of_children()
+    command = [python, "-P", "-m", "rivals.child", *options(plan), f"--started={time.time()}"]
+    try:
+        done = subprocess.run(
+            command, env=_environment(), capture_output=True, text=True, timeout=time_limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        used = _cpu_seconds_of_children() - used
+        message = f"no result within {time_limit:g} s, in which it used {used:.0f} s of processor time"
+        return {**dataclasses.asdict(plan), "status": "hung", "message": message}
+    return {**dataclasses.asdict(plan), **_outcome(done)}
+
+
+def options(plan: Plan) -> list[str]:
+    """The command line of `child.py` that asks for this plan."""
+    return [f"--{name.replace('_', '-')}={value}" for name, value in dataclasses.asdict(plan).items()]
+
+
+def _outcome(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What a process has said in its last line."""
+    if done.returncode == 0:
+        outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return outcome
+    said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    return {"status": "failed", "message": said[-1]}
+
+
+def _environment() -> dict[str, str]:
+    """This tree's modules for any interpreter, and no compilation cache, for compiling is timed."""
+    paths = [str(BENCHMARKS), str(BENCHMARKS.parent), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "JAX_ENABLE_COMPILATION_CACHE": "false",
+    }
+
+
+def _cpu_seconds_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
