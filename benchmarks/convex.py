@@ -13,7 +13,7 @@ from jaxcontract.mechanism.records import NetworkState, System
 TIGHT = 1e-9  # Clarabel's tolerances
 
 
-class UnsolvedErrorError(RuntimeError):
+class UnsolvedError(RuntimeError):
     """A solver ended without a solution; says why."""
 
 
@@ -32,7 +32,7 @@ def solve_with_clarabel(system: System, state: NetworkState, *, all_pairs: bool 
     all_pairs: with all K² constraints (8) and (9) as printed, not just the 2K − 1 that imply them
 
     Raises:
-        UnsolvedErrorError: Clarabel found no solution.
+        UnsolvedError: Clarabel found no solution.
     """
     cvxpy: Any = import_module("cvxpy")
     size = len(state.type_probs)
@@ -52,7 +52,7 @@ def solve_with_clarabel(system: System, state: NetworkState, *, all_pairs: bool 
     try:
         problem.solve(solver=cvxpy.CLARABEL, tol_gap_abs=TIGHT, tol_gap_rel=TIGHT, tol_feas=TIGHT)
     except cvxpy.error.SolverError as error:
-        raise UnsolvedErrorError(str(error)) from error
+        raise UnsolvedError(str(error)) from error
     utility = system.num_devices * problem.value
     return Solution(utility, frequency.value, payment.value, problem.solver_stats.solve_time)
 
@@ -61,7 +61,7 @@ def solve_with_slsqp(system: System, state: NetworkState) -> Solution:
     """(10) with the 2K − 1 constraints that imply the others, by sequential quadratic programming.
 
     Raises:
-        UnsolvedErrorError: SLSQP found no solution.
+        UnsolvedError: SLSQP found no solution.
     """
     minimize: Any = import_module("scipy.optimize").minimize
     size = len(state.type_probs)
@@ -92,7 +92,7 @@ def solve_with_slsqp(system: System, state: NetworkState) -> Solution:
             options={"maxiter": 1000, "ftol": 1e-13},
         )
     if not result.success:
-        raise UnsolvedErrorError(result.message)
+        raise UnsolvedError(result.message)
     return Solution(-system.num_devices * result.fun, result.x[:size], result.x[size:])
 
 

@@ -1,26 +1,31 @@
 """Contracts per second of the exact optimum, and of general solvers on the same states.
 
-Ours solves a batch of states side by side in one plain compiled call; the others take one state after the
-other. Compiling and running are timed apart; every run is waited for; the median is quoted beside the
-smallest and the largest.
+Ours solves a batch of states side by side in one compiled program, which every core of a CPU runs on its
+share of them, with the machine's widest vectors; the others take one state after the other in one process.
+Compiling and running are timed apart; every run is waited for; the median is quoted beside the smallest
+and the largest.
 """
 
 import dataclasses
+import functools
 import importlib.util
 import math
 import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import clock
 import convex
 import jaxcontract as jc
+from jaxcontract.learning.cores import FAST_RUN, usable_cores
 from jaxcontract.mechanism.records import rounds_last
 from jaxcontract.options import count
 
@@ -34,37 +39,41 @@ STEEPEST = 3.0  # growth of the peers' time in K that is expected before a state
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """A general solver: `solve(system, state)` raises where it gives up."""
+    """A general solver and what must be installed for it."""
 
     name: str
     packages: Sequence[str]
     solve: Callable[..., convex.Solution]
 
 
-def clarabel_as_printed(system: jc.System, state: jc.NetworkState) -> convex.Solution:
-    return convex.solve_with_clarabel(system, state, all_pairs=True)
-
-
+AS_PRINTED = functools.partial(convex.solve_with_clarabel, all_pairs=True)
 PEERS = (
-    Peer("CVXPY + Clarabel, K² constraints", ("cvxpy", "clarabel"), clarabel_as_printed),
+    Peer("CVXPY + Clarabel, K² constraints", ("cvxpy", "clarabel"), AS_PRINTED),
     Peer("CVXPY + Clarabel, 2K − 1", ("cvxpy", "clarabel"), convex.solve_with_clarabel),
     Peer("SciPy SLSQP, 2K − 1", ("scipy",), convex.solve_with_slsqp),
 )
 
 
-def time_ours(states: jc.NetworkState, repeats: int) -> tuple[dict[str, Any], jc.Contract]:
-    """Figures of `optimal_contract` on a batch [B, ...] in the precision of its arrays, and the contracts.
+def time_ours(states: jc.NetworkState, precision: str, repeats: int) -> tuple[dict[str, Any], jc.Contract]:
+    """Figures of `optimal_contract` on a batch [B, ...], and the contracts, NumPy arrays [B, K].
 
-    The contracts are NumPy arrays [B, K].
+    B is a multiple of the number of cores.
     """
-    columns = rounds_last(states)
-    program, seconds = clock.compiled(jc.optimal_contract, SYSTEM, columns)
+    system, columns = jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), (SYSTEM, rounds_last(states)))
+    cores = _cores()
+    split = jax.tree.map(lambda leaf: jnp.split(leaf, cores, axis=-1), columns)
+    shares = jax.tree.transpose(jax.tree.structure(columns), None, split)
+    options = FAST_RUN if _on_cpu() else None
+    program, seconds = clock.compiled(jc.optimal_contract, system, shares[0], options=options)
 
-    def run():
+    def solve(share):
         for _ in range(CALLS):
-            jax.block_until_ready(program(SYSTEM, columns))
+            contracts = jax.block_until_ready(program(system, share))
+        return contracts
 
-    timing = clock.repeat(run, repeats, seconds)
+    with ThreadPoolExecutor(cores) as pool:
+        timing = clock.repeat(lambda: list(pool.map(solve, shares)), repeats, seconds)
+        found = list(pool.map(solve, shares))
     size = states.max_aoi.size
     figures = {
         "states": size,
@@ -72,7 +81,16 @@ def time_ours(states: jc.NetworkState, repeats: int) -> tuple[dict[str, Any], jc
         "seconds_per_state": spread([total / (CALLS * size) for total in timing.seconds]),
         "compile_seconds": timing.compile_seconds,
     }
-    return figures, jax.tree.map(lambda leaf: np.asarray(leaf, float).T, program(SYSTEM, columns))
+    return figures, jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1).T.astype(float), *found)
+
+
+def _cores() -> int:
+    """How many threads solve at a time: one for each core of a CPU; another device takes all at once."""
+    return usable_cores() if _on_cpu() else 1
+
+
+def _on_cpu() -> bool:
+    return jax.devices()[0].platform == "cpu"
 
 
 def time_peer(
@@ -81,6 +99,8 @@ def time_peer(
     """Figures of a peer on the first states of a batch, and what it found, by the state's index.
 
     most: how many states; limit: seconds after which no other is begun
+
+    `own_seconds_per_state` is by the solver's own clock, without what CVXPY does around it.
     """
     solved: dict[int, convex.Solution] = {}
     reason = None
@@ -89,13 +109,13 @@ def time_peer(
         nonlocal reason
         try:
             solved[index] = peer.solve(SYSTEM, jax.tree.map(lambda leaf: leaf[index], states))
-        except convex.UnsolvedErrorError as error:
-            reason = str(error).splitlines()[0]
+        except convex.UnsolvedError as error:
+            reason = str(error).split(". ")[0]
 
     began = time.perf_counter()
     attempt(0)  # to warm up
     seconds: list[float] = []
-    while len(seconds) < most and time.perf_counter() - began < limit:
+    while not seconds or (len(seconds) < most and time.perf_counter() - began < limit):
         started = time.perf_counter()
         attempt(len(seconds))
         seconds.append(time.perf_counter() - started)
@@ -142,13 +162,13 @@ def compare(
     """All figures of one K."""
     with jax.enable_x64(True):
         distribution = jc.NetworkDistribution.equal_bands(num_types)
-        size = max(batch or NUMBERS // num_types, most)
+        cores = _cores()
+        size = cores * math.ceil(max(batch or NUMBERS // num_types, most) / cores)
         states = jc.sample_network(jax.random.key(num_types), distribution, size)
         states = jax.tree.map(np.asarray, states)
         ours, contracts = {}, {}
         for precision in PRECISIONS:
-            cast = jax.tree.map(lambda leaf, precision=precision: leaf.astype(precision), states)
-            ours[precision], contracts[precision] = time_ours(cast, repeats)
+            ours[precision], contracts[precision] = time_ours(states, precision, repeats)
         others = {}
         for peer in peers:
             figures, solved = time_peer(peer, states, most, limit)
@@ -288,7 +308,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     if len(peers) < len(PEERS):
         absent = ", ".join(peer.name for peer in PEERS if peer not in peers)
         print(f'{absent}: left out, for want of packages; pip install -e ".[test]"')
-    print(f"{clock.described()}; times faster: ours, a peer's time over ours; Δ: float64, relative\n{HEADER}")
+    print(clock.described())
+    print("×: a peer's time, in one process, over ours, on all cores; Δ: from our float64, relative")
+    print(HEADER)
     rows: list[dict[str, Any]] = []
     for num_types in parsed.num_types:
         able = [peer for peer in peers if hopeful(peer, num_types, rows, parsed.peer_seconds)]
@@ -299,6 +321,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
             )
         rows.append(row)
         show(row)
+        for peer in peers:
+            if peer not in able:
+                print(f"{num_types:>4}  {peer.name:<33} left out, going by its figures at the last K")
     exponents = {precision: exponent(rows, precision) for precision in PRECISIONS}
     for precision, fitted in exponents.items():
         if fitted is not None:

@@ -104,8 +104,9 @@ def _falling_root(share: jax.Array, pull: jax.Array) -> jax.Array:
 
     Euler's iteration: each step goes to the root of the parabola that has the cubic's value, slope and
     curvature. The first parabola meets the cubic in 0 and 1. Three steps from there end within rounding
-    of a float64 wherever s and κ may lie: the relative errors are at most 3e-1, 2e-2, 4e-6 and 1e-15. So
-    there is no search, no bracket and no test of convergence.
+    of a float64 wherever s and κ may lie: the relative errors are at most 3e-1, 2e-2, 4e-6 and 1e-15 (and
+    what rounding of s and κ does next to 0 and 1/2, where the root is double). So there is no search, no
+    bracket and no test of convergence.
     """
     root = (pull + jnp.sqrt(pull**2 + 4.0 * (1.0 - pull) * share)) / (2.0 * (1.0 - pull))
     for _ in range(3):
