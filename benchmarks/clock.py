@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxcontract.files import write_json
-from jaxcontract.learning.cores import usable_cores
+from jaxcontract.learning.cores import FAST_RUN, on_cpu, usable_cores
 from jaxcontract.options import OneLineParser, count
 
 
@@ -56,12 +57,21 @@ def compiled(
     return program, time.perf_counter() - began
 
 
-def measure(
-    function: Callable[..., Any], *arguments: Any, repeats: int, options: dict[str, Any] | None = None
-) -> Timing:
-    """Compile a pure function, then time its runs."""
-    program, seconds = compiled(function, *arguments, options=options)
-    return repeat(lambda: program(*arguments), repeats, seconds)
+def num_threads() -> int:
+    """Threads that keep what JAX computes on busy: one for each core of a CPU, one for another device."""
+    return usable_cores() if on_cpu() else 1
+
+
+def fast_options() -> dict[str, Any] | None:
+    """Options of XLA with which a program is compiled for its speed."""
+    return FAST_RUN if on_cpu() else None
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """p of cost ∝ size^p, fitted to the logarithms: 1 is linear. NaN for a single size."""
+    if len(sizes) < 2:
+        return float("nan")
+    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
 
 
 def machine() -> dict[str, Any]:
@@ -100,6 +110,14 @@ def output_file(text: str) -> Path:
     path = Path(text)
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text!r} must be a file in a directory that can be written")
+    return path
+
+
+def picture_file(text: str) -> Path:
+    """An option's value as a PNG file that can be written."""
+    path = output_file(text)
+    if path.suffix != ".png":
+        raise argparse.ArgumentTypeError(f"{text!r} must end in .png")
     return path
 
 

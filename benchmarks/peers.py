@@ -64,6 +64,19 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; on bad input, one line and exit code 2."""
     parser = make_parser("peers.py", __doc__)
     parser.epilog = EPILOG
+    add_contest_options(parser)
+    add_training_options(parser)
+    parsed = parser.parse_args(arguments)
+    for envs, steps in parsed.sizes:
+        try:
+            PPOConfig(parallel_rounds=envs, rollout_length=steps, minibatches=parsed.minibatches)
+        except ValueError as error:
+            parser.error(f"--sizes {envs}x{steps}: {error}")
+    return parsed
+
+
+def add_contest_options(parser: argparse.ArgumentParser) -> None:
+    """Who trains, at which sizes, and in which Python."""
     add = parser.add_argument
     add("--learners", type=learners, default=LEARNERS, metavar="NAMES", help="some of them (default all)")
     add("--game", choices=(*GAMES, "both"), default="both", help="(default both)")
@@ -74,41 +87,6 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default=[(512, 16), (4096, 16)],
         metavar="LIST",
         help="environments x steps of a rollout (default 512x16,4096x16)",
-    )
-    add(
-        "--minibatches",
-        type=count,
-        default=DEFAULT.minibatches,
-        metavar="N",
-        help=f"gradient steps per pass (default {DEFAULT.minibatches})",
-    )
-    add(
-        "--learning-rate",
-        type=share,
-        default=DEFAULT.learning_rate,
-        metavar="RATE",
-        help=f"Adam's step size at the start (default {DEFAULT.learning_rate:g})",
-    )
-    add(
-        "--env-steps",
-        type=count,
-        default=DEFAULT.env_steps,
-        metavar="N",
-        help=f"rounds of each seed, rounded up to whole updates (default {DEFAULT.env_steps})",
-    )
-    add(
-        "--states",
-        type=count,
-        default=DEFAULT.states,
-        metavar="N",
-        help=f"unseen states on which the result is measured (default {DEFAULT.states})",
-    )
-    add(
-        "--budget",
-        type=seconds,
-        default=DEFAULT.budget,
-        metavar="SECONDS",
-        help="begin no stretch of training later than this after a process began (default: no limit)",
     )
     add(
         "--time-limit",
@@ -125,13 +103,26 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             metavar="PATH",
             help=f"the Python in which {library} is installed (default: this one)",
         )
-    parsed = parser.parse_args(arguments)
-    for envs, steps in parsed.sizes:
-        try:
-            PPOConfig(parallel_rounds=envs, rollout_length=steps, minibatches=parsed.minibatches)
-        except ValueError as error:
-            parser.error(f"--sizes {envs}x{steps}: {error}")
-    return parsed
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """One option for each number of a `Plan` that a person may choose."""
+    meanings: dict[str, tuple[Any, str, str]] = {
+        "minibatches": (count, "N", "gradient steps per pass"),
+        "learning_rate": (share, "RATE", "Adam's step size at the start"),
+        "env_steps": (count, "N", "rounds of each seed, rounded up to whole updates"),
+        "states": (count, "N", "unseen states on which the result is measured"),
+        "budget": (seconds, "SECONDS", "begin no stretch of training later than this after the start"),
+    }
+    for name, (kind, metavar, meaning) in meanings.items():
+        usual = getattr(DEFAULT, name)
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            type=kind,
+            default=usual,
+            metavar=metavar,
+            help=f"{meaning} (default {usual})",
+        )
 
 
 def contest(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:

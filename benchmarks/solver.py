@@ -25,7 +25,6 @@ import numpy as np
 import clock
 import convex
 import jaxcontract as jc
-from jaxcontract.learning.cores import FAST_RUN, usable_cores
 from jaxcontract.mechanism.records import rounds_last
 from jaxcontract.options import count
 
@@ -60,11 +59,10 @@ def time_ours(states: jc.NetworkState, precision: str, repeats: int) -> tuple[di
     B is a multiple of the number of cores.
     """
     system, columns = jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), (SYSTEM, rounds_last(states)))
-    cores = _cores()
+    cores = clock.num_threads()
     split = jax.tree.map(lambda leaf: jnp.split(leaf, cores, axis=-1), columns)
     shares = jax.tree.transpose(jax.tree.structure(columns), None, split)
-    options = FAST_RUN if _on_cpu() else None
-    program, seconds = clock.compiled(jc.optimal_contract, system, shares[0], options=options)
+    program, seconds = clock.compiled(jc.optimal_contract, system, shares[0], options=clock.fast_options())
 
     def solve(share):
         for _ in range(CALLS):
@@ -82,15 +80,6 @@ def time_ours(states: jc.NetworkState, precision: str, repeats: int) -> tuple[di
         "compile_seconds": timing.compile_seconds,
     }
     return figures, jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1).T.astype(float), *found)
-
-
-def _cores() -> int:
-    """How many threads solve at a time: one for each core of a CPU; another device takes all at once."""
-    return usable_cores() if _on_cpu() else 1
-
-
-def _on_cpu() -> bool:
-    return jax.devices()[0].platform == "cpu"
 
 
 def time_peer(
@@ -162,7 +151,7 @@ def compare(
     """All figures of one K."""
     with jax.enable_x64(True):
         distribution = jc.NetworkDistribution.equal_bands(num_types)
-        cores = _cores()
+        cores = clock.num_threads()
         size = cores * math.ceil(max(batch or NUMBERS // num_types, most) / cores)
         states = jc.sample_network(jax.random.key(num_types), distribution, size)
         states = jax.tree.map(np.asarray, states)
@@ -192,13 +181,10 @@ def hopeful(peer: Peer, num_types: int, rows: Sequence[dict[str, Any]], limit: f
     return bool(figures["seconds_per_state"]["median"] * growth <= limit)
 
 
-def exponent(rows: Sequence[dict[str, Any]], precision: str) -> float | None:
-    """The p that fits seconds per state ∝ K^p best; None for fewer than two K."""
-    if len(rows) < 2:
-        return None
-    sizes = [row["num_types"] for row in rows]
+def exponent(rows: Sequence[dict[str, Any]], precision: str) -> float:
+    """The p that fits our seconds per state ∝ K^p best; NaN for a single K."""
     seconds = [row["ours"][precision]["seconds_per_state"]["median"] for row in rows]
-    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+    return clock.exponent([row["num_types"] for row in rows], seconds)
 
 
 HEADER = (
@@ -283,7 +269,7 @@ def plot(rows: Sequence[dict[str, Any]], file: Path) -> None:
     style.tidy(axes)
     style.place_labels(figure, {axes: labels})
     style.save(figure, file.with_suffix(""))
-    print(f"written to {file.with_suffix('.png')}")
+    print(f"written to {file}")
 
 
 def _entry(row: dict[str, Any], name: str) -> dict[str, Any] | None:
@@ -302,7 +288,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     add("--states", type=count, metavar="B", help=f"states side by side, ours (default {NUMBERS:,} / K)")
     add("--peer-states", type=count, default=20, metavar="N", help="states each peer solves (default 20)")
     add("--peer-seconds", type=float, default=20.0, metavar="S", help="a peer's time at each K (default 20)")
-    add("--plot", type=clock.output_file, metavar="FILE", help="also draw time against K, as a PNG")
+    add("--plot", type=clock.picture_file, metavar="FILE", help="also draw time against K, as a PNG")
     parsed = parser.parse_args(arguments)
     peers = [peer for peer in PEERS if all(map(importlib.util.find_spec, peer.packages))]
     if len(peers) < len(PEERS):
@@ -326,7 +312,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
                 print(f"{num_types:>4}  {peer.name:<33} left out, going by its figures at the last K")
     exponents = {precision: exponent(rows, precision) for precision in PRECISIONS}
     for precision, fitted in exponents.items():
-        if fitted is not None:
+        if math.isfinite(fitted):
             print(f"ours, {precision}: time per state grows like K^{fitted:.2f}")
     result = {"sizes": rows, "exponents": exponents}
     clock.report(result, parsed.json)

@@ -18,7 +18,7 @@ import numpy as np
 import clock
 import jaxcontract as jc
 from jaxcontract.evaluation import make_yardstick, unseen_states
-from jaxcontract.learning.cores import FAST_RUN, usable_cores
+from jaxcontract.learning.cores import memory_of, num_places
 from jaxcontract.learning.seeds import compile_training
 from jaxcontract.options import count as whole
 
@@ -31,11 +31,10 @@ def bare_env(num_types: int, parallel_rounds: int, repeats: int, rounds: int) ->
     """Random feasible contracts played by the environment alone, on every core of a CPU at a time."""
     env = jc.ContractEnv(num_types=num_types)
     length = max(1, rounds // parallel_rounds // num_types)
-    on_cpu = jax.devices()[0].platform == "cpu"
-    copies = usable_cores() if on_cpu else 1
+    copies = clock.num_threads()
     play = _player(env, parallel_rounds, length)
     keys = [jax.random.key(number) for number in range(copies)]
-    program, seconds = clock.compiled(play, keys[0], options=FAST_RUN if on_cpu else None)
+    program, seconds = clock.compiled(play, keys[0], options=clock.fast_options())
     feasible: list[float] = []
     with ThreadPoolExecutor(copies) as cores:
 
@@ -49,7 +48,7 @@ def bare_env(num_types: int, parallel_rounds: int, repeats: int, rounds: int) ->
         **timing.rate(copies * length * parallel_rounds),
         "feasible": float(np.mean(feasible)),
         "compile_seconds": timing.compile_seconds,
-        "memory_bytes": copies * _memory(program),
+        "memory_bytes": copies * memory_of(program),
     }
 
 
@@ -81,7 +80,7 @@ def training(
     """Whole PPO updates of several seeds, and the regret of the policies after all that were timed."""
     env = jc.ContractEnv(num_types=num_types)
     params = env.default_params
-    per_device = -(-num_seeds // _places(num_seeds))
+    per_device = -(-num_seeds // min(num_seeds, num_places()))
     count = max(1, steps // (parallel_rounds * per_device))
     config = jc.PPOConfig(
         parallel_rounds=parallel_rounds,
@@ -111,32 +110,14 @@ def training(
     }
 
 
-def _places(num_seeds: int) -> int:
-    """Seeds that are trained at a time."""
-    devices = jax.devices()
-    return min(num_seeds, usable_cores() if devices[0].platform == "cpu" else len(devices))
-
-
-def _memory(program: Any) -> int:
-    sizes = program.memory_analysis()
-    return int(sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes)
-
-
-def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """p of cost ∝ size^p, fitted to the logarithms: 1 is linear. NaN for a single size."""
-    if len(sizes) < 2:
-        return float("nan")
-    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
-
-
 def growth(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
     """Exponents with which the seconds of one update of everything, and memory, grow with a size."""
     sizes = [row[name] for row in rows]
     rounds = [row["parallel_rounds"] * row.get("num_seeds", 1) for row in rows]
     seconds = [count / row["median"] for count, row in zip(rounds, rows, strict=True)]
     return {
-        "time": exponent(sizes, seconds),
-        "memory": exponent(sizes, [row["memory_bytes"] for row in rows]),
+        "time": clock.exponent(sizes, seconds),
+        "memory": clock.exponent(sizes, [row["memory_bytes"] for row in rows]),
     }
 
 
@@ -191,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--base-rounds", type=whole, default=2048, metavar="B", help="where others vary (default 2048)")
     add("--base-seeds", type=whole, default=5, metavar="S", help="where others vary (default 5)")
     add("--steps", type=whole, metavar="N", help="rounds in a repeat on a core (default 2^20, or 2^19)")
-    add("--plot", type=clock.output_file, metavar="FILE", help="draw the growth, PNG")
+    add("--plot", type=clock.picture_file, metavar="FILE", help="also draw the growth, as a PNG")
     parsed = parser.parse_args(arguments)
     print(clock.described())
     result = measure_all(parsed)
@@ -232,6 +213,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     panels[1, 0].set_ylabel("memory of the program, MB")
     panels[0, 0].legend(frameon=False)
     save(figure, path.with_suffix(""))
+    print(f"written to {path}")
 
 
 if __name__ == "__main__":

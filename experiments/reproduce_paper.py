@@ -154,6 +154,7 @@ def run(request: Request, began: float) -> int:
     import jax
 
     from jaxcontract.console import make_console
+    from jaxcontract.learning.cores import described
     from reproduction.cases import FULL, QUICK
     from reproduction.lab import Lab
     from reproduction.progress import Progress
@@ -166,9 +167,7 @@ def run(request: Request, began: float) -> int:
         lab = Lab(scale, request.out, progress, request.devices)
         missing = lab.missing(planned.values())
         progress.expect(sum(case.work for case in missing))
-        first = jax.devices()[0]
-        places = "cores" if first.platform == "cpu" else "devices"
-        device = f"{first.platform} ({first.device_kind}), {lab.num_devices} {places}"
+        device = described(lab.num_devices)
         console.print(
             f"{device}, jax {jax.__version__}; {len(missing)} trainings to make, into {request.out}/"
         )

@@ -109,22 +109,19 @@ def main() -> int:
 
 def run(request: Request, out: Path) -> int:
     """Train, measure, print and write: the exit code."""
-    import jax
-
     from jaxcontract.console import make_console
+    from jaxcontract.learning.cores import described, num_places
     from jaxcontract.learning.seeds import compile_training
     from jaxcontract.runs import make_env
 
-    first = jax.devices()[0]
-    device = f"{first.platform} ({first.device_kind})"
+    device = described(min(len(request.seeds), request.devices or num_places()))
     console = make_console()
     announce(console, request, device)
     write_json(out / "config.json", configuration(request, device))
 
     env, params = make_env(request.setting)
     training = compile_training(request.seeds, env, params, request.setting.ppo, request.devices)
-    places = "cores" if first.platform == "cpu" else "devices"
-    console.print(f"compiled in {training.compile_seconds:.1f} s, for {training.num_devices} {places}")
+    console.print(f"compiled in {training.compile_seconds:.1f} s")
     curve = train(request, out, training, env, params, console)
     last = curve[-1]
     speed = len(request.seeds) * last.env_steps / last.train_seconds

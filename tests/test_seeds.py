@@ -138,8 +138,8 @@ def test_pieces_add_up_and_no_job_runs_twice_at_a_time(jobs, workers, amount):
 
 def test_five_jobs_take_two_workers_two_and_a_half_turns():
     began = time.perf_counter()
-    run_in_pieces(lambda _, units: time.sleep(0.1 * units), 2, 5, 2)
-    assert 0.5 <= time.perf_counter() - began < 0.58
+    run_in_pieces(lambda _, units: time.sleep(0.3 * units), 2, 5, 2)
+    assert 1.5 <= time.perf_counter() - began < 1.79  # a turn is 0.6 s
 
 
 def test_an_error_in_one_job_is_raised():

@@ -19,7 +19,7 @@ from jaxcontract.evaluation import (
     unseen_states,
 )
 from jaxcontract.experiment import Point, measured_training
-from jaxcontract.learning.cores import usable_cores
+from jaxcontract.learning.cores import num_places, on_cpu
 from jaxcontract.learning.policy import Policy
 from jaxcontract.learning.seeds import Program, compile_program
 from reproduction.cases import Case, Scale
@@ -55,9 +55,8 @@ class Lab:
         self.directory = out / "trainings"
         self.directory.mkdir(exist_ok=True)
         self.progress = progress
-        on_cpu = jax.devices()[0].platform == "cpu"
-        self.num_devices = num_devices or (usable_cores() if on_cpu else len(jax.devices()))
-        self.width = self.num_devices * (1 if on_cpu else BATCH)
+        self.num_devices = num_devices or num_places()
+        self.width = self.num_devices * (1 if on_cpu() else BATCH)
         self._programs: dict[Any, Program] = {}
         self._templates: dict[Any, Any] = {}
         self._yardsticks: dict[Any, Yardstick] = {}

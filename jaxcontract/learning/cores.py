@@ -63,6 +63,29 @@ def _cut(amount: int, count: int) -> list[int]:
     return [size for size in sizes if size]
 
 
+def memory_of(program: Any) -> int:
+    """Bytes that a compiled program needs for its arguments, results and temporaries."""
+    sizes = program.memory_analysis()
+    total = sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
+    return int(total - sizes.alias_size_in_bytes)
+
+
+def on_cpu() -> bool:
+    """Whether it is a CPU on which JAX computes here."""
+    return jax.devices()[0].platform == "cpu"
+
+
+def num_places() -> int:
+    """Seeds that can be trained apart from each other: one on each core of a CPU, or on each other device."""
+    return usable_cores() if on_cpu() else len(jax.devices())
+
+
+def described(count: int) -> str:
+    """So many places, in words."""
+    first = jax.devices()[0]
+    return f"{first.platform} ({first.device_kind}), {count} {'cores' if on_cpu() else 'devices'}"
+
+
 def usable_cores() -> int:
     """The cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):

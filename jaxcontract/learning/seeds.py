@@ -15,8 +15,10 @@ from jaxcontract.learning.cores import (
     FAST_COMPILE,
     FAST_RUN,
     compile_with,
+    memory_of,
+    num_places,
+    on_cpu,
     run_in_pieces,
-    usable_cores,
 )
 from jaxcontract.learning.loop import Algorithm, Metrics, repeat
 from jaxcontract.learning.policy import Policy
@@ -132,8 +134,7 @@ def compile_program(
     num_devices: how many devices, on a CPU cores, to spread the seeds over; by default all
     """
     began = time.perf_counter()
-    on_cpu = jax.devices()[0].platform == "cpu"
-    compile_engine = _compile_for_cores if on_cpu else _compile_for_mesh
+    compile_engine = _compile_for_cores if on_cpu() else _compile_for_mesh
     engine = compile_engine(num_seeds, env, params, config, num_devices, algorithm)
     seconds = time.perf_counter() - began
     return Program(engine=engine, batch_size=config.batch_size, compile_seconds=seconds)
@@ -148,7 +149,7 @@ def _compile_for_cores(
     wedge XLA's CPU thread pool for ever, and changes the last bits of every seed.
     """
     begin, go_on = _one_seed(env, algorithm)
-    num_workers = min(num_seeds, num_cores or usable_cores())
+    num_workers = min(num_seeds, num_cores or num_places())
     member = jax.random.key(0), _arrays(params), _arrays(config)
     start = compile_with(jax.jit(begin).lower(member), FAST_COMPILE)
     learner = jax.eval_shape(begin, member)
@@ -174,7 +175,7 @@ def _compile_for_cores(
     def policies(learners):
         return [learner.policy for learner in learners]
 
-    return Engine(num_workers, num_workers * _memory(step), start_all, advance_all, policies)
+    return Engine(num_workers, num_workers * memory_of(step), start_all, advance_all, policies)
 
 
 def _compile_for_mesh(
@@ -207,7 +208,7 @@ def _compile_for_mesh(
         return [jax.tree.map(lambda leaf, row=row: leaf[row], policy) for row in range(size)]
 
     return Engine(
-        mesh.size, _memory(step), lambda members: begin_all(stacked(members)), advance_all, policies
+        mesh.size, memory_of(step), lambda members: begin_all(stacked(members)), advance_all, policies
     )
 
 
@@ -253,13 +254,6 @@ def _mean(pieces: Sequence[tuple[int, Metrics]], count: int) -> dict[str, float]
     """The means over a chunk of `count` updates from those over its pieces."""
     names = pieces[0][1]
     return {name: sum(units * float(means[name]) for units, means in pieces) / count for name in names}
-
-
-def _memory(program: Any) -> int:
-    """Bytes that a compiled program needs for its arguments, results and temporaries."""
-    sizes = program.memory_analysis()
-    total = sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
-    return int(total - sizes.alias_size_in_bytes)
 
 
 def _arrays(record: Any) -> Any:
