@@ -189,18 +189,18 @@ def draw(result: dict[str, Any], path: Path) -> None:
     """Speed above memory, against rounds, seeds and types."""
     from matplotlib.figure import Figure
 
-    from jaxcontract.figures.style import LOOKS, save
+    from jaxcontract.figures.style import GREY, LOOKS, Look, save
 
     figure = Figure(figsize=(10, 5.2), layout="constrained")
     panels = figure.subplots(2, 3, sharey="row", sharex="col")
+    looks = {"env": Look(GREY, "s", "--"), "training": LOOKS["learned"]}  # the env is none of the schemes
     titles = {"rounds": "parallel rounds B", "seeds": "seeds S", "types": "device types K"}
     for column, (axis, title) in enumerate(titles.items()):
-        for kind, scheme in (("env", "optimum"), ("training", "learned")):
+        for kind, look in looks.items():
             rows = result.get(f"{kind} over {axis}")
             if not rows:
                 continue
             sizes = [row[AXES[axis]] for row in rows]
-            look = LOOKS[scheme]
             style = {"color": look.colour, "marker": look.marker, "linestyle": look.line, "label": kind}
             panels[0, column].plot(sizes, [row["median"] for row in rows], **style)
             panels[1, column].plot(sizes, [row["memory_bytes"] / 1e6 for row in rows], **style)
