@@ -7,20 +7,22 @@ minibatches, step sizes and env steps, each training in a process of its own.
 import argparse
 import math
 import os
-import shutil
 import statistics
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-from clock import described, make_parser, numbers, report
-from jaxcontract.learning.config import PPOConfig
-from jaxcontract.options import count, share
-from rivals.plan import GAMES, Plan, our_own, run_child
-
-LEARNERS = ("jaxcontract", "rejax", "sb3")
-SB3_ENVS = ("sb3-vectorised", "sb3-gymnasium")  # the two ways to give stable-baselines3 the game
-DEFAULT = Plan(name="jaxcontract")
+from clock import described, make_parser, report
+from rivals.contest import (
+    SB3_ENVS,
+    add_contest_options,
+    add_training_options,
+    check_sizes,
+    plans,
+    shared,
+    train,
+)
+from rivals.plan import GAMES
 
 EPILOG = """\
 learners:
@@ -64,65 +66,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; on bad input, one line and exit code 2."""
     parser = make_parser("peers.py", __doc__)
     parser.epilog = EPILOG
-    add_contest_options(parser)
+    add_contest_options(parser, seeds=[1, 5], sizes=[(512, 16), (4096, 16)])
     add_training_options(parser)
     parsed = parser.parse_args(arguments)
-    for envs, steps in parsed.sizes:
-        try:
-            PPOConfig(parallel_rounds=envs, rollout_length=steps, minibatches=parsed.minibatches)
-        except ValueError as error:
-            parser.error(f"--sizes {envs}x{steps}: {error}")
+    check_sizes(parser, parsed)
     return parsed
-
-
-def add_contest_options(parser: argparse.ArgumentParser) -> None:
-    """Who trains, at which sizes, and in which Python."""
-    add = parser.add_argument
-    add("--learners", type=learners, default=LEARNERS, metavar="NAMES", help="some of them (default all)")
-    add("--game", choices=(*GAMES, "both"), default="both", help="(default both)")
-    add("--seeds", type=numbers, default=[1, 5], metavar="LIST", help="how many at once (default 1,5)")
-    add(
-        "--sizes",
-        type=sizes,
-        default=[(512, 16), (4096, 16)],
-        metavar="LIST",
-        help="environments x steps of a rollout (default 512x16,4096x16)",
-    )
-    add(
-        "--time-limit",
-        type=seconds,
-        default=120.0,
-        metavar="SECONDS",
-        help="end a process that has given no result by then (default 120)",
-    )
-    for library in ("rejax", "sb3"):
-        add(
-            f"--{library}-python",
-            type=interpreter,
-            default=sys.executable,
-            metavar="PATH",
-            help=f"the Python in which {library} is installed (default: this one)",
-        )
-
-
-def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """One option for each number of a `Plan` that a person may choose."""
-    meanings: dict[str, tuple[Any, str, str]] = {
-        "minibatches": (count, "N", "gradient steps per pass"),
-        "learning_rate": (share, "RATE", "Adam's step size at the start"),
-        "env_steps": (count, "N", "rounds of each seed, rounded up to whole updates"),
-        "states": (count, "N", "unseen states on which the result is measured"),
-        "budget": (seconds, "SECONDS", "begin no stretch of training later than this after the start"),
-    }
-    for name, (kind, metavar, meaning) in meanings.items():
-        usual = getattr(DEFAULT, name)
-        parser.add_argument(
-            "--" + name.replace("_", "-"),
-            type=kind,
-            default=usual,
-            metavar=metavar,
-            help=f"{meaning} (default {usual})",
-        )
 
 
 def contest(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -136,7 +84,7 @@ def contest(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
         for name in names:
             for plan in plans(name, game, parsed):
                 if name not in missing:
-                    run = train(name, parsed, game=game, **plan)
+                    run = train(name, parsed, parsed.repeats, game=game, **plan)
                     yield run
                     missing |= {name} if run["status"] == "missing" else set()
 
@@ -146,44 +94,15 @@ def race(parsed: argparse.Namespace) -> Generator[dict[str, Any], None, list[str
     envs, steps = parsed.sizes[0]
     speeds = {}
     for name in SB3_ENVS:
-        run = train(name, parsed, **shared(parsed)[0], env_steps=parsed.repeats * envs * steps)
+        run = train(
+            name, parsed, parsed.repeats, **shared(parsed)[0], env_steps=parsed.repeats * envs * steps
+        )
         yield run
         if run["status"] == "missing":
             return []
         if run["status"] == "done":
             speeds[name] = run["env_steps_per_second"]["median"]
     return sorted(speeds, key=speeds.__getitem__)[-1:]
-
-
-def plans(name: str, game: str, parsed: argparse.Namespace) -> list[dict[str, Any]]:
-    """The sizes and numbers of seeds at which a learner trains on a game."""
-    chosen, seeds = shared(parsed), parsed.seeds
-    if name in SB3_ENVS:
-        chosen, seeds = chosen[:1], [1]
-    elif game == "paper":
-        chosen, seeds = chosen[:1], seeds[:1]
-    elif name == "jaxcontract":
-        chosen.insert(0, our_own() | {"env_steps": parsed.env_steps})
-    return [{**plan, "seeds": number} for plan in chosen for number in seeds]
-
-
-def shared(parsed: argparse.Namespace) -> list[dict[str, Any]]:
-    """The sizes at which all learners train."""
-    common = {"minibatches": parsed.minibatches, "learning_rate": parsed.learning_rate}
-    return [{"parallel_rounds": envs, "rollout_length": steps, **common} for envs, steps in parsed.sizes]
-
-
-def train(name: str, parsed: argparse.Namespace, **plan: Any) -> dict[str, Any]:
-    """One training, in the learner's own Python."""
-    pythons = {"rejax": parsed.rejax_python, **dict.fromkeys(SB3_ENVS, parsed.sb3_python)}
-    common = {
-        "env_steps": parsed.env_steps,
-        "stretches": parsed.repeats,
-        "budget": parsed.budget,
-        "states": parsed.states,
-    }
-    python = pythons.get(name, sys.executable)
-    return run_child(name, python=python, time_limit=parsed.time_limit, **common | plan)
 
 
 def row(run: dict[str, Any]) -> str:
@@ -201,42 +120,6 @@ def row(run: dict[str, Any]) -> str:
         f"{run['train_seconds']:>7.1f} s{speed['median']:>10,.0f} {spread:<22}"
         f"{statistics.fmean(run['feasible']):>9.5f}{regret:>9}{run['peak_memory_bytes'] / 1e6:>6.0f} MB"
     )
-
-
-def learners(text: str) -> list[str]:
-    """An option's value as some of `LEARNERS`."""
-    chosen = text.split(",")
-    if not set(chosen) <= set(LEARNERS):
-        raise argparse.ArgumentTypeError(f"{text!r} must be some of {','.join(LEARNERS)}")
-    return chosen
-
-
-def sizes(text: str) -> list[tuple[int, int]]:
-    """An option's value as pairs of counts: 512x16,4096x16."""
-    try:
-        pairs = [tuple(count(number) for number in part.split("x")) for part in text.split(",")]
-        return [(envs, steps) for envs, steps in pairs]
-    except (ValueError, argparse.ArgumentTypeError):
-        raise argparse.ArgumentTypeError(f"{text!r} must be sizes such as 512x16,4096x16") from None
-
-
-def seconds(text: str) -> float:
-    """An option's value as a span of time."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number in (0, inf]")
-    return value
-
-
-def interpreter(text: str) -> str:
-    """An option's value as a program that can be run."""
-    found = shutil.which(text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a Python interpreter")
-    return found
 
 
 if __name__ == "__main__":

@@ -75,7 +75,12 @@ def _player(env: jc.ContractEnv, parallel_rounds: int, length: int) -> Callable[
 
 
 def training(
-    num_types: int, num_seeds: int, parallel_rounds: int, repeats: int, steps: int
+    num_types: int,
+    num_seeds: int,
+    parallel_rounds: int,
+    repeats: int,
+    steps: int,
+    minibatches: int = jc.PPOConfig().minibatches,
 ) -> dict[str, Any]:
     """Whole PPO updates of several seeds, and the regret of the policies after all that were timed."""
     env = jc.ContractEnv(num_types=num_types)
@@ -84,7 +89,7 @@ def training(
     count = max(1, steps // (parallel_rounds * per_device))
     config = jc.PPOConfig(
         parallel_rounds=parallel_rounds,
-        minibatches=min(jc.PPOConfig().minibatches, parallel_rounds),
+        minibatches=min(minibatches, parallel_rounds),
         num_updates=(repeats + 1) * count,
     )
     under_way = compile_training(list(range(num_seeds)), env, params, config)

@@ -126,8 +126,8 @@ def update(learner: Learner, env: Any, params: Any, config: PPOConfig) -> tuple[
         learner.observation,
         config.rollout_length,
     )
-    batch = _judge(learner, rounds, observation, config)
-    weights, optimizer_state, metrics = _learn(learner, batch, config)
+    batch = make_batch(learner, rounds, observation, config)
+    weights, optimizer_state, metrics = learn(learner, batch, config)
     learner = dataclasses.replace(
         learner,
         weights=weights,
@@ -140,7 +140,7 @@ def update(learner: Learner, env: Any, params: Any, config: PPOConfig) -> tuple[
     return learner, {"reward": jnp.mean(rounds.reward), **metrics}
 
 
-def _judge(learner: Learner, rounds: Rounds, following: jax.Array, config: PPOConfig) -> Batch:
+def make_batch(learner: Learner, rounds: Rounds, following: jax.Array, config: PPOConfig) -> Batch:
     """Advantages and critic's targets of a rollout, cut into minibatches: fields [minibatches, ..., N].
 
     following: [O, B]  the observations after the last round
@@ -193,7 +193,7 @@ def _cut(leaf: jax.Array, minibatches: int) -> jax.Array:
     return leaf.reshape(minibatches, *features, length * count // minibatches)
 
 
-def _learn(learner: Learner, batch: Batch, config: PPOConfig) -> tuple[Any, Any, Metrics]:
+def learn(learner: Learner, batch: Batch, config: PPOConfig) -> tuple[Any, Any, Metrics]:
     """X passes of gradient steps on (20): (weights, optimizer_state, metrics)."""
 
     def gradient_step(carry, minibatch):

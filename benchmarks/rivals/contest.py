@@ -1,0 +1,152 @@
+"""Who trains what: the options of a comparison, and the plans that come of them."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from clock import numbers
+from jaxcontract.learning.config import PPOConfig
+from jaxcontract.options import count, share
+from rivals.plan import GAMES, Plan, our_own, run_child
+
+LEARNERS = ("jaxcontract", "rejax", "sb3")
+SB3_ENVS = ("sb3-vectorised", "sb3-gymnasium")  # the two ways to give stable-baselines3 the game
+DEFAULT = Plan(name="jaxcontract")
+
+
+def add_contest_options(
+    parser: argparse.ArgumentParser, seeds: Sequence[int], sizes: Sequence[tuple[int, int]]
+) -> None:
+    """Who trains, how many seeds at which sizes when nothing is said, and in which Python."""
+    add = parser.add_argument
+    usual_seeds = ",".join(map(str, seeds))
+    usual_sizes = ",".join(f"{envs}x{steps}" for envs, steps in sizes)
+    add("--learners", type=learners, default=LEARNERS, metavar="NAMES", help="some of them (default all)")
+    add("--game", choices=(*GAMES, "both"), default="both", help="(default both)")
+    add(
+        "--seeds",
+        type=numbers,
+        default=usual_seeds,
+        metavar="LIST",
+        help=f"how many at once (default {usual_seeds})",
+    )
+    add(
+        "--sizes",
+        type=pairs,
+        default=usual_sizes,
+        metavar="LIST",
+        help=f"environments x steps of a rollout (default {usual_sizes})",
+    )
+    add(
+        "--time-limit",
+        type=seconds,
+        default=120.0,
+        metavar="SECONDS",
+        help="end a process that has given no result by then (default 120)",
+    )
+    for library in ("rejax", "sb3"):
+        add(
+            f"--{library}-python",
+            type=interpreter,
+            default=sys.executable,
+            metavar="PATH",
+            help=f"the Python in which {library} is installed (default: this one)",
+        )
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """One option for each number of a `Plan` that a person may choose."""
+    meanings: dict[str, tuple[Any, str, str]] = {
+        "minibatches": (count, "N", "gradient steps per pass"),
+        "learning_rate": (share, "RATE", "Adam's step size at the start"),
+        "env_steps": (count, "N", "rounds of each seed, rounded up to whole updates"),
+        "states": (count, "N", "unseen states on which the result is measured"),
+        "budget": (seconds, "SECONDS", "begin no stretch of training later than this after the start"),
+    }
+    for name, (kind, metavar, meaning) in meanings.items():
+        usual = getattr(DEFAULT, name)
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            type=kind,
+            default=usual,
+            metavar=metavar,
+            help=f"{meaning} (default {usual})",
+        )
+
+
+def check_sizes(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:
+    """End with one line where `--sizes` and `--minibatches` do not go together."""
+    for envs, steps in parsed.sizes:
+        try:
+            PPOConfig(parallel_rounds=envs, rollout_length=steps, minibatches=parsed.minibatches)
+        except ValueError as error:
+            parser.error(f"--sizes {envs}x{steps}: {error}")
+
+
+def plans(name: str, game: str, parsed: argparse.Namespace) -> list[dict[str, Any]]:
+    """The sizes and numbers of seeds at which a learner trains on a game."""
+    chosen, seeds = shared(parsed), parsed.seeds
+    if name in SB3_ENVS:
+        chosen, seeds = chosen[:1], [1]
+    elif game == "paper":
+        chosen, seeds = chosen[:1], seeds[:1]
+    elif name == "jaxcontract":
+        chosen.insert(0, our_own() | {"env_steps": parsed.env_steps})
+    return [{**plan, "seeds": number} for plan in chosen for number in seeds]
+
+
+def shared(parsed: argparse.Namespace) -> list[dict[str, Any]]:
+    """The sizes at which all learners train."""
+    common = {"minibatches": parsed.minibatches, "learning_rate": parsed.learning_rate}
+    return [{"parallel_rounds": envs, "rollout_length": steps, **common} for envs, steps in parsed.sizes]
+
+
+def train(name: str, parsed: argparse.Namespace, stretches: int, **plan: Any) -> dict[str, Any]:
+    """One training, in the learner's own Python, timed and kept in so many stretches."""
+    pythons = {"rejax": parsed.rejax_python, **dict.fromkeys(SB3_ENVS, parsed.sb3_python)}
+    common = {
+        "env_steps": parsed.env_steps,
+        "stretches": stretches,
+        "budget": parsed.budget,
+        "states": parsed.states,
+    }
+    python = pythons.get(name, sys.executable)
+    return run_child(name, python=python, time_limit=parsed.time_limit, **common | plan)
+
+
+def learners(text: str) -> list[str]:
+    """An option's value as some of `LEARNERS`."""
+    chosen = text.split(",")
+    if not set(chosen) <= set(LEARNERS):
+        raise argparse.ArgumentTypeError(f"{text!r} must be some of {','.join(LEARNERS)}")
+    return chosen
+
+
+def pairs(text: str) -> list[tuple[int, int]]:
+    """An option's value as pairs of counts: 512x16,4096x16."""
+    try:
+        counts = [tuple(count(number) for number in part.split("x")) for part in text.split(",")]
+        return [(envs, steps) for envs, steps in counts]
+    except (ValueError, argparse.ArgumentTypeError):
+        raise argparse.ArgumentTypeError(f"{text!r} must be sizes such as 512x16,4096x16") from None
+
+
+def seconds(text: str) -> float:
+    """An option's value as a span of time."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number in (0, inf]")
+    return value
+
+
+def interpreter(text: str) -> str:
+    """An option's value as a program that can be run."""
+    found = shutil.which(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a Python interpreter")
+    return found

@@ -1,0 +1,189 @@
+"""Seconds from the start of a process to contracts near the optimum: this package beside others.
+
+Imports, compilation and training count; judging does not, for it is done when training is over. A level
+is reached when every seed's contracts are all feasible, with a mean regret at or below it, on 1024 states.
+"""
+
+import argparse
+import math
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from clock import described, make_parser, picture_file, report
+from jaxcontract.options import count
+from rivals.contest import add_contest_options, add_training_options, check_sizes, plans, train
+from rivals.plan import GAMES, LEVELS
+
+EPILOG = """\
+learners:
+  jaxcontract  this package, at its own sizes and learning rate, and at those that all others have
+  rejax        PPO in one JAX program, its seeds by vmap
+  sb3          stable-baselines3, one seed, its environments stepped in one JAX call
+
+games:
+  default      feasible actions, centred reward
+  paper        raw actions, reward (13), as in the paper
+
+exit codes: 0 done, 1 a learner failed, 2 bad input, 130 interrupted; one that is missing or hangs has a line
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parsed = parse(arguments)
+    runs = []
+    try:
+        for run in contest(parsed):
+            runs.append(run)
+            print(line(run), flush=True)
+    except KeyboardInterrupt:
+        print("time_to_optimum.py: interrupted", file=sys.stderr)
+        return 130
+    summaries = summarised(runs)
+    print(f"\n{described()}; seconds: the median of the repeats (least to most)\n{TITLES}")
+    for summary in summaries:
+        print(row(summary))
+    report({"summary": summaries, "runs": runs}, parsed.json)
+    if parsed.plot:
+        draw(runs, parsed.plot)
+    return int(any(run["status"] == "failed" for run in runs))
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; on bad input, one line and exit code 2."""
+    parser = make_parser("time_to_optimum.py", __doc__)
+    parser.epilog = EPILOG
+    add_contest_options(parser, seeds=[5], sizes=[(512, 16)])
+    add_training_options(parser)
+    parser.add_argument(
+        "--points", type=count, default=75, metavar="N", help="points on each learning curve (default 75)"
+    )
+    parser.add_argument("--plot", type=picture_file, metavar="FILE", help="also draw the curves, as a PNG")
+    parsed = parser.parse_args(arguments)
+    check_sizes(parser, parsed)
+    return parsed
+
+
+def contest(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Every training once, then all of them again: a noisy moment of the machine meets each learner."""
+    names = ["sb3-vectorised" if name == "sb3" else name for name in parsed.learners]
+    games = [game for game in GAMES if parsed.game in (game, "both")]
+    entries = [(name, game, plan) for game in games for name in names for plan in plans(name, game, parsed)]
+    missing = set()
+    for _ in range(parsed.repeats):
+        for name, game, plan in entries:
+            if name not in missing:
+                run = train(name, parsed, parsed.points, game=game, **plan)
+                yield run
+                missing |= {name} if run["status"] == "missing" else set()
+
+
+def what(run: dict[str, Any]) -> tuple[Any, ...]:
+    """What was trained: the same for each repeat."""
+    return tuple(run[name] for name in ("name", "game", "seeds", "parallel_rounds", "rollout_length"))
+
+
+def summarised(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The repeats of each training together: seconds to each level, and what the first ends with."""
+    together: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for run in runs:
+        if run["status"] == "done":
+            together.setdefault(what(run), []).append(run)
+    return [_summary(repeats) for repeats in together.values()]
+
+
+def _summary(repeats: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    first = repeats[0]
+    names = ("name", "game", "seeds", "parallel_rounds", "rollout_length", "feasible", "regret")
+    seconds = {
+        str(level): _spread([run["seconds_to_regret"][str(level)] for run in repeats]) for level in LEVELS
+    }
+    end = _spread([run["curve"][-1]["seconds"] for run in repeats])
+    return {**{name: first[name] for name in names}, "seconds_to_regret": seconds, "seconds_in_all": end}
+
+
+def _spread(seconds: Sequence[float | None]) -> dict[str, float] | None:
+    """Median, least and most of the repeats; None unless all of them came to it."""
+    reached = [moment for moment in seconds if moment is not None]
+    if len(reached) < len(seconds):
+        return None
+    return {"median": statistics.median(reached), "min": min(reached), "max": max(reached)}
+
+
+TITLES = (
+    f"{'learner':<15}{'game':<8}{'seeds':>6}{'sizes':>10}"
+    + "".join(f"{f'regret {level:g}':>20}" for level in LEVELS)
+    + f"{'in all':>20}{'feasible':>10}{'regret':>10}"
+)
+
+
+def title(run: dict[str, Any]) -> str:
+    """Who trains what."""
+    size = f"{run['parallel_rounds']}x{run['rollout_length']}"
+    return f"{run['name']:<15}{run['game']:<8}{run['seeds']:>6}{size:>10}"
+
+
+def row(summary: dict[str, Any]) -> str:
+    """The repeats of a training as a line of the table; the least feasible and the worst of its seeds."""
+    spreads = [*summary["seconds_to_regret"].values(), summary["seconds_in_all"]]
+    cells = [f"{s['median']:.1f} ({s['min']:.1f} to {s['max']:.1f})" if s else "never" for s in spreads]
+    regrets = [regret for regret in summary["regret"] if math.isfinite(regret)]
+    worst = f"{max(regrets):.4f}" if regrets else "none"
+    return (
+        f"{title(summary)}{''.join(f'{cell:>20}' for cell in cells)}"
+        f"{min(summary['feasible']):>10.4f}{worst:>10}"
+    )
+
+
+def line(run: dict[str, Any]) -> str:
+    """A run that has just ended, for a person who waits."""
+    if run["status"] != "done":
+        return f"{title(run)}  {run['status']}: {run['message']}"
+    reached = run["seconds_to_regret"].items()
+    moments = ", ".join(
+        f"regret {level} {f'at {moment:.1f} s' if moment is not None else 'never'}"
+        for level, moment in reached
+    )
+    return f"{title(run)}  {moments}; ended at {run['curve'][-1]['seconds']:.1f} s"
+
+
+def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
+    """Regret above feasibility, the worst seed's, against seconds; of each training its first run."""
+    from matplotlib.figure import Figure
+
+    from jaxcontract.figures.style import save
+
+    first = {what(run): run for run in reversed(runs) if run["status"] == "done"}
+    games = [game for game in GAMES if any(run["game"] == game for run in first.values())]
+    if not games:
+        print("time_to_optimum.py: nothing to draw", file=sys.stderr)
+        return
+    figure = Figure(figsize=(5 * len(games), 5), layout="constrained")
+    panels = figure.subplots(2, len(games), sharex=True, sharey="row", squeeze=False, height_ratios=(2, 1))
+    for (above, below), game in zip(panels.T, games, strict=True):
+        for run in reversed(first.values()):
+            if run["game"] == game:
+                _draw_run(run, above, below)
+        for level in LEVELS:
+            above.axhline(level, color="0.6", linewidth=0.8, linestyle=":")
+        above.set(title=f"game: {game}", xscale="log", yscale="log", ylim=(min(LEVELS) / 10, 100))
+        below.set(xlabel="seconds since the process began", ylim=(-0.03, 1.03))
+        above.legend(frameon=False, fontsize="small")
+    panels[0, 0].set_ylabel("mean regret, worst seed")
+    panels[1, 0].set_ylabel("feasible, worst seed")
+    save(figure, path.with_suffix(""))
+    print(f"written to {path}")
+
+
+def _draw_run(run: dict[str, Any], above: Any, below: Any) -> None:
+    seconds = [point["seconds"] for point in run["curve"]]
+    size = f"{run['parallel_rounds']} x {run['rollout_length']}"
+    label = f"{run['name']}, {run['seeds']} seeds, {size}"
+    above.plot(seconds, [max(point["regret"]) for point in run["curve"]], label=label)
+    below.plot(seconds, [min(point["feasible"]) for point in run["curve"]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
