@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxcontract.files import append_json_line, make_directory, write_json
+from jaxcontract.files import append_json_line, make_directory, ensure_directory, write_json
 from jaxcontract.options import (
     OneLineParser,
     add_setting_options,
@@ -35,6 +35,7 @@ class Request(NamedTuple):
     eval_states: int
     curve_states: int
     devices: int | None
+    compilation_cache: Path | None
     preset: str
     setting: Setting
 
@@ -73,6 +74,12 @@ def parse(arguments: list[str] | None = None) -> Request:
         metavar="N",
         help="devices, on a CPU cores, to spread the seeds over (default: all)",
     )
+    add(
+        "--compilation-cache",
+        type=Path,
+        metavar="DIR",
+        help="keep compiled programs here: the same run starts faster the next time (default: none kept)",
+    )
     add_setting_options(parser)
     parsed = parser.parse_args(arguments)
     if not 0 <= parsed.first_seed <= 2**31 - 1 - parsed.seeds:
@@ -88,6 +95,7 @@ def parse(arguments: list[str] | None = None) -> Request:
         eval_states=parsed.eval_states,
         curve_states=parsed.curve_states,
         devices=parsed.devices,
+        compilation_cache=parsed.compilation_cache,
         preset=preset,
         setting=setting,
     )
@@ -96,6 +104,8 @@ def parse(arguments: list[str] | None = None) -> Request:
 def main() -> int:
     request = parse()
     try:
+        if request.compilation_cache:
+            ensure_directory(request.compilation_cache, "--compilation-cache")
         out = make_directory(request.out, request.preset)
     except ValueError as error:
         print(f"run_ppo.py: error: {error}", file=sys.stderr)
@@ -114,6 +124,8 @@ def run(request: Request, out: Path) -> int:
     from jaxcontract.learning.seeds import compile_training
     from jaxcontract.runs import make_env
 
+    if request.compilation_cache:
+        keep_programs(request.compilation_cache)
     device = described(min(len(request.seeds), request.devices or num_places()))
     console = make_console()
     announce(console, request, device)
@@ -138,6 +150,15 @@ def run(request: Request, out: Path) -> int:
     for position in last.diverged:
         print(f"run_ppo.py: error: seed {request.seeds[position]} diverged", file=sys.stderr)
     return 3 if last.diverged else 0
+
+
+def keep_programs(directory: Path) -> None:
+    """Let JAX keep every program that it compiles, however small or quickly compiled, and find it again."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(directory))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def announce(console: Any, request: Request, device: str) -> None:

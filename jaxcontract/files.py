@@ -22,17 +22,24 @@ def make_directory(path: Path | None, preset: str) -> Path:
         stem = Path("runs") / f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}"
         taken = (Path(f"{stem}-{count}") for count in range(2, 1000))
         path = next(p for p in (stem, *taken) if not p.exists())
+    ensure_directory(path, "--out")
+    if any(path.iterdir()):
+        raise ValueError(f"--out {path}: is not empty; name a new directory")
+    return path
+
+
+def ensure_directory(path: Path, option: str) -> None:
+    """Make a directory that can be written to, or find it there.
+
+    Raises:
+        ValueError: naming the option that asked for it, the path and why it does not serve.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        occupied = any(path.iterdir())
-        writable = os.access(path, os.W_OK)
     except OSError as error:
-        raise ValueError(f"--out {path}: cannot be made a directory ({error.strerror})") from None
-    if occupied:
-        raise ValueError(f"--out {path}: is not empty; name a new directory")
-    if not writable:
-        raise ValueError(f"--out {path}: is not writable")
-    return path
+        raise ValueError(f"{option} {path}: cannot be made a directory ({error.strerror})") from None
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise ValueError(f"{option} {path}: is not writable")
 
 
 def write_json(path: Path, values: Any) -> None:

@@ -169,3 +169,33 @@ def test_ctrl_c_ends_without_a_traceback(tmp_path):
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert "interrupted" in errors
+
+
+def test_kept_programs_are_found_again_and_change_no_bit(finished, tmp_path):
+    cache = tmp_path / "programs"
+    asked = ("--seeds", "3", "--first-seed", "5", "--compilation-cache", str(cache), *SMALL)
+    kept = []
+    for name in ("first", "second"):
+        done = run(*asked, "--out", str(tmp_path / name), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        kept.append({path.name for path in cache.iterdir() if path.name.endswith("-cache")})
+    assert kept[0]
+    assert kept[1] == kept[0]
+    summaries = [
+        json.loads((path / "summary.json").read_text())
+        for path in (finished[0], tmp_path / "first", tmp_path / "second")
+    ]
+    assert summaries[0]["seeds"] == summaries[1]["seeds"] == summaries[2]["seeds"]
+    assert summaries[2]["compile_seconds"] < summaries[1]["compile_seconds"]
+
+
+def test_a_cache_that_cannot_be_a_directory_is_one_line(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("something")
+    done = run("--compilation-cache", str(file), "--out", str(tmp_path / "out"), *SMALL, cwd=tmp_path)
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == f"run_ppo.py: error: --compilation-cache {file}: cannot be made a directory (File exists)\n"
+    )
+    assert not (tmp_path / "out").exists()
