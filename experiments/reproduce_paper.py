@@ -3,14 +3,13 @@
 import argparse
 import dataclasses
 import importlib
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxcontract.files import read_json, write_csv, write_json, write_text
+from jaxcontract.files import ensure_directory, read_json, write_csv, write_json, write_text
 from jaxcontract.options import OneLineParser, count, share
 
 STUDIES = {
@@ -122,14 +121,8 @@ def open_directory(request: Request) -> None:
     """
     asked = {"quick": request.quick, **request.changes}
     out = request.out
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        occupied = any(out.iterdir())
-    except OSError as error:
-        raise ValueError(f"--out {out}: cannot be made a directory ({error.strerror})") from None
-    if not os.access(out, os.W_OK):
-        raise ValueError(f"--out {out}: is not writable")
-    if not occupied:
+    ensure_directory(out, "--out")
+    if not any(out.iterdir()):
         write_json(out / MARKER, {"asked": asked, "seconds": 0.0, "runs": 0})
         return
     found = read_json(out / MARKER)

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxcontract.files import append_json_line, make_directory, ensure_directory, write_json
+from jaxcontract.files import append_json_line, ensure_directory, make_directory, write_json
 from jaxcontract.options import (
     OneLineParser,
     add_setting_options,

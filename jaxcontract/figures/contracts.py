@@ -172,6 +172,7 @@ def _numbers(axes: Axes, contracts: Sequence[np.ndarray]) -> None:
     contracts: [K, 2] each, (frequency, payment)
     """
     points = 72 / axes.figure.dpi
+    edge = axes.transAxes.transform((0, 0))[0] * points
     written: list[tuple[list[int], np.ndarray]] = []
     for pairs in contracts:
         places = axes.transData.transform(pairs) * points
@@ -180,12 +181,13 @@ def _numbers(axes: Axes, contracts: Sequence[np.ndarray]) -> None:
             near = [k for known, other in written if np.hypot(*(place - other)) < 22 for k in known]
             if not set(group) <= set(near):
                 written.append((group, place))
+                cramped = place[0] - edge < 15  # on the left it would lie on the axis
                 axes.annotate(
                     ", ".join(str(k + 1) for k in group),
                     tuple(pairs[group[0]]),
-                    xytext=(-5, 7),
+                    xytext=(5 if cramped else -5, 7),
                     textcoords="offset points",
-                    ha="right",
+                    ha="left" if cramped else "right",
                     va="center",
                     fontsize=TEXT,
                     fontweight="bold",
