@@ -69,7 +69,7 @@ def by_compiler(env: Any, params: Any, config: PPOConfig) -> dict[str, Cost]:
     """XLA's own count: every arithmetic operation is a FLOP, and bytes are what each kernel touches.
 
     config: with rollouts of one round. A loop's body is counted once, so one gradient step is counted
-    and multiplied; both branches of a condition are, so a third value of every observation is in it.
+    and multiplied; all branches of a condition are, so values that no reward needs are in it.
     """
     rows = config.parallel_rounds // config.minibatches
     one_step = dataclasses.replace(config, parallel_rounds=rows, minibatches=1, epochs=1)
@@ -97,14 +97,15 @@ def by_hand(env: Any, config: PPOConfig) -> dict[str, Cost]:
     actor, critic = (_layers(num_inputs, config.hidden_sizes, outputs) for outputs in (num_actions, 1))
     first = 2 * num_inputs * config.hidden_sizes[0]  # of each network
     one_pass = 3 * (_flops(actor) + _flops(critic)) - 2 * first
-    bootstraps = 1 + 1 / config.rollout_length  # the observation after the last round has a value too
+    # The observations after the last round have a value too, unless a discount of 0 leaves it out.
+    values = 1 + (1 / config.rollout_length if config.discount > 0 else 0)
     state = num_inputs * FLOAT  # an observation is as long as what it is made of
     played = (num_inputs + num_actions + 2) * FLOAT  # observation, action, its density and the reward
     judged = (num_inputs + num_actions + 3) * FLOAT  # with advantage and target for the reward
     return {
         "sampling": Cost(0.0, state + num_actions * FLOAT),
         "rollout": Cost(_flops(actor), state + played),
-        "advantage": Cost(bootstraps * _flops(critic), played + judged),
+        "advantage": Cost(values * _flops(critic), played + judged),
         "update": Cost(one_pass, judged).times(config.epochs),
     }
 

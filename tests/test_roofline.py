@@ -48,7 +48,7 @@ def products_in(function, *arguments):
 
 
 def bodies(params):
-    if "branches" in params:  # the first: no episode was cut
+    if "branches" in params:  # the first computes no values: the discount is 0
         return [params["branches"][0].jaxpr]
     return [
         value.jaxpr if hasattr(value, "consts") else value for value in params.values() if is_trace(value)
