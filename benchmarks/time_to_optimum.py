@@ -15,7 +15,7 @@ from typing import Any
 from clock import described, make_parser, picture_file, report
 from jaxcontract.options import count
 from rivals.contest import add_contest_options, add_training_options, check_sizes, plans, train
-from rivals.plan import GAMES, LEVELS
+from rivals.plan import GAMES, LEVELS, our_own
 
 EPILOG = """\
 learners:
@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"\n{described()}; seconds: the median of the repeats (least to most)\n{TITLES}")
     for summary in summaries:
         print(row(summary))
-    report({"summary": summaries, "runs": runs}, parsed.json)
+    report({"summary": summaries, "runs": with_one_curve(runs)}, parsed.json)
     if parsed.plot:
-        draw(runs, parsed.plot)
+        draw(with_one_curve(runs), parsed.plot)
     return int(any(run["status"] == "failed" for run in runs))
 
 
@@ -104,6 +104,18 @@ def _summary(repeats: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**{name: first[name] for name in names}, "seconds_to_regret": seconds, "seconds_in_all": end}
 
 
+def with_one_curve(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The runs, each learning curve in the first of its repeats only."""
+    seen = set()
+    kept = []
+    for run in runs:
+        shown = run if what(run) not in seen else {name: run[name] for name in run if name != "curve"}
+        kept.append(shown)
+        if "curve" in run:
+            seen.add(what(run))
+    return kept
+
+
 def _spread(seconds: Sequence[float | None]) -> dict[str, float] | None:
     """Median, least and most of the repeats; None unless all of them came to it."""
     reached = [moment for moment in seconds if moment is not None]
@@ -155,34 +167,39 @@ def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
 
     from jaxcontract.figures.style import save
 
-    first = {what(run): run for run in reversed(runs) if run["status"] == "done"}
-    games = [game for game in GAMES if any(run["game"] == game for run in first.values())]
+    drawn = [run for run in runs if "curve" in run]
+    games = [game for game in GAMES if any(run["game"] == game for run in drawn)]
     if not games:
         print("time_to_optimum.py: nothing to draw", file=sys.stderr)
         return
     figure = Figure(figsize=(5 * len(games), 5), layout="constrained")
     panels = figure.subplots(2, len(games), sharex=True, sharey="row", squeeze=False, height_ratios=(2, 1))
     for (above, below), game in zip(panels.T, games, strict=True):
-        for run in reversed(first.values()):
+        for run in drawn:
             if run["game"] == game:
                 _draw_run(run, above, below)
         for level in LEVELS:
             above.axhline(level, color="0.6", linewidth=0.8, linestyle=":")
-        above.set(title=f"game: {game}", xscale="log", yscale="log", ylim=(min(LEVELS) / 10, 100))
-        below.set(xlabel="seconds since the process began", ylim=(-0.03, 1.03))
-        above.legend(frameon=False, fontsize="small")
+        above.set(title=f"game: {game}", yscale="log", ylim=(min(LEVELS) / 10, 100))
+        below.set(xlabel="seconds since the process began", xlim=(0, None), ylim=(-0.03, 1.03))
+        above.legend(frameon=False, fontsize="small", loc="center right")
     panels[0, 0].set_ylabel("mean regret, worst seed")
     panels[1, 0].set_ylabel("feasible, worst seed")
     save(figure, path.with_suffix(""))
     print(f"written to {path}")
 
 
+COLOURS = {"jaxcontract": "C0", "rejax": "C1", "sb3-vectorised": "C2"}
+
+
 def _draw_run(run: dict[str, Any], above: Any, below: Any) -> None:
     seconds = [point["seconds"] for point in run["curve"]]
     size = f"{run['parallel_rounds']} x {run['rollout_length']}"
-    label = f"{run['name']}, {run['seeds']} seeds, {size}"
-    above.plot(seconds, [max(point["regret"]) for point in run["curve"]], label=label)
-    below.plot(seconds, [min(point["feasible"]) for point in run["curve"]])
+    label = f"{run['name']}, seeds: {run['seeds']}, {size}"
+    own = {name: run[name] for name in our_own()} == our_own()
+    style = {"color": COLOURS[run["name"]], "linestyle": "-" if own else "--"}
+    above.plot(seconds, [max(point["regret"]) for point in run["curve"]], label=label, **style)
+    below.plot(seconds, [min(point["feasible"]) for point in run["curve"]], **style)
 
 
 if __name__ == "__main__":
