@@ -101,7 +101,7 @@ def race(parsed: argparse.Namespace) -> Generator[dict[str, Any], None, list[str
         if run["status"] == "missing":
             return []
         if run["status"] == "done":
-            speeds[name] = run["env_steps_per_second"]["median"]
+            speeds[name] = run["env_steps_per_second"]["max"]  # the first updates of torch are slow
     return sorted(speeds, key=speeds.__getitem__)[-1:]
 
 
