@@ -1,19 +1,31 @@
 """Train the paper's contract designer with PPO and measure every contract against the exact optimum."""
 
+import dataclasses
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxcontract.files import append_json_line, ensure_directory, make_directory, write_json
+from jaxcontract.files import (
+    append_json_line,
+    ensure_directory,
+    json_lines,
+    strict,
+    write_json,
+    write_text,
+)
 from jaxcontract.options import (
     OneLineParser,
     add_setting_options,
     count,
     differences,
+    given_options,
+    seconds,
     setting_from_options,
 )
-from jaxcontract.settings import PRESETS, Setting
+from jaxcontract.rundir import open_run, read_run
+from jaxcontract.settings import PRESETS, Setting, setting_from_dict
 
 EPILOG = """\
 examples:
@@ -21,9 +33,21 @@ examples:
   python experiments/run_ppo.py --seeds 5 --actions raw --reward centred   without the feasible map
   python experiments/run_ppo.py --seeds 5 --preset paper                   Algorithm 1 as printed
   python experiments/run_ppo.py --num-types 8 --num-updates 1200           eight device types
+  python experiments/run_ppo.py --resume runs/default-20260101-120000      goes on where that run stopped
 
-exit codes: 0 done, 2 bad input, 3 a seed diverged, 130 interrupted
+A run is saved as it goes. Killed at any moment, --resume DIR, or the same command with the same --out, goes
+on and ends with the same bits. Ctrl-C and SIGTERM end the chunk that is under way and save.
+
+exit codes:
+  0    done
+  2    bad input, or a directory that holds something else
+  3    a seed diverged; the others are as they would be without it
+  4    there are checkpoints, and none can be loaded
+  5    the last checkpoint, or the results, could not be saved
+  75   the device does not answer
+  130  interrupted by Ctrl-C, 143 by SIGTERM
 """
+ANEW = {"resume", "devices", "compilation_cache", "stall_limit"}  # may differ when a run goes on
 
 
 class Request(NamedTuple):
@@ -34,71 +58,117 @@ class Request(NamedTuple):
     curve_points: int
     eval_states: int
     curve_states: int
-    devices: int | None
-    compilation_cache: Path | None
+    checkpoint_every: int
     preset: str
     setting: Setting
+    devices: int | None
+    compilation_cache: Path | None
+    stall_limit: float
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """All that makes the run, for `config.json`: with the same, the same results."""
+        names = ("preset", "seeds", "eval_states", "curve_states", "curve_points", "checkpoint_every")
+        return {
+            "jaxcontract": version("jaxcontract"),
+            **{name: getattr(self, name) for name in names},
+            "setting": self.setting.as_dict(),
+        }
 
 
-def parse(arguments: list[str] | None = None) -> Request:
+def parse(arguments: Sequence[str] | None = None) -> Request:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
     parser = OneLineParser(prog="run_ppo.py", description=__doc__, epilog=EPILOG)
+    add_run_options(parser)
+    add_setting_options(parser)
+    parsed = parser.parse_args(arguments)
+    try:
+        if parsed.resume:
+            return resumed(parsed, given_options(parser, arguments) - ANEW)
+        return requested(parsed)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def add_run_options(parser: OneLineParser) -> None:
+    """Everything that is not part of a setting."""
     add = parser.add_argument
     add("--seeds", type=count, default=5, metavar="N", help="how many seeds (default 5)")
     add("--first-seed", type=int, default=0, metavar="SEED", help="they are SEED, SEED + 1, … (default 0)")
     add("--out", type=Path, metavar="DIR", help="where to write (default runs/<preset>-<time>)")
-    add(
-        "--eval-states",
-        type=count,
-        default=20_000,
-        metavar="N",
-        help="unseen states on which the result is measured (default 20000)",
-    )
-    add(
-        "--curve-states",
-        type=count,
-        default=1024,
-        metavar="N",
-        help="fixed states for the learning curve (default 1024)",
-    )
-    add(
-        "--curve-points",
-        type=count,
-        default=24,
-        metavar="N",
-        help="points on the learning curve, and progress reports (default 24)",
-    )
-    add(
-        "--devices",
-        type=count,
-        metavar="N",
-        help="devices, on a CPU cores, to spread the seeds over (default: all)",
-    )
+    add("--resume", type=Path, metavar="DIR", help="go on with the run in DIR, as it was asked for")
+    counts = {
+        "checkpoint_every": (None, "updates between checkpoints (default: a tenth of the training)"),
+        "eval_states": (20_000, "unseen states on which the result is measured (default 20000)"),
+        "curve_states": (1024, "fixed states for the learning curve (default 1024)"),
+        "curve_points": (24, "points on the learning curve, and progress reports (default 24)"),
+        "devices": (None, "devices, on a CPU cores, to spread the seeds over (default: all)"),
+    }
+    for name, (default, meaning) in counts.items():
+        add(f"--{name.replace('_', '-')}", type=count, default=default, metavar="N", help=meaning)
     add(
         "--compilation-cache",
         type=Path,
         metavar="DIR",
         help="keep compiled programs here: the same run starts faster the next time (default: none kept)",
     )
-    add_setting_options(parser)
-    parsed = parser.parse_args(arguments)
+    add(
+        "--stall-limit",
+        type=seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="give up on a device that has not ended a chunk, about 1 s of work, by then (default 300)",
+    )
+
+
+def requested(parsed: Any) -> Request:
+    """The run that the options ask for. Raises ValueError."""
     if not 0 <= parsed.first_seed <= 2**31 - 1 - parsed.seeds:
-        parser.error(f"--first-seed {parsed.first_seed}: must be in [0, {2**31 - 1 - parsed.seeds}]")
-    try:
-        preset, setting = setting_from_options(parsed)
-    except ValueError as error:
-        parser.error(str(error))
+        raise ValueError(f"--first-seed {parsed.first_seed}: must be in [0, {2**31 - 1 - parsed.seeds}]")
+    preset, setting = setting_from_options(parsed)
+    num_updates = setting.ppo.num_updates
     return Request(
         seeds=list(range(parsed.first_seed, parsed.first_seed + parsed.seeds)),
         out=parsed.out,
-        curve_points=min(parsed.curve_points, setting.ppo.num_updates),
+        curve_points=min(parsed.curve_points, num_updates),
         eval_states=parsed.eval_states,
         curve_states=parsed.curve_states,
-        devices=parsed.devices,
-        compilation_cache=parsed.compilation_cache,
+        checkpoint_every=parsed.checkpoint_every or -(-num_updates // 10),
         preset=preset,
         setting=setting,
+        devices=parsed.devices,
+        compilation_cache=parsed.compilation_cache,
+        stall_limit=parsed.stall_limit,
     )
+
+
+def resumed(parsed: Any, others: set[str]) -> Request:
+    """The run that a directory holds. Raises ValueError."""
+    if others:
+        option = "--" + min(others).replace("_", "-")
+        raise ValueError(f"{option}: --resume goes on with a run as it was asked for; leave this out")
+    run = read_run(parsed.resume)
+    numbers = ("eval_states", "curve_states", "curve_points", "checkpoint_every")
+    seeds: Any = run.get("seeds")
+    well_formed = run.get("preset") in list(PRESETS) and isinstance(seeds, list) and seeds
+    if not well_formed or not all(_is_count(run.get(name)) for name in numbers):
+        raise ValueError(f"--resume {parsed.resume}: holds no run of this program")
+    if not all(seed == 0 or _is_count(seed) for seed in seeds):
+        raise ValueError(f"--resume {parsed.resume}: its seeds must be whole numbers in [0, 2^31)")
+    return Request(
+        seeds=seeds,
+        out=parsed.resume,
+        **{name: run[name] for name in numbers},
+        preset=run["preset"],
+        setting=setting_from_dict(run.get("setting")),
+        devices=parsed.devices,
+        compilation_cache=parsed.compilation_cache,
+        stall_limit=parsed.stall_limit,
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
 
 
 def main() -> int:
@@ -106,50 +176,115 @@ def main() -> int:
     try:
         if request.compilation_cache:
             ensure_directory(request.compilation_cache, "--compilation-cache")
-        out = make_directory(request.out, request.preset)
-    except ValueError as error:
-        print(f"run_ppo.py: error: {error}", file=sys.stderr)
-        return 2
+        out, state = open_run(request.out, request.preset, request.configuration)
+    except (ValueError, OSError) as error:
+        return failed(2, str(error))
+    if state == "finished":
+        print(f"{out}: this run has ended; its results are in summary.json")
+        return 0
     try:
-        return run(request, out)
+        return run(request, out, is_new=state == "new")
     except KeyboardInterrupt:
-        print(f"\nrun_ppo.py: interrupted; the curve so far is in {out}/metrics.jsonl", file=sys.stderr)
-        return 130
+        return failed(130, f"interrupted; {how_to_go_on(out)}")
 
 
-def run(request: Request, out: Path) -> int:
+def failed(code: int, message: str) -> int:
+    """Say in one line what is wrong: the exit code."""
+    print(f"run_ppo.py: {'' if code in (130, 143) else 'error: '}{message}", file=sys.stderr)
+    return code
+
+
+def how_to_go_on(out: Path) -> str:
+    """What a person can copy."""
+    return f"to go on: python {sys.argv[0]} --resume {out}"
+
+
+def run(request: Request, out: Path, is_new: bool) -> int:
     """Train, measure, print and write: the exit code."""
+    from jaxcontract.checkpoints import NothingLoadableError
     from jaxcontract.console import make_console
+    from jaxcontract.interruption import Interruption
+    from jaxcontract.keeping import InterruptedRunError
     from jaxcontract.learning.cores import described, num_places
-    from jaxcontract.learning.seeds import compile_training
-    from jaxcontract.runs import make_env
 
     if request.compilation_cache:
         keep_programs(request.compilation_cache)
     device = described(min(len(request.seeds), request.devices or num_places()))
     console = make_console()
     announce(console, request, device)
-    write_json(out / "config.json", configuration(request, device))
-
-    env, params = make_env(request.setting)
-    training = compile_training(request.seeds, env, params, request.setting.ppo, request.devices)
-    console.print(f"compiled in {training.compile_seconds:.1f} s")
-    curve = train(request, out, training, env, params, console)
-    last = curve[-1]
-    speed = len(request.seeds) * last.env_steps / last.train_seconds
+    with Interruption() as interruption:
+        training = compiled(request, out, console, device)
+        keeper = make_keeper(request, out, training, interruption)
+        try:
+            now = keeper.start()
+            if not is_new:
+                console.print(f"going on at update {now.update} of {request.setting.ppo.num_updates}")
+            train(request, out, keeper, now, console)
+        except NothingLoadableError as error:
+            return failed(4, str(error))
+        except InterruptedRunError:
+            return failed(interruption.exit_code, f"{interruption.told}; {how_to_go_on(out)}")
     timing = {
         "device": device,
         "num_devices": training.num_devices,
         "num_seeds": len(request.seeds),
-        "env_steps_per_seed": last.env_steps,
+        "env_steps_per_seed": request.setting.ppo.env_steps,
         "compile_seconds": training.compile_seconds,
-        "train_seconds": last.train_seconds,
-        "env_steps_per_second": speed,
+        "train_seconds": now.seconds,
+        "env_steps_per_second": len(request.seeds) * request.setting.ppo.env_steps / now.seconds,
     }
-    finish(request, out, timing, curve, console)
-    for position in last.diverged:
-        print(f"run_ppo.py: error: seed {request.seeds[position]} diverged", file=sys.stderr)
-    return 3 if last.diverged else 0
+    try:
+        finish(request, out, timing, keeper, now, console)
+    except OSError as error:
+        return failed(5, f"the results could not be written ({error}); {how_to_go_on(out)}")
+    return verdict(keeper)
+
+
+def verdict(keeper: Any) -> int:
+    """Say what is amiss with a run that has come to its end: the exit code."""
+    for seed, divergence in keeper.diverged.items():
+        what = f"seed {seed} diverged in update {divergence.update}: its {divergence.quantity} is not finite"
+        failed(3, f"{what}; policy/ has the last one that was saved")
+    if keeper.unsaved:
+        return failed(5, keeper.unsaved)
+    return 3 if keeper.diverged else 0
+
+
+def compiled(request: Request, out: Path, console: Any, device: str) -> Any:
+    """The training, compiled and under the eyes of a watchdog."""
+    from jaxcontract.learning.seeds import compile_training
+    from jaxcontract.runs import make_env
+    from jaxcontract.watchdog import HUNG, Watchdog
+
+    env, params = make_env(request.setting)
+    training = compile_training(request.seeds, env, params, request.setting.ppo, request.devices)
+    console.print(f"compiled in {training.compile_seconds:.1f} s")
+
+    def report(waited: float, expected: float | None) -> None:
+        usual = "" if expected is None else f", where {expected:.1f} s are usual"
+        what = f"{device} has not ended a chunk of updates in {waited:.0f} s{usual}"
+        failed(HUNG, f"{what}; {how_to_go_on(out)}")
+
+    watchdog, advance = Watchdog(request.stall_limit, report), training.advance
+    return dataclasses.replace(
+        training, advance=lambda learners, units: watchdog.run(lambda: advance(learners, units), units)
+    )
+
+
+def make_keeper(request: Request, out: Path, training: Any, interruption: Any) -> Any:
+    """What saves the training as it goes."""
+    from jaxcontract.checkpoints import Checkpoints
+    from jaxcontract.keeping import Keeper
+
+    num_updates, step = request.setting.ppo.num_updates, request.checkpoint_every
+    return Keeper(
+        Checkpoints(out / "checkpoints", request.configuration),
+        training,
+        request.seeds,
+        breaks=[*range(step, num_updates, step), num_updates],
+        interruption=interruption,
+        say=lambda line: print(f"run_ppo.py: {line}", file=sys.stderr),
+    )
 
 
 def keep_programs(directory: Path) -> None:
@@ -176,50 +311,49 @@ def announce(console: Any, request: Request, device: str) -> None:
         console.print(f"  {name} = {value} (preset: {usual})")
 
 
-def configuration(request: Request, device: str) -> dict[str, Any]:
-    """What made this run, for `config.json`."""
-    return {
-        "preset": request.preset,
-        "seeds": request.seeds,
-        "setting": request.setting.as_dict(),
-        "eval_states": request.eval_states,
-        "curve_states": request.curve_states,
-        "device": device,
-        "versions": {
-            **{name: version(name) for name in ("jaxcontract", "jax", "jaxlib", "flax", "optax")},
-            "python": sys.version.split()[0],
-        },
-    }
-
-
-def train(request: Request, out: Path, training: Any, env: Any, params: Any, console: Any) -> list[Any]:
-    """Train to the end, showing and writing every point of the learning curve: the points."""
+def train(request: Request, out: Path, keeper: Any, now: Any, console: Any) -> None:
+    """Train to the end, showing and writing every point of the learning curve."""
     import numpy as np
 
     from jaxcontract.console import TrainingProgress
     from jaxcontract.evaluation import CURVE_SEED, evaluate, make_yardstick, unseen_states
     from jaxcontract.experiment import even_marks, measured_training
+    from jaxcontract.runs import make_env
 
+    env, params = make_env(request.setting)
     states = unseen_states(params.distribution, request.curve_states, seed=CURVE_SEED)
     yardstick = make_yardstick(params.system, states)
     num_seeds, num_updates = len(request.seeds), request.setting.ppo.num_updates
+    write_text(out / METRICS, json_lines(keeper.curve))
     points = measured_training(
-        training,
+        keeper.training,
         lambda _, policy: evaluate(policy, env, params, states=yardstick),
         marks=even_marks(num_updates, request.curve_points),
+        underway=now,
+        breaks=keeper.breaks,
+        between=keeper,
     )
-    curve = []
     with TrainingProgress(console, num_updates) as progress:
         for point in points:
-            curve.append(point)
-            append_json_line(out / "metrics.jsonl", point.as_dict())
+            keeper.curve.append(strict(point.as_dict()))
+            note(out / METRICS, keeper.curve[-1], keeper.say)
             speed = num_seeds * point.env_steps / point.train_seconds if point.train_seconds else 0.0
             feasible, regret = (float(np.mean(point.column(name))) for name in ("feasible", "regret"))
             progress.show(point.update, speed, feasible, regret)
-    return curve
 
 
-def finish(request: Request, out: Path, timing: dict[str, Any], curve: list[Any], console: Any) -> None:
+METRICS = "metrics.jsonl"
+
+
+def note(path: Path, row: dict[str, Any], say: Any) -> None:
+    """Add a point of the curve to the file that people watch; what resumes is in the checkpoints."""
+    try:
+        append_json_line(path, row)
+    except OSError as error:
+        say(f"{path}: a line could not be written ({error.strerror}); training goes on")
+
+
+def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now: Any, console: Any) -> None:
     """Measure the result on unseen states, print the tables and write the files."""
     from jaxcontract.evaluation import evaluate, make_yardstick, unseen_states
     from jaxcontract.experiment import reference_reports
@@ -227,13 +361,16 @@ def finish(request: Request, out: Path, timing: dict[str, Any], curve: list[Any]
     from jaxcontract.tables import printed_states_table, seeds_table
 
     env, params = make_env(request.setting)
-    policies = curve[-1].policies
-    save_policies(out / "policy", dict(zip(request.seeds, policies, strict=True)), request.setting)
+    save_policies(
+        out / "policy", dict(zip(request.seeds, keeper.policies(now), strict=True)), request.setting
+    )
+    policies = keeper.training.policies(now.learners)
     yardstick = make_yardstick(params.system, unseen_states(params.distribution, request.eval_states))
     reports = [evaluate(policy, env, params, states=yardstick) for policy in policies]
     references = reference_reports(params, yardstick)
+    draw(request, out, keeper.curve, references)
+    write_text(out / METRICS, json_lines(keeper.curve))
     write_json(out / "summary.json", summary(request, timing, reports, references["random"]))
-    draw(request, out, curve, references)
 
     console.print()
     console.print(seeds_table(request.seeds, reports, references))
@@ -243,7 +380,7 @@ def finish(request: Request, out: Path, timing: dict[str, Any], curve: list[Any]
     console.print(
         f"\ntrained in {timing['train_seconds']:.1f} s ({timing['env_steps_per_second']:,.0f} env "
         f"steps/s), compiled in {timing['compile_seconds']:.1f} s; written to {out}/: config.json, "
-        "metrics.jsonl, policy/, learning_curve.png, summary.json"
+        "metrics.jsonl, policy/, checkpoints/, learning_curve.png, summary.json"
     )
 
 
@@ -261,7 +398,7 @@ def summary(request: Request, timing: dict[str, Any], reports: list[Any], random
     }
 
 
-def draw(request: Request, out: Path, curve: list[Any], references: dict[str, Any]) -> None:
+def draw(request: Request, out: Path, curve: list[dict[str, Any]], references: dict[str, Any]) -> None:
     """Write `learning_curve.png`."""
     import numpy as np
 
@@ -269,13 +406,10 @@ def draw(request: Request, out: Path, curve: list[Any], references: dict[str, An
 
     options = request.setting.options
     figure = learning_curve(
-        [point.env_steps for point in curve],
-        np.transpose([point.column("reward") for point in curve]),
-        np.transpose([point.column("regret") for point in curve]),
-        reward_lines={
-            "optimum": curve[-1].reports[0].optimum,
-            "random": references["random"].reward,
-        },
+        [row["env_steps"] for row in curve],
+        np.transpose(np.array([row["reward"] for row in curve], float)),
+        np.transpose(np.array([row["regret"] for row in curve], float)),
+        reward_lines={"optimum": curve[-1]["optimum"], "random": references["random"].reward},
         regret_lines={name: references[name].regret for name in ("pooled", "random feasible")},
         title=f"PPO, preset {request.preset}: K = {options.num_types}, {options.actions} actions, "
         f"{options.reward} reward",

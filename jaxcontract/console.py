@@ -23,7 +23,7 @@ class TrainingProgress:
     def __init__(self, console: Console, num_updates: int) -> None:
         self.console = console
         self.num_updates = num_updates
-        self.began = time.monotonic()
+        self.began: tuple[float, int] | None = None  # when, and how far, the first report was
         columns = (
             TextColumn("update {task.completed:>5}/{task.total}"),
             BarColumn(),
@@ -48,6 +48,7 @@ class TrainingProgress:
         if self.bar is not None:
             self.bar.update(self.task, completed=done, description=text)
             return
-        passed = time.monotonic() - self.began
-        left = passed * (self.num_updates - done) / done if done else 0.0
+        now = time.monotonic()
+        when, before = self.began = self.began or (now, done)
+        left = (now - when) * (self.num_updates - done) / (done - before) if done > before else 0.0
         self.console.print(f"update {done:>5}/{self.num_updates}   {text}   {left:4.0f} s left")

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxcontract.env import ContractEnv, EnvParams
@@ -32,16 +31,6 @@ class Point:
     metrics: dict[str, np.ndarray]
     policies: Sequence[Policy]
 
-    @property
-    def diverged(self) -> list[int]:
-        """The positions of the seeds whose numbers are no longer finite."""
-        finite = np.ones(len(self.policies), bool)
-        for values in self.metrics.values():
-            finite &= np.isfinite(values)
-        for position, policy in enumerate(self.policies):
-            finite[position] &= all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(policy.weights))
-        return np.flatnonzero(~finite).tolist()
-
     def column(self, name: str) -> list[float]:
         """One number of every seed's report."""
         return [getattr(report, name) for report in self.reports]
@@ -53,43 +42,84 @@ class Point:
             "update": self.update,
             "env_steps": self.env_steps,
             "train_seconds": self.train_seconds,
+            "optimum": self.reports[0].optimum,
             **{name: self.column(name) for name in measured},
             "learner": self.metrics,
         }
+
+
+@dataclasses.dataclass(kw_only=True)
+class Underway:
+    """A training as far as it has come; `measured_training` changes it in place.
+
+    learners: as the training made them
+    update:   updates made so far
+    seconds:  what they have taken
+    reported: the update of the last point, -1 before the first
+    sums:     of each metric over the updates since, [S]
+    """
+
+    learners: Any
+    update: int = 0
+    seconds: float = 0.0
+    reported: int = -1
+    sums: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def measured_training(
     training: Training,
     measure: Callable[[int, Policy], Report],
     marks: Sequence[int],
+    *,
+    underway: Underway | None = None,
+    breaks: Sequence[int] = (),
+    between: Callable[[Underway], None] | None = None,
 ) -> Iterator[Point]:
     """Train to the end, yielding a point at each of the `marks`, update counts in ascending order.
 
-    measure: (position among the seeds, its policy) → report. Measuring reads the learners and changes
-        nothing in them: with other marks, the same results.
+    measure:  (position among the seeds, its policy) → report. Measuring reads the learners and changes
+              nothing in them: with other marks, the same results.
+    underway: where to go on; by default at the start
+    breaks:   further update counts, in ascending order, at which to look up
+    between:  is called after each chunk of updates, and at breaks; what it raises ends the training
     """
-    learners, seconds, done = training.start(), 0.0, 0
-    for mark in marks:
-        sums: dict[str, Any] = {}
-        begun = done
-        while done < mark:
-            pace = done / seconds if done else 1.0
-            count = min(mark - done, max(1, int(LONGEST_WAIT * pace)))
-            started = time.perf_counter()
-            learners, metrics = training.advance(learners, count)
-            seconds += time.perf_counter() - started
-            done += count
-            for name, value in metrics.items():
-                sums[name] = sums.get(name, 0.0) + count * value
-        policies = training.policies(learners)
-        yield Point(
-            update=done,
-            env_steps=done * training.batch_size,
-            train_seconds=seconds,
-            reports=[measure(position, policy) for position, policy in enumerate(policies)],
-            metrics={name: total / (done - begun) for name, total in sums.items()},
-            policies=policies,
-        )
+    now = underway or Underway(learners=training.start())
+    for mark in (mark for mark in marks if mark > now.reported):
+        while now.update < mark:
+            stop = next((update for update in breaks if now.update < update < mark), mark)
+            _advance(training, now, stop)
+            if between and now.update < mark:
+                between(now)
+        yield _point(training, now, measure)
+        if between and now.update:
+            between(now)
+
+
+def _advance(training: Training, now: Underway, stop: int) -> None:
+    """Make a chunk of updates, as many as keep the host waiting no longer than it should."""
+    pace = now.update / now.seconds if now.seconds else 1.0
+    count = min(stop - now.update, max(1, int(LONGEST_WAIT * pace)))
+    started = time.perf_counter()
+    now.learners, metrics = training.advance(now.learners, count)
+    now.seconds += time.perf_counter() - started
+    now.update += count
+    for name, value in metrics.items():
+        now.sums[name] = now.sums.get(name, 0.0) + count * value
+
+
+def _point(training: Training, now: Underway, measure: Callable[[int, Policy], Report]) -> Point:
+    policies = training.policies(now.learners)
+    span = now.update - max(now.reported, 0)
+    metrics = {name: total / span for name, total in now.sums.items()}
+    now.reported, now.sums = now.update, {}
+    return Point(
+        update=now.update,
+        env_steps=now.update * training.batch_size,
+        train_seconds=now.seconds,
+        reports=[measure(position, policy) for position, policy in enumerate(policies)],
+        metrics=metrics,
+        policies=policies,
+    )
 
 
 def even_marks(num_updates: int, num_points: int) -> list[int]:

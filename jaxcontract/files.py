@@ -4,28 +4,11 @@ import csv
 import io
 import json
 import os
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-
-def make_directory(path: Path | None, preset: str) -> Path:
-    """Create an empty directory for a run, by default `runs/<preset>-<time>`.
-
-    Raises:
-        ValueError: when the path cannot be made, or holds something already: nothing is overwritten.
-    """
-    if path is None:
-        stem = Path("runs") / f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}"
-        taken = (Path(f"{stem}-{count}") for count in range(2, 1000))
-        path = next(p for p in (stem, *taken) if not p.exists())
-    ensure_directory(path, "--out")
-    if any(path.iterdir()):
-        raise ValueError(f"--out {path}: is not empty; name a new directory")
-    return path
 
 
 def ensure_directory(path: Path, option: str) -> None:
@@ -44,14 +27,14 @@ def ensure_directory(path: Path, option: str) -> None:
 
 def write_json(path: Path, values: Any) -> None:
     """Write strict JSON whole or not at all; NaN, which JSON lacks, becomes null."""
-    write_text(path, json.dumps(_strict(values), indent=2, allow_nan=False) + "\n")
+    write_text(path, _strict_text(values))
 
 
 def read_json(path: Path) -> Any:
     """What a JSON file holds; None where there is none that can be read."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -71,10 +54,40 @@ def write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def write_durably(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, and return when the disk has it."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_directory(path.parent)
+
+
+def write_durably_json(path: Path, values: Any) -> None:
+    """Write strict JSON whole or not at all, and return when the disk has it."""
+    write_durably(path, _strict_text(values))
+
+
+def sync_directory(path: Path) -> None:
+    """Return when the disk has the names in a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def append_json_line(path: Path, values: Mapping[str, Any]) -> None:
     """Add one line of strict JSON to a file."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(_strict(values), allow_nan=False) + "\n")
+        file.write(json_lines([values]))
+
+
+def json_lines(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as lines of strict JSON."""
+    return "".join(json.dumps(strict(row), allow_nan=False) + "\n" for row in rows)
 
 
 def _strict_cell(value: Any) -> Any:
@@ -83,13 +96,18 @@ def _strict_cell(value: Any) -> Any:
     return "" if isinstance(value, float) and np.isnan(value) else value
 
 
-def _strict(values: Any) -> Any:
+def _strict_text(values: Any) -> str:
+    return json.dumps(strict(values), indent=2, allow_nan=False) + "\n"
+
+
+def strict(values: Any) -> Any:
+    """Values as strict JSON has them: plain numbers and lists, NaN as null."""
     if isinstance(values, Mapping):
-        return {key: _strict(value) for key, value in values.items()}
+        return {key: strict(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
-        return [_strict(value) for value in values]
+        return [strict(value) for value in values]
     if isinstance(values, np.ndarray | np.generic):
-        return _strict(values.tolist())
+        return strict(values.tolist())
     if isinstance(values, float) and not np.isfinite(values):
         return None
     return values

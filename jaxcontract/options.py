@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import difflib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -38,6 +39,12 @@ class OneLineParser(argparse.ArgumentParser):
             hint = f"; did you mean {close[0]}?" if close else "; --help lists the options"
             self.error(f"unknown option {unknown[0]}{hint}")
         return parsed
+
+
+def given_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> set[str]:
+    """The names of the options that stand on a command line, as its parser calls them."""
+    words = {word.partition("=")[0] for word in (sys.argv[1:] if arguments is None else arguments)}
+    return {action.dest for action in parser._actions if words & set(action.option_strings)}
 
 
 def add_setting_options(parser: argparse.ArgumentParser) -> None:
@@ -121,4 +128,15 @@ def share(text: str) -> float:
         value = 0.0
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a number in (0, 1]")
+    return value
+
+
+def seconds(text: str) -> float:
+    """An option's value as a span of time."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number in (0, inf]")
     return value

@@ -1,11 +1,14 @@
-"""Dataclasses as JAX pytrees."""
+"""Dataclasses as JAX pytrees, and pytrees as plain arrays that a file can hold."""
 
 import dataclasses
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 T = TypeVar("T")
+Arrays = dict[str, np.ndarray]  # the leaves of a pytree by their paths, in its order
 
 
 def register(cls: type[T]) -> type[T]:
@@ -35,3 +38,35 @@ def register(cls: type[T]) -> type[T]:
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
     return cls
+
+
+def by_path(tree: Any) -> dict[str, Any]:
+    """The leaves of a pytree under their paths, in order: {"weights/params/Dense_0/bias": …}."""
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def to_arrays(tree: Any) -> Arrays:
+    """The leaves of a pytree by path, copied to the host; a random key is the numbers that it is made of."""
+    return {path: _to_array(leaf) for path, leaf in by_path(tree).items()}
+
+
+def from_arrays(like: T, arrays: Arrays) -> T:
+    """A pytree with the structure and the kinds of random keys of another, and with these leaves."""
+    leaves, structure = jax.tree.flatten(like)
+    filled = [_from_array(*pair) for pair in zip(leaves, arrays.values(), strict=True)]
+    tree: T = jax.tree.unflatten(structure, filled)
+    return tree
+
+
+def _to_array(leaf: Any) -> np.ndarray:
+    return np.array(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+
+
+def _from_array(like: Any, array: np.ndarray) -> jax.Array:
+    leaf = jnp.asarray(array)
+    return jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(like)) if _is_key(like) else leaf
+
+
+def _is_key(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key))

@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +20,7 @@ from jaxcontract.env import ContractEnv, EnvParams
 from jaxcontract.files import write_json
 from jaxcontract.learning.policy import Frame, Perceptron, Policy
 from jaxcontract.mechanism.networks import NetworkDistribution
+from jaxcontract.pytree import by_path
 from jaxcontract.settings import Setting, setting_from_dict
 
 SCHEMA = 1
@@ -40,7 +40,7 @@ def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Sett
     for seed, policy in policies.items():
         temporary = directory / f"seed-{seed}.npz.tmp"
         with temporary.open("wb") as file:
-            np.savez(file, **_arrays(policy))
+            np.savez(file, **by_path(policy))
         temporary.replace(directory / f"seed-{seed}.npz")
     head = {
         "schema": SCHEMA,
@@ -65,7 +65,7 @@ def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> P
         raise ValueError(f"{directory}: has no policy of seed {seed}; it has {seeds}")
     path = Path(directory) / f"seed-{seed}.npz"
     template = _template(setting)
-    expected = _arrays(template)
+    expected = by_path(template)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -111,9 +111,3 @@ def _template(setting: Setting) -> Policy:
         frame=Frame(center=one_input, width=one_input, low=one_action, high=one_action),
         hidden_sizes=setting.ppo.hidden_sizes,
     )
-
-
-def _arrays(policy: Policy) -> dict[str, Any]:
-    """The leaves of a policy under their paths, in order: {"weights/params/Dense_0/bias": …}."""
-    leaves, _ = jax.tree.flatten_with_path(policy)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

@@ -40,6 +40,7 @@ FLOORS = (
     "learning.advantage",
     "learning.loss",
     "learning.rollout",
+    "learning.divergence",
     "learning.loop",
     "learning.optimizer",
     "learning.ppo",
@@ -48,6 +49,11 @@ FLOORS = (
     "learning.seeds",
     "evaluation",
     "experiment",
+    "checkpoints",
+    "interruption",
+    "watchdog",
+    "keeping",
+    "rundir",
     "tables",
     "settings",
     "options",
@@ -75,9 +81,19 @@ BOXES = (
     ("flax.linen", "", "learning.policy"),
     ("flax.nnx", "", "learning.policy"),
     ("jax.random", "mechanism", "mechanism.networks"),
+    ("orbax", "", "checkpoints"),
 )
 
-JAX_FREE = ("fields", "files", "rules", "mechanism.system", "learning.config", "settings", "options")
+JAX_FREE = (
+    "fields",
+    "files",
+    "rules",
+    "mechanism.system",
+    "learning.config",
+    "settings",
+    "options",
+    "rundir",
+)
 JAX = ("jax", "jaxlib", "flax", "optax", "chex", "orbax")
 OPTIONAL = ("distrax", "gymnax", "gymnasium", "tyro", "cvxpy")
 OUTSIDE = ("experiments", "benchmarks", "tests")

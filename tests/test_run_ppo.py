@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,12 +60,12 @@ def test_the_summary_has_its_fields(finished):
 def test_every_file_is_written_and_readable(finished):
     out, printed = finished
     written = {path.name for path in out.iterdir()}
-    expected = {"config.json", "metrics.jsonl", "policy", "learning_curve.png", "summary.json"}
+    expected = {"config.json", "metrics.jsonl", "policy", "checkpoints", "learning_curve.png", "summary.json"}
     assert written == expected
     assert str(out) in printed
     config = json.loads((out / "config.json").read_text())
-    assert config["seeds"] == [5, 6, 7]
-    assert config["setting"]["ppo"]["parallel_rounds"] == 64
+    assert config["run"]["seeds"] == [5, 6, 7]
+    assert config["run"]["setting"]["ppo"]["parallel_rounds"] == 64
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["update"] for line in lines] == [0, 2, 4]
     assert all(len(line["regret"]) == 3 for line in lines)
@@ -149,8 +150,10 @@ def test_bad_input_gets_one_line_and_exit_code_two(arguments, said, tmp_path):
 def test_a_seed_that_diverges_is_named_and_ends_with_three(tmp_path):
     done = run("--seeds", "1", "--out", "out", "--learning-rate", "1e30", *SMALL, cwd=tmp_path)
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "seed 0 diverged" in done.stderr
+    assert "seed 0 diverged in update 1: its" in done.stderr
     assert "Traceback" not in done.stderr
+    policy = jc.load_policy(tmp_path / "out" / "policy")
+    assert np.isfinite(policy.log_std).all()  # the last that was finite
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["seeds"][0]["regret"] is None
 
 
@@ -199,3 +202,52 @@ def test_a_cache_that_cannot_be_a_directory_is_one_line(tmp_path):
         == f"run_ppo.py: error: --compilation-cache {file}: cannot be made a directory (File exists)\n"
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_has_ended_is_left_alone(finished):
+    out, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    again = run("--seeds", "3", "--first-seed", "5", "--out", str(out), *SMALL, cwd=out.parent)
+    resumed = run("--resume", str(out), cwd=out.parent)
+    for done in (again, resumed):
+        assert done.returncode == 0
+        assert "this run has ended" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+
+
+def test_a_changed_run_is_refused_with_what_differs(finished):
+    out, _ = finished
+    done = run("--seeds", "2", "--first-seed", "5", "--out", str(out), *SMALL, cwd=out.parent)
+    assert done.returncode == 2
+    assert "seeds is [5, 6, 7] there, [5, 6] here" in done.stderr
+    resumed = run("--resume", str(out), "--seeds", "2", cwd=out.parent)
+    assert resumed.returncode == 2
+    assert "--seeds: --resume goes on with a run as it was asked for" in resumed.stderr
+
+
+def test_a_run_with_no_checkpoint_that_loads_ends_with_four(finished, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(finished[0], out)
+    (out / "summary.json").unlink()
+    for manifest in out.glob("checkpoints/*/manifest.json"):
+        manifest.write_text("{}")
+    done = run("--resume", str(out), cwd=tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert done.stderr.count("is passed over") == 2
+    assert "none of its 2 checkpoints can be loaded" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_results_that_cannot_be_written_end_with_five(tmp_path):
+    limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
+    limited += (
+        f"sys.argv = [{str(SCRIPT)!r}, *sys.argv[1:]]; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    )
+    command = [sys.executable, "-c", limited, "--seeds", "1", "--out", "out", *SMALL]
+    unkept = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, cwd=tmp_path, env=unkept, check=False
+    )
+    assert done.returncode == 5, done.stderr
+    assert "could not be saved" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.files import append_json_line, make_directory, write_json
+from jaxcontract.files import append_json_line, write_json
 from jaxcontract.learning.ppo import init_learner
 from jaxcontract.runs import make_env, save_policies
 from jaxcontract.settings import PRESETS, change
@@ -89,19 +89,3 @@ def test_json_is_strict(tmp_path):
         append_json_line(tmp_path / "b.jsonl", {"x": float("inf")})
     assert (tmp_path / "b.jsonl").read_text() == '{"x": null}\n' * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.jsonl"]
-
-
-def test_a_run_never_writes_over_anything(tmp_path, monkeypatch):
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "note").write_text("mine")
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(ValueError, match="not empty"):
-        make_directory(tmp_path / "full", "default")
-    for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(ValueError, match="cannot be made a directory"):
-            make_directory(path, "default")
-    assert make_directory(tmp_path / "new" / "deep", "default").is_dir()
-    monkeypatch.chdir(tmp_path)
-    made = {make_directory(None, "paper") for _ in range(3)}
-    assert len(made) == 3
-    assert all(path.parent.name == "runs" and path.name.startswith("paper-") for path in made)

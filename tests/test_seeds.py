@@ -94,6 +94,21 @@ def test_sizes_may_not_differ_from_seed_to_seed():
         compile_training([0, 1], ENV, ENV.default_params, configs)
 
 
+def test_a_seed_that_diverges_stops_where_it_is_and_names_what_spoilt_it():
+    wild = CONFIG.replace(learning_rate=1e30)
+    training = compile_training([0, 1], ENV, ENV.default_params, [CONFIG, wild])
+    learners, _ = training.advance(training.start(), 3)
+    healthy, found = training.divergences(learners)
+    assert healthy is None
+    assert found.update == 1
+    assert found.quantity in ("weights", "optimizer state", "gradient")
+    stopped = int(learners[1].num_updates)
+    learners, metrics = training.advance(learners, 3)
+    assert int(learners[1].num_updates) == stopped
+    assert np.isnan(metrics["reward"][1])
+    chex.assert_trees_all_equal(learners[0].weights, weights_after([0], [6])[0])
+
+
 def test_another_algorithm_trains_the_same_way():
     config = GradientConfig(num_updates=6, parallel_rounds=32, hidden_sizes=(8,))
     training = compile_training([0, 1], ENV, ENV.default_params, config, algorithm=GRADIENT)
@@ -155,12 +170,17 @@ import jax
 import jaxcontract as jc
 from jaxcontract.learning.seeds import Program, _compile_for_mesh
 from jaxcontract.learning.ppo import PPO
+from jaxcontract.pytree import from_arrays, to_arrays
 jax.config.update("jax_num_cpu_devices", 2)
 config = jc.PPOConfig(num_updates=6, parallel_rounds=32, minibatches=2, epochs=2, hidden_sizes=(8,))
 env = jc.ContractEnv()
 engine = _compile_for_mesh(3, env, env.default_params, config, None, PPO)
 training = Program(engine, config.batch_size, 0.0).training([0, 1, 2], env.default_params, config)
-learners, metrics = training.advance(training.start(), 6)
+learners, metrics = training.advance(training.start(), 2)
+rows = training.apart(learners)
+again = training.together([from_arrays(row, to_arrays(row)) for row in rows])  # as from a checkpoint
+learners, metrics = training.advance(again, 4)
+assert training.divergences(learners) == [None] * 3
 log_stds = [float(policy.log_std[0]) for policy in training.policies(learners)]
 print(training.num_devices, metrics["reward"].shape[0], *log_stds)
 """

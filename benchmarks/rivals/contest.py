@@ -8,7 +8,7 @@ from typing import Any
 
 from clock import numbers
 from jaxcontract.learning.config import PPOConfig
-from jaxcontract.options import count, share
+from jaxcontract.options import count, seconds, share
 from rivals.plan import GAMES, Plan, our_own, run_child
 
 LEARNERS = ("jaxcontract", "rejax", "sb3")
@@ -131,17 +131,6 @@ def pairs(text: str) -> list[tuple[int, int]]:
         return [(envs, steps) for envs, steps in counts]
     except (ValueError, argparse.ArgumentTypeError):
         raise argparse.ArgumentTypeError(f"{text!r} must be sizes such as 512x16,4096x16") from None
-
-
-def seconds(text: str) -> float:
-    """An option's value as a span of time."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number in (0, inf]")
-    return value
 
 
 def interpreter(text: str) -> str:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.learning.config import GradientConfig as GradientConfig
+from jaxcontract.learning.divergence import never, watched
 from jaxcontract.learning.loop import Algorithm, Carried, Metrics
 from jaxcontract.learning.optimizer import descend, init_optimizer
 from jaxcontract.learning.policy import LOG_STD_RANGE, Frame, Perceptron, Policy, make_frame
@@ -40,6 +41,7 @@ def init_learner(key: jax.Array, env: Any, params: Any, config: GradientConfig) 
         observation=observation,
         key=key_train,
         num_updates=jnp.asarray(0),
+        divergence=never(),
         frame=frame,
         hidden_sizes=config.hidden_sizes,
     )
@@ -76,7 +78,8 @@ def update(
         key=key,
         num_updates=learner.num_updates + 1,
     )
-    return learner, {"reward": -value, "gradient_norm": norm}
+    metrics = {"reward": -value, "gradient_norm": norm}
+    return watched(learner, metrics), metrics
 
 
 def _policy(weights: Any, frame: Frame, hidden_sizes: tuple[int, ...]) -> Policy:

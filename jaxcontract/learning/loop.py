@@ -18,6 +18,7 @@ class Carried:
 
     env_state:   [..., B] and observation: [O, B], the rounds under way
     num_updates: []  updates made so far
+    divergence:  [2]  the first update after which something was not finite, and what; see `divergence.py`
     """
 
     weights: Any
@@ -26,6 +27,7 @@ class Carried:
     observation: jax.Array
     key: jax.Array
     num_updates: jax.Array
+    divergence: jax.Array
     frame: Frame
     hidden_sizes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
 

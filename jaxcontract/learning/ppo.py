@@ -13,6 +13,7 @@ from jaxcontract.learning.advantage import (
     printed_advantages,
 )
 from jaxcontract.learning.config import PPOConfig as PPOConfig
+from jaxcontract.learning.divergence import never, watched
 from jaxcontract.learning.loop import Algorithm, Carried, Metrics, repeat
 from jaxcontract.learning.loss import clipped_surrogate, standardize, value_error
 from jaxcontract.learning.optimizer import descend, init_optimizer
@@ -109,6 +110,7 @@ def init_learner(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> Le
         observation=observation,
         key=key_train,
         num_updates=jnp.asarray(0),
+        divergence=never(),
         frame=frame,
         hidden_sizes=config.hidden_sizes,
     )
@@ -137,7 +139,8 @@ def update(learner: Learner, env: Any, params: Any, config: PPOConfig) -> tuple[
         key=key,
         num_updates=learner.num_updates + 1,
     )
-    return learner, {"reward": jnp.mean(rounds.reward), **metrics}
+    metrics = {"reward": jnp.mean(rounds.reward), **metrics}
+    return watched(learner, metrics), metrics
 
 
 def make_batch(learner: Learner, rounds: Rounds, following: jax.Array, config: PPOConfig) -> Batch:

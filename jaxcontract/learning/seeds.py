@@ -1,6 +1,7 @@
 """Many seeds at once: on a CPU one per core, on accelerators spread over them and batched on each."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxcontract.learning.cores import (
     FAST_COMPILE,
@@ -20,6 +21,7 @@ from jaxcontract.learning.cores import (
     on_cpu,
     run_in_pieces,
 )
+from jaxcontract.learning.divergence import Divergence, as_divergence
 from jaxcontract.learning.loop import Algorithm, Metrics, repeat
 from jaxcontract.learning.policy import Policy
 from jaxcontract.learning.ppo import PPO
@@ -37,6 +39,9 @@ class Engine(NamedTuple):
     start(members)                    → learners
     advance(learners, members, count) → (learners, metrics); the learners given are consumed
     policies(learners)                → one for each member, at least
+    divergences(learners)             → the field of each learner, [S, 2]
+    apart(learners)                   → one learner for each member, at least
+    together(list of learners)        → learners
     memory_bytes                      what an update needs on one device, all cores of a CPU together
     """
 
@@ -45,15 +50,22 @@ class Engine(NamedTuple):
     start: Callable[[Sequence[Member]], Any]
     advance: Callable[[Any, Sequence[Member], int], tuple[Any, SeedMetrics]]
     policies: Callable[[Any], Sequence[Policy]]
+    divergences: Callable[[Any], np.ndarray]
+    apart: Callable[[Any], list[Any]]
+    together: Callable[[list[Any]], Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
     """The training of several seeds, ready to run. A seed's result does not depend on the others (CPU).
 
-    start()                  → learners
-    advance(learners, count) → (learners, metrics [S]); the learners given are consumed
-    policies(learners)       → S policies, on the host
+    start()                    → learners
+    advance(learners, count)   → (learners, metrics [S]); the learners given are consumed. On a CPU a seed
+                                 that has diverged stays as it is, and its metrics are NaN
+    policies(learners)         → S policies, on the host
+    divergences(learners)      → for each seed what made it diverge, or None
+    apart(learners)            → S learners, one for each seed
+    together(list of learners) → learners
     batch_size:              rounds that each seed plays per update
     num_devices:             devices at work, on a CPU cores
     memory_bytes:            what an update needs on one device, all cores of a CPU together
@@ -63,6 +75,9 @@ class Training:
     start: Callable[[], Any]
     advance: Callable[[Any, int], tuple[Any, SeedMetrics]]
     policies: Callable[[Any], list[Policy]]
+    divergences: Callable[[Any], list[Divergence | None]]
+    apart: Callable[[Any], list[Any]]
+    together: Callable[[list[Any]], Any]
     batch_size: int
     num_devices: int
     memory_bytes: int
@@ -95,6 +110,11 @@ class Program:
             start=partial(self.engine.start, members),
             advance=lambda learners, count: self.engine.advance(learners, members, count),
             policies=lambda learners: jax.device_get(self.engine.policies(learners))[: len(keys)],
+            divergences=lambda learners: [
+                as_divergence(row) for row in self.engine.divergences(learners)[: len(keys)]
+            ],
+            apart=lambda learners: self.engine.apart(learners)[: len(keys)],
+            together=self.engine.together,
             batch_size=self.batch_size,
             num_devices=self.engine.num_devices,
             memory_bytes=self.engine.memory_bytes,
@@ -156,6 +176,7 @@ def _compile_for_cores(
     # The learner alone is given away: params and config are needed again.
     lowered = jax.jit(go_on, donate_argnums=0).lower(learner, member[1:], jnp.asarray(1))
     step = compile_with(lowered, FAST_RUN)
+    unknown = dict.fromkeys(lowered.out_info[1], math.nan)  # metrics of a seed that has stopped
 
     def start_all(members):
         return [start(member) for member in members]
@@ -164,6 +185,8 @@ def _compile_for_cores(
         learners = list(learners)
 
         def work(seed, units):
+            if as_divergence(np.asarray(learners[seed].divergence)):
+                return unknown
             played = step(learners[seed], members[seed][1:], jnp.asarray(units))
             learners[seed], metrics = jax.block_until_ready(played)
             return metrics
@@ -175,7 +198,19 @@ def _compile_for_cores(
     def policies(learners):
         return [learner.policy for learner in learners]
 
-    return Engine(num_workers, num_workers * memory_of(step), start_all, advance_all, policies)
+    def divergences(learners):
+        return np.array([learner.divergence for learner in learners])
+
+    return Engine(
+        num_devices=num_workers,
+        memory_bytes=num_workers * memory_of(step),
+        start=start_all,
+        advance=advance_all,
+        policies=policies,
+        divergences=divergences,
+        apart=list,
+        together=list,
+    )
 
 
 def _compile_for_mesh(
@@ -204,12 +239,29 @@ def _compile_for_mesh(
         return learners, {name: np.asarray(values)[: len(members)] for name, values in metrics.items()}
 
     def policies(learners):
-        policy = jax.device_get(learners.policy)
-        return [jax.tree.map(lambda leaf, row=row: leaf[row], policy) for row in range(size)]
+        return _rows(jax.device_get(learners.policy), size)
+
+    def apart(learners):
+        return _rows(learners, size)
+
+    def together(rows):
+        return jax.device_put(stacked(rows), seeds_on(mesh))
 
     return Engine(
-        mesh.size, memory_of(step), lambda members: begin_all(stacked(members)), advance_all, policies
+        num_devices=mesh.size,
+        memory_bytes=memory_of(step),
+        start=lambda members: begin_all(stacked(members)),
+        advance=advance_all,
+        policies=policies,
+        divergences=lambda learners: np.asarray(learners.divergence),
+        apart=apart,
+        together=together,
     )
+
+
+def _rows(learners: Any, size: int) -> list[Any]:
+    """Fields [S, ...] as a list of S with fields [...]."""
+    return [jax.tree.map(lambda leaf, row=row: leaf[row], learners) for row in range(size)]
 
 
 def _one_seed(env: Any, algorithm: Algorithm) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -224,6 +276,11 @@ def _one_seed(env: Any, algorithm: Algorithm) -> tuple[Callable[..., Any], Calla
         return repeat(algorithm.update, learner, env, params, config, count)
 
     return begin, go_on
+
+
+def seeds_on(mesh: Mesh) -> NamedSharding:
+    """How learners of many seeds lie on the devices of a mesh."""
+    return NamedSharding(mesh, PartitionSpec(SEEDS))
 
 
 def seed_mesh(num_seeds: int, devices: Sequence[Any]) -> Mesh:

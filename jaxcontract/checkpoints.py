@@ -1,0 +1,341 @@
+"""Steps of a training on disk: written whole, and verified before they are believed.
+
+A step is a directory named by its number of updates. Orbax writes the arrays into it, one vector of
+bytes for each seed. `manifest.json` is written last: which run it is a step of, and for every array its
+path, shape, dtype and sha256, under a digest of the whole. Without a manifest that verifies there is no
+step. Nothing is executed and nothing is believed that a file says of its own size: the manifest is held
+against what the run expects, and the files' sizes against the manifest, before an array is read.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcontract.files import sync_directory, write_durably
+from jaxcontract.pytree import Arrays
+
+SCHEMA = 1
+KEPT = 2  # steps that verify; older ones make room
+MANIFEST = "manifest.json"
+LARGEST_MANIFEST = 64 * 2**20  # bytes
+_STEP = re.compile(r"0|[1-9]\d{0,11}")
+_PARTIAL = re.compile(r"\.\d{1,12}\.partial")
+
+
+class DamagedError(ValueError):
+    """A step that does not verify; the message says why."""
+
+
+class NothingLoadableError(ValueError):
+    """There are steps, and none of them verifies."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A step that has been verified: the arrays of every seed, and notes as they were given."""
+
+    update: int
+    arrays: dict[int, Arrays]
+    notes: dict[str, Any]
+
+
+class Checkpoints:
+    """The steps of one run in a directory of their own.
+
+    run: what makes the run, plain values; a step of another run is never loaded
+
+    >>> checkpoints = Checkpoints(out / "checkpoints", {"seeds": [0, 1]})        # doctest: +SKIP
+    >>> checkpoints.save(25, {seed: to_arrays(learner)}, {"seconds": 1.5})       # doctest: +SKIP
+    >>> step = checkpoints.newest({seed: to_arrays(fresh)}, print)               # doctest: +SKIP
+    """
+
+    def __init__(self, directory: Path, run: Mapping[str, Any]) -> None:
+        self.directory = directory.resolve()
+        self.run = json.loads(json.dumps(run))
+
+    def save(self, update: int, arrays: Mapping[int, Arrays], notes: Mapping[str, Any]) -> None:
+        """Write a step, read it back, and let go of those that are older than the last `KEPT`.
+
+        Raises:
+            OSError: when it cannot be written; the steps that were there still are.
+            DamagedError: when it does not read back as it was written.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._clear_partial()
+        partial = self.directory / f".{update}.partial"
+        partial.mkdir()
+        try:
+            _write_bytes(partial / "arrays", {_name(seed): _joined(own) for seed, own in arrays.items()})
+            body = {
+                "schema": SCHEMA,
+                "update": update,
+                "run": self.run,
+                "notes": dict(notes),
+                "arrays": {_name(seed): _described(own) for seed, own in arrays.items()},
+            }
+            write_durably(partial / MANIFEST, _sealed(body))
+            _read_back(partial, body)
+            self._set_aside(update)
+            os.rename(partial, self.directory / str(update))
+            sync_directory(self.directory)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        self._make_room(update)
+
+    def newest(self, like: Mapping[int, Arrays], say: Callable[[str], None]) -> Step | None:
+        """The newest step that verifies; None where there is no step at all.
+
+        like: arrays of every seed with the paths, shapes and dtypes that are expected
+        say:  is told once of each step that is passed over, and why
+
+        Raises:
+            NothingLoadableError: when there are steps, and none can be loaded.
+        """
+        updates = self.updates()
+        for update in updates:
+            try:
+                return self._load(update, like)
+            except DamagedError as error:
+                say(f"checkpoint {self.directory / str(update)} is passed over: {error}")
+        if updates:
+            raise NothingLoadableError(
+                f"{self.directory}: none of its {len(updates)} checkpoints can be loaded"
+            )
+        return None
+
+    def updates(self) -> list[int]:
+        """What has the name of a step and is not empty, whether or not it verifies; newest first."""
+        try:
+            entries = list(os.scandir(self.directory))
+        except FileNotFoundError:
+            return []
+        named = [entry for entry in entries if _STEP.fullmatch(entry.name) and entry.is_dir()]
+        return sorted((int(entry.name) for entry in named if os.listdir(entry.path)), reverse=True)
+
+    def _load(self, update: int, like: Mapping[int, Arrays]) -> Step:
+        body = _read_manifest(self.directory / str(update))
+        if body["run"] != self.run:
+            raise DamagedError("it belongs to another run")
+        if body["update"] != update:
+            raise DamagedError(f"its manifest is of update {body['update']}")
+        described = {_name(seed): _described(own, digest=False) for seed, own in like.items()}
+        stated = {name: [entry[:3] for entry in own] for name, own in body["arrays"].items()}
+        if stated != described:
+            raise DamagedError("its arrays are not those of this run")
+        loaded = _read_back(self.directory / str(update), body)
+        return Step(update, {seed: loaded[_name(seed)] for seed in like}, body["notes"])
+
+    def _make_room(self, newest: int) -> None:
+        """Delete steps of this run that are older than the last ones that verify."""
+        verified = 0
+        for update in self.updates():
+            step = self.directory / str(update)
+            try:
+                body = _read_manifest(step)
+                if verified < KEPT:
+                    _read_back(step, body)
+            except DamagedError:
+                continue
+            if verified >= KEPT and update < newest and body["run"] == self.run:
+                shutil.rmtree(step, ignore_errors=True)
+            verified += 1
+
+    def _set_aside(self, update: int) -> None:
+        """Move what already has the name of a step out of its way: it may be evidence, or not ours."""
+        taken = self.directory / str(update)
+        if not os.path.lexists(taken):
+            return
+        names = (self.directory / f"{update}.set-aside-{count}" for count in range(1, 1000))
+        os.rename(taken, next(name for name in names if not os.path.lexists(name)))
+
+    def _clear_partial(self) -> None:
+        """Delete what an interrupted `save` has left."""
+        for entry in os.scandir(self.directory):
+            if _PARTIAL.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+
+
+def _name(seed: int) -> str:
+    return f"seed-{seed}"
+
+
+def _joined(arrays: Arrays) -> np.ndarray:
+    """All arrays end to end as bytes."""
+    return np.frombuffer(b"".join(array.tobytes() for array in arrays.values()), np.uint8)
+
+
+def _described(arrays: Arrays, digest: bool = True) -> list[list[Any]]:
+    """[path, shape, dtype, sha256] of every array."""
+    return [
+        [path, list(array.shape), array.dtype.str, *([_sha256(array.tobytes())] if digest else [])]
+        for path, array in arrays.items()
+    ]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _sealed(body: Mapping[str, Any]) -> str:
+    """A manifest's text: the digest of its body, and the body."""
+    text = _canonical(body)
+    return json.dumps({"sha256": _sha256(text.encode()), "body": json.loads(text)})
+
+
+def _canonical(body: Any) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+def _read_manifest(step: Path) -> dict[str, Any]:
+    """A step's manifest, its digest verified and its form checked. Raises DamagedError."""
+    path = step / MANIFEST
+    try:
+        if path.stat().st_size > LARGEST_MANIFEST:
+            raise DamagedError("its manifest is too large")
+        sealed = json.loads(path.read_text("utf-8"))
+        body: dict[str, Any] = sealed["body"]
+        if sealed["sha256"] != _sha256(_canonical(body).encode()):
+            raise DamagedError("its manifest is damaged")
+        if body["schema"] != SCHEMA:
+            raise DamagedError(f"it has schema {body['schema']!r}, this version reads {SCHEMA}")
+        well_formed = isinstance(body["update"], int) and isinstance(body["notes"], dict)
+        for own in body["arrays"].values():
+            well_formed &= all(_is_entry(entry) for entry in own)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise DamagedError(f"its manifest cannot be read ({type(error).__name__})") from None
+    if not well_formed:
+        raise DamagedError("its manifest has another form")
+    return body
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether this is [path, shape, dtype, sha256]."""
+    path, shape, dtype, digest = entry
+    sizes = all(type(size) is int and 0 <= size < 2**40 for size in shape)
+    return isinstance(path, str) and sizes and np.dtype(dtype).kind in "iufb" and isinstance(digest, str)
+
+
+def _read_back(step: Path, body: Mapping[str, Any]) -> dict[str, Arrays]:
+    """The arrays of a step, each held against its digest. Raises DamagedError."""
+    lengths = {name: sum(_num_bytes(entry) for entry in own) for name, own in body["arrays"].items()}
+    vectors = _read_bytes(step / "arrays", lengths)
+    return {name: _cut(vectors[name], own) for name, own in body["arrays"].items()}
+
+
+def _num_bytes(entry: Sequence[Any]) -> int:
+    size = np.dtype(entry[2]).itemsize
+    for length in entry[1]:
+        size *= length
+    return size
+
+
+def _cut(vector: np.ndarray, entries: Sequence[Sequence[Any]]) -> Arrays:
+    arrays, start = {}, 0
+    for entry in entries:
+        path, shape, dtype, digest = entry
+        data = vector[start : start + _num_bytes(entry)].tobytes()
+        if _sha256(data) != digest:
+            raise DamagedError(f"{path} is damaged")
+        arrays[path] = np.frombuffer(data, np.dtype(dtype)).reshape(shape)
+        start += len(data)
+    return arrays
+
+
+def _write_bytes(directory: Path, vectors: Mapping[str, np.ndarray]) -> None:
+    """Let orbax write vectors of bytes, and see them on the disk."""
+    with _checkpointer() as checkpointer, _quiet():
+        try:
+            checkpointer.save(directory, dict(vectors))
+        except OSError:
+            raise
+        except Exception as error:  # orbax and tensorstore have errors of their own for a full disk
+            raise OSError(f"orbax cannot write {directory} ({_first_line(error)})") from error
+    for folder, _, files in os.walk(directory):
+        for file in files:
+            with open(os.path.join(folder, file), "rb") as opened:
+                os.fsync(opened.fileno())
+        sync_directory(Path(folder))
+
+
+def _read_bytes(directory: Path, lengths: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Let orbax read vectors of bytes, once the files say what the manifest says. Raises DamagedError."""
+    import orbax.checkpoint as ocp
+
+    for name, length in lengths.items():
+        _check_files(directory / name, length)
+    item = dict.fromkeys(lengths, 0)
+    how = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in lengths}
+    with _checkpointer() as checkpointer, _quiet():
+        try:
+            vectors = checkpointer.restore(directory, args=ocp.args.PyTreeRestore(item, restore_args=how))
+        except Exception as error:  # whatever the files' parser makes of damaged files
+            raise DamagedError(f"orbax cannot read it ({_first_line(error)})") from None
+    for name, length in lengths.items():
+        if vectors[name].dtype != np.uint8 or vectors[name].shape != (length,):
+            raise DamagedError(f"{name} has another size")
+    return dict(vectors)
+
+
+def _check_files(array: Path, length: int) -> None:
+    """Whether a vector of bytes lies there as orbax writes it: a description of it, and one file of bytes."""
+    try:
+        head = array / ".zarray"
+        if head.stat().st_size > 4096:
+            raise DamagedError(f"{head.name} of {array.name} is too large")
+        described = json.loads(head.read_text("utf-8"))
+        expected = {
+            "shape": [length],
+            "chunks": [length],
+            "dtype": "|u1",
+            "compressor": None,
+            "filters": None,
+        }
+        if any(described[name] != value for name, value in expected.items()):
+            raise DamagedError(f"{array.name} is not of {length} bytes")
+        if (array / "0").stat().st_size != length:
+            raise DamagedError(f"the file of {array.name} is not of {length} bytes")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise DamagedError(f"{array.name} cannot be read ({type(error).__name__})") from None
+
+
+def _checkpointer() -> Any:
+    import orbax.checkpoint as ocp
+
+    # Neither packed nor compressed: what lies on the disk can be held against its size before it is read.
+    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_ocdbt=False, use_compression=False))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without orbax's log: what goes wrong is raised, and in every save it warns of nothing to merge."""
+
+    def silence(record: logging.LogRecord) -> bool:
+        del record
+        return False
+
+    logger = logging.getLogger("absl")
+    logger.addFilter(silence)
+    try:
+        yield
+    finally:
+        logger.removeFilter(silence)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]

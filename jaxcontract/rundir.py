@@ -1,0 +1,94 @@
+"""The directory of a run: `config.json` says what made the run, and only that run goes on in it. No JAX."""
+
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxcontract.files import ensure_directory, read_json, write_durably_json
+
+CONFIG = "config.json"
+SUMMARY = "summary.json"  # written last
+SCHEMA = 1
+
+
+class RunDirectory(NamedTuple):
+    """Where a run writes, and how far it has come there: "new", "begun" or "finished"."""
+
+    path: Path
+    state: str
+
+
+def open_run(path: Path | None, preset: str, configuration: Mapping[str, Any]) -> RunDirectory:
+    """Make a directory for a run, by default `runs/<preset>-<time>`, or find the same run in it.
+
+    configuration: all that makes the run, plain values
+
+    Raises:
+        ValueError: when the path cannot be a directory, or holds another run or anything else, and in
+            what the other run differs. Nothing is ever overwritten.
+    """
+    path = path or _unused(preset)
+    ensure_directory(path, "--out")
+    names = {entry.name for entry in path.iterdir()} - {CONFIG + ".tmp"}
+    if not names:
+        write_durably_json(path / CONFIG, _stamped(configuration))
+        return RunDirectory(path, "new")
+    found = read_json(path / CONFIG)
+    is_run = isinstance(found, dict) and found.get("schema") == SCHEMA and isinstance(found.get("run"), dict)
+    if not is_run:
+        raise ValueError(f"--out {path}: is not empty; name a new directory")
+    changed = list(differences(found["run"], _plain(configuration)))
+    if changed:
+        raise ValueError(f"--out {path}: holds another run: {'; '.join(changed)}")
+    return RunDirectory(path, "finished" if SUMMARY in names else "begun")
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """What made the run in a directory.
+
+    Raises:
+        ValueError: when it holds none that this version can go on with.
+    """
+    found = read_json(path / CONFIG)
+    if not isinstance(found, dict) or not isinstance(found.get("run"), dict):
+        raise ValueError(f"--resume {path}: holds no run that can be read ({CONFIG})")
+    if found.get("schema") != SCHEMA:
+        raise ValueError(f"--resume {path}: has schema {found.get('schema')!r}, this version reads {SCHEMA}")
+    run: dict[str, Any] = found["run"]
+    return run
+
+
+def differences(there: Any, asked: Any, where: str = "") -> Iterator[str]:
+    """Each value that differs between two configurations, as a person reads it."""
+    if isinstance(there, dict) and isinstance(asked, dict):
+        for name in sorted(there.keys() | asked.keys()):
+            yield from differences(there.get(name), asked.get(name), f"{where}.{name}" if where else name)
+    elif there != asked:
+        yield f"{where or 'it'} is {there!r} there, {asked!r} here"
+
+
+def _stamped(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with the versions that the run began with."""
+    libraries = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    return {
+        "schema": SCHEMA,
+        "run": _plain(configuration),
+        "versions": {name: version(name) for name in libraries},
+    }
+
+
+def _plain(configuration: Any) -> Any:
+    """Values as they come back from JSON."""
+    if isinstance(configuration, Mapping):
+        return {name: _plain(value) for name, value in configuration.items()}
+    if isinstance(configuration, list | tuple):
+        return [_plain(value) for value in configuration]
+    return configuration
+
+
+def _unused(preset: str) -> Path:
+    stem = Path("runs") / f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}"
+    taken = (Path(f"{stem}-{count}") for count in range(2, 1000))
+    return next(path for path in (stem, *taken) if not path.exists())
