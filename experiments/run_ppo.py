@@ -98,14 +98,14 @@ def add_run_options(parser: OneLineParser) -> None:
     add("--out", type=Path, metavar="DIR", help="where to write (default runs/<preset>-<time>)")
     add("--resume", type=Path, metavar="DIR", help="go on with the run in DIR, as it was asked for")
     counts = {
-        "checkpoint_every": (None, "updates between checkpoints (default: a tenth of the training)"),
-        "eval_states": (20_000, "unseen states on which the result is measured (default 20000)"),
-        "curve_states": (1024, "fixed states for the learning curve (default 1024)"),
-        "curve_points": (24, "points on the learning curve, and progress reports (default 24)"),
-        "devices": (None, "devices, on a CPU cores, to spread the seeds over (default: all)"),
+        "--checkpoint-every": (None, "updates between checkpoints (default: a tenth of the training)"),
+        "--eval-states": (20_000, "unseen states on which the result is measured (default 20000)"),
+        "--curve-states": (1024, "fixed states for the learning curve (default 1024)"),
+        "--curve-points": (24, "points on the learning curve, and progress reports (default 24)"),
+        "--devices": (None, "devices, on a CPU cores, to spread the seeds over (default: all)"),
     }
-    for name, (default, meaning) in counts.items():
-        add(f"--{name.replace('_', '-')}", type=count, default=default, metavar="N", help=meaning)
+    for option, (default, meaning) in counts.items():
+        add(option, type=count, default=default, metavar="N", help=meaning)
     add(
         "--compilation-cache",
         type=Path,

@@ -1,21 +1,19 @@
 """Steps of a training on disk: written whole, and verified before they are believed.
 
-A step is a directory named by its number of updates. Orbax writes the arrays into it, one vector of
-bytes for each seed. `manifest.json` is written last: which run it is a step of, and for every array its
-path, shape, dtype and sha256, under a digest of the whole. Without a manifest that verifies there is no
-step. Nothing is executed and nothing is believed that a file says of its own size: the manifest is held
-against what the run expects, and the files' sizes against the manifest, before an array is read.
+A step is a directory named by its number of updates. The arrays lie in it as one vector of bytes for each
+seed. `manifest.json` is written last: which run it is a step of, for every array its path, shape, dtype and
+sha256, and for every file its sha256, under a digest of the whole. Without a manifest that verifies there
+is no step. The manifest is held against what the run expects, and the files against the manifest, before
+an array is read.
 """
 
 import dataclasses
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +21,14 @@ import numpy as np
 
 from jaxcontract.files import sync_directory, write_durably
 from jaxcontract.pytree import Arrays
+from jaxcontract.vectors import DamagedError, fingerprints, read_vectors, write_vectors
 
 SCHEMA = 1
 KEPT = 2  # steps that verify; older ones make room
-MANIFEST = "manifest.json"
+MANIFEST, ARRAYS = "manifest.json", "arrays"
 LARGEST_MANIFEST = 64 * 2**20  # bytes
 _STEP = re.compile(r"0|[1-9]\d{0,11}")
 _PARTIAL = re.compile(r"\.\d{1,12}\.partial")
-
-
-class DamagedError(ValueError):
-    """A step that does not verify; the message says why."""
 
 
 class NothingLoadableError(ValueError):
@@ -75,13 +70,14 @@ class Checkpoints:
         partial = self.directory / f".{update}.partial"
         partial.mkdir()
         try:
-            _write_bytes(partial / "arrays", {_name(seed): _joined(own) for seed, own in arrays.items()})
+            write_vectors(partial / ARRAYS, {_name(seed): _joined(own) for seed, own in arrays.items()})
             body = {
                 "schema": SCHEMA,
                 "update": update,
                 "run": self.run,
                 "notes": dict(notes),
                 "arrays": {_name(seed): _described(own) for seed, own in arrays.items()},
+                "files": fingerprints(partial / ARRAYS),
             }
             write_durably(partial / MANIFEST, _sealed(body))
             _read_back(partial, body)
@@ -210,6 +206,7 @@ def _read_manifest(step: Path) -> dict[str, Any]:
         if body["schema"] != SCHEMA:
             raise DamagedError(f"it has schema {body['schema']!r}, this version reads {SCHEMA}")
         well_formed = isinstance(body["update"], int) and isinstance(body["notes"], dict)
+        well_formed &= isinstance(body["files"], dict)
         for own in body["arrays"].values():
             well_formed &= all(_is_entry(entry) for entry in own)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -231,7 +228,7 @@ def _is_entry(entry: Any) -> bool:
 def _read_back(step: Path, body: Mapping[str, Any]) -> dict[str, Arrays]:
     """The arrays of a step, each held against its digest. Raises DamagedError."""
     lengths = {name: sum(_num_bytes(entry) for entry in own) for name, own in body["arrays"].items()}
-    vectors = _read_bytes(step / "arrays", lengths)
+    vectors = read_vectors(step / ARRAYS, lengths, body["files"])
     return {name: _cut(vectors[name], own) for name, own in body["arrays"].items()}
 
 
@@ -252,90 +249,3 @@ def _cut(vector: np.ndarray, entries: Sequence[Sequence[Any]]) -> Arrays:
         arrays[path] = np.frombuffer(data, np.dtype(dtype)).reshape(shape)
         start += len(data)
     return arrays
-
-
-def _write_bytes(directory: Path, vectors: Mapping[str, np.ndarray]) -> None:
-    """Let orbax write vectors of bytes, and see them on the disk."""
-    with _checkpointer() as checkpointer, _quiet():
-        try:
-            checkpointer.save(directory, dict(vectors))
-        except OSError:
-            raise
-        except Exception as error:  # orbax and tensorstore have errors of their own for a full disk
-            raise OSError(f"orbax cannot write {directory} ({_first_line(error)})") from error
-    for folder, _, files in os.walk(directory):
-        for file in files:
-            with open(os.path.join(folder, file), "rb") as opened:
-                os.fsync(opened.fileno())
-        sync_directory(Path(folder))
-
-
-def _read_bytes(directory: Path, lengths: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Let orbax read vectors of bytes, once the files say what the manifest says. Raises DamagedError."""
-    import orbax.checkpoint as ocp
-
-    for name, length in lengths.items():
-        _check_files(directory / name, length)
-    item = dict.fromkeys(lengths, 0)
-    how = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in lengths}
-    with _checkpointer() as checkpointer, _quiet():
-        try:
-            vectors = checkpointer.restore(directory, args=ocp.args.PyTreeRestore(item, restore_args=how))
-        except Exception as error:  # whatever the files' parser makes of damaged files
-            raise DamagedError(f"orbax cannot read it ({_first_line(error)})") from None
-    for name, length in lengths.items():
-        if vectors[name].dtype != np.uint8 or vectors[name].shape != (length,):
-            raise DamagedError(f"{name} has another size")
-    return dict(vectors)
-
-
-def _check_files(array: Path, length: int) -> None:
-    """Whether a vector of bytes lies there as orbax writes it: a description of it, and one file of bytes."""
-    try:
-        head = array / ".zarray"
-        if head.stat().st_size > 4096:
-            raise DamagedError(f"{head.name} of {array.name} is too large")
-        described = json.loads(head.read_text("utf-8"))
-        expected = {
-            "shape": [length],
-            "chunks": [length],
-            "dtype": "|u1",
-            "compressor": None,
-            "filters": None,
-        }
-        if any(described[name] != value for name, value in expected.items()):
-            raise DamagedError(f"{array.name} is not of {length} bytes")
-        if (array / "0").stat().st_size != length:
-            raise DamagedError(f"the file of {array.name} is not of {length} bytes")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        if isinstance(error, DamagedError):
-            raise
-        raise DamagedError(f"{array.name} cannot be read ({type(error).__name__})") from None
-
-
-def _checkpointer() -> Any:
-    import orbax.checkpoint as ocp
-
-    # Neither packed nor compressed: what lies on the disk can be held against its size before it is read.
-    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_ocdbt=False, use_compression=False))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without orbax's log: what goes wrong is raised, and in every save it warns of nothing to merge."""
-
-    def silence(record: logging.LogRecord) -> bool:
-        del record
-        return False
-
-    logger = logging.getLogger("absl")
-    logger.addFilter(silence)
-    try:
-        yield
-    finally:
-        logger.removeFilter(silence)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]

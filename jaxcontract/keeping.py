@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.checkpoints import Checkpoints, DamagedError
+from jaxcontract.checkpoints import Checkpoints
 from jaxcontract.experiment import Underway
 from jaxcontract.interruption import Interruption
 from jaxcontract.learning.divergence import Divergence, as_array
 from jaxcontract.learning.policy import Policy
 from jaxcontract.learning.seeds import Training
 from jaxcontract.pytree import Arrays, from_arrays, to_arrays
+from jaxcontract.vectors import DamagedError
 
 
 class InterruptedRunError(Exception):

@@ -5,12 +5,16 @@ anything that its files contain.
 """
 
 import dataclasses
+import io
 import json
+import math
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +28,7 @@ from jaxcontract.pytree import by_path
 from jaxcontract.settings import Setting, setting_from_dict
 
 SCHEMA = 1
+LARGEST_HEAD = 4096  # bytes with which NumPy describes an array
 
 
 def make_env(setting: Setting) -> tuple[ContractEnv, EnvParams]:
@@ -67,18 +72,27 @@ def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> P
     template = _template(setting)
     expected = by_path(template)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive:
+            if sorted(archive.namelist()) != sorted(f"{name}.npy" for name in expected):
+                raise ValueError("it does not hold the arrays of a policy of this setting")
+            arrays = [_read_array(archive, name, like) for name, like in expected.items()]
+    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: cannot be read as a policy ({error})") from None
-    if arrays.keys() != expected.keys():
-        raise ValueError(f"{path}: does not hold the arrays of a policy of this setting")
-    for name, array in arrays.items():
-        shape, dtype = expected[name].shape, expected[name].dtype
-        if array.shape != shape or array.dtype != dtype:
-            raise ValueError(f"{path}: {name} is {array.dtype}{array.shape}, not {dtype}{shape}")
-    leaves = [jnp.asarray(arrays[name]) for name in expected]
-    return jax.tree.unflatten(jax.tree.structure(template), leaves)
+    return jax.tree.unflatten(jax.tree.structure(template), list(map(jnp.asarray, arrays)))
+
+
+def _read_array(archive: zipfile.ZipFile, name: str, like: Any) -> np.ndarray:
+    """One array of a NumPy archive, which says its shape and dtype before it is believed."""
+    num_bytes = like.dtype.itemsize * math.prod(like.shape)
+    with archive.open(f"{name}.npy") as member:
+        data = member.read(num_bytes + LARGEST_HEAD)
+    head = io.BytesIO(data)
+    if np.lib.format.read_magic(head) != (1, 0):
+        raise ValueError(f"{name} is of another version of NumPy's format")
+    shape, by_column, dtype = np.lib.format.read_array_header_1_0(head)
+    if shape != like.shape or dtype != like.dtype or by_column or len(data) != head.tell() + num_bytes:
+        raise ValueError(f"{name} is {dtype}{shape}, not {like.dtype}{like.shape}")
+    return np.frombuffer(data, dtype, offset=head.tell()).reshape(shape)
 
 
 def load_env(directory: str | os.PathLike[str]) -> tuple[ContractEnv, EnvParams]:

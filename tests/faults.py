@@ -110,7 +110,7 @@ ROWS = {
     "readonly": Row(
         "a directory that may not be written", lambda n: Outcome(n, storage.apart("read_only", n)), 10, 2
     ),
-    "malicious": Row("malicious checkpoint", lambda n: Outcome(n, storage.malicious(n)), 25, 25),
+    "malicious": Row("malicious checkpoint", lambda n: Outcome(n, storage.malicious(n)), 28, 28),
     "nan": Row(
         "reward NaN or infinite in one round", lambda n: Outcome(n, numerics.injected_nans(n)), 100, 12
     ),

@@ -53,7 +53,7 @@ def test_a_step_that_is_passed_over_is_said_once_and_why(steps):
     said = []
     assert steps.newest(sample(0), said.append).update == 20
     (line,) = said
-    assert "steps/30 is passed over: the file of seed-7 is not of" in line
+    assert "steps/30 is passed over: seed-7/0 is damaged" in line
 
 
 def test_nothing_is_not_the_same_as_nothing_that_loads(steps, tmp_path):

@@ -49,6 +49,7 @@ FLOORS = (
     "learning.seeds",
     "evaluation",
     "experiment",
+    "vectors",
     "checkpoints",
     "interruption",
     "watchdog",
@@ -81,7 +82,7 @@ BOXES = (
     ("flax.linen", "", "learning.policy"),
     ("flax.nnx", "", "learning.policy"),
     ("jax.random", "mechanism", "mechanism.networks"),
-    ("orbax", "", "checkpoints"),
+    ("orbax", "", "vectors"),
 )
 
 JAX_FREE = (

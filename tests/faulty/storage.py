@@ -6,7 +6,6 @@ import pickle
 import resource
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from jaxcontract import checkpoints as module
-from jaxcontract.checkpoints import Checkpoints, DamagedError, NothingLoadableError, Step
+from jaxcontract.checkpoints import Checkpoints, NothingLoadableError, Step
 from jaxcontract.pytree import Arrays
+from jaxcontract.vectors import DamagedError, fingerprints
 
 RUN = {"seeds": [0, 7], "setting": {"learning_rate": 3e-3}}
 NOTES = {"curve": [{"update": 0, "regret": [1.5, None]}], "seconds": 0.25, "diverged": {}}
@@ -86,7 +86,7 @@ def in_a_process(work: Callable[[], bool]) -> bool:
 
 # Where a process dies inside `Checkpoints.save`: before or after one of the functions that it calls.
 STAGES = (
-    ("_write_bytes", "before"),
+    ("write_vectors", "before"),
     ("sync_directory", "before"),
     ("write_durably", "before"),
     ("write_durably", "after"),
@@ -269,19 +269,23 @@ def _sealed_manifest(step: Path, change: Callable[[dict[str, Any]], Any]) -> Non
     (step / module.MANIFEST).write_text(module._sealed(body))
 
 
+def _in_arrays(step: Path, name: str, data: bytes) -> None:
+    """A file beside the arrays replaced, and the manifest made to agree."""
+    (step / "arrays" / name).write_bytes(data)
+    _sealed_manifest(step, lambda body: body.update(files=fingerprints(step / "arrays")))
+
+
 def _array_head(step: Path, **changes: Any) -> None:
-    head = step / "arrays" / "seed-0" / ".zarray"
-    head.write_text(json.dumps(json.loads(head.read_text()) | changes))
+    head = json.loads((step / "arrays" / HEAD).read_text()) | changes
+    _in_arrays(step, HEAD, json.dumps(head).encode())
+
+
+HEAD, DATA = "seed-0/.zarray", "seed-0/0"
 
 
 def _huge(step: Path, size: int) -> None:
     _array_head(step, shape=[size], chunks=[size])
     _sealed_manifest(step, lambda body: body["arrays"]["seed-0"][0].__setitem__(1, [size // 4]))
-
-
-def _npy_header(shape: str) -> bytes:
-    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text) + 1) + text.encode() + b"\n"
 
 
 def _link(path: Path, target: Path) -> None:
@@ -301,10 +305,12 @@ def _attacks(outside: Path) -> list[Callable[[Path], Any]]:
         lambda step: (step / "manifest.json").write_text("null"),
         lambda step: (step / "manifest.json").write_bytes(b"\xff\xfe\x00"),
         lambda step: os.truncate(step / "manifest.json", 2**33),
-        lambda step: (step / "arrays" / "seed-0" / ".zarray").write_text(deep[:4000]),
-        lambda step: (step / "arrays" / "seed-0" / ".zarray").write_bytes(bomb),
-        lambda step: (step / "arrays" / "seed-0" / "0").write_bytes(bomb),
-        lambda step: os.truncate(step / "arrays" / "seed-0" / "0", 10 * 2**30),
+        lambda step: _in_arrays(step, HEAD, deep[:60_000].encode()),
+        lambda step: _in_arrays(step, HEAD, bomb),
+        lambda step: _in_arrays(step, DATA, bomb),
+        lambda step: _in_arrays(step, "_METADATA", bomb),
+        lambda step: _in_arrays(step, "_METADATA", deep[:60_000].encode()),
+        lambda step: os.truncate(step / "arrays" / DATA, 10 * 2**30),
         lambda step: _array_head(step, shape=[10 * 2**30], chunks=[10 * 2**30]),
         lambda step: _array_head(step, dtype="|O"),
         lambda step: _array_head(step, filters=[{"id": "pickle"}]),
@@ -318,7 +324,8 @@ def _attacks(outside: Path) -> list[Callable[[Path], Any]]:
         lambda step: _sealed_manifest(step, lambda body: body.update(run={"other": 1})),
         lambda step: _sealed_manifest(step, lambda body: body.update(arrays=[1, 2])),
         lambda step: _sealed_manifest(step, lambda body: body.update(notes="rm -rf")),
-        lambda step: _link(step / "arrays" / "seed-0" / "0", Path("/dev/zero")),
+        lambda step: _sealed_manifest(step, lambda body: body["files"].update({"../../../x": "0" * 64})),
+        lambda step: _link(step / "arrays" / DATA, Path("/dev/zero")),
     ]
 
 
