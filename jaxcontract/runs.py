@@ -87,9 +87,11 @@ def _read_array(archive: zipfile.ZipFile, name: str, like: Any) -> np.ndarray:
     with archive.open(f"{name}.npy") as member:
         data = member.read(num_bytes + LARGEST_HEAD)
     head = io.BytesIO(data)
-    if np.lib.format.read_magic(head) != (1, 0):
-        raise ValueError(f"{name} is of another version of NumPy's format")
-    shape, by_column, dtype = np.lib.format.read_array_header_1_0(head)
+    try:
+        np.lib.format.read_magic(head)
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(head)
+    except Exception:  # NumPy parses a head as Python code, with whatever errors that has
+        raise ValueError(f"the head of {name} cannot be read") from None
     if shape != like.shape or dtype != like.dtype or by_column or len(data) != head.tell() + num_bytes:
         raise ValueError(f"{name} is {dtype}{shape}, not {like.dtype}{like.shape}")
     return np.frombuffer(data, dtype, offset=head.tell()).reshape(shape)

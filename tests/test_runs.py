@@ -1,6 +1,8 @@
 """Policies on disk: what is written comes back, and what is damaged is refused in one line."""
 
 import json
+import pickle
+import zipfile
 
 import jax
 import numpy as np
@@ -54,6 +56,21 @@ def replace_array(path, name, array):
     np.savez(path, **arrays)
 
 
+def replace_member(path, name, data):
+    """A file in the archive replaced, the archive itself whole."""
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    members.pop("log_std.npy")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in (members | {f"{name}.npy": data}).items():
+            archive.writestr(member, content)
+
+
+def npy_head(shape, dtype="<f4"):
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -64,6 +81,11 @@ def replace_array(path, name, array):
         lambda path: replace_array(path, "log_std", np.zeros(6, np.float64)),
         lambda path: replace_array(path, "extra", np.zeros(1)),
         lambda path: replace_array(path, "log_std", np.array([print], dtype=object)),
+        lambda path: replace_member(path, "log_std", npy_head(f"({10 * 2**30},)") + bytes(24)),
+        lambda path: replace_member(path, "log_std", npy_head("(6,)", "|O") + pickle.dumps(print)),
+        lambda path: replace_member(path, "log_std", npy_head("(" * 3000)),
+        lambda path: replace_member(path, "log_std", bytes(2**28)),  # 256 MB of zeros in 256 kB
+        lambda path: replace_member(path, "../log_std", npy_head("(6,)") + bytes(24)),
     ],
 )
 def test_a_damaged_archive_is_refused_in_one_line(saved, damage):
