@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from jaxcontract.files import (
     append_json_line,
-    ensure_directory,
+    ensure_private,
     json_lines,
     strict,
     write_json,
@@ -24,7 +24,7 @@ from jaxcontract.options import (
     seconds,
     setting_from_options,
 )
-from jaxcontract.rundir import open_run, read_run
+from jaxcontract.rundir import open_run, read_run, version_changes
 from jaxcontract.settings import PRESETS, Setting, setting_from_dict
 
 EPILOG = """\
@@ -175,7 +175,7 @@ def main() -> int:
     request = parse()
     try:
         if request.compilation_cache:
-            ensure_directory(request.compilation_cache, "--compilation-cache")
+            ensure_private(request.compilation_cache, "--compilation-cache")
         out, state = open_run(request.out, request.preset, request.configuration)
     except (ValueError, OSError) as error:
         return failed(2, str(error))
@@ -219,11 +219,16 @@ def run(request: Request, out: Path, is_new: bool) -> int:
             now = keeper.start()
             if not is_new:
                 console.print(f"going on at update {now.update} of {request.setting.ppo.num_updates}")
+                for change in version_changes(out):
+                    keeper.say(f"{change}: the last bits may differ from an undisturbed run's")
             train(request, out, keeper, now, console)
         except NothingLoadableError as error:
             return failed(4, str(error))
         except InterruptedRunError:
-            return failed(interruption.exit_code, f"{interruption.told}; {how_to_go_on(out)}")
+            code = 5 if keeper.unsaved else interruption.exit_code
+            return failed(code, f"{interruption.told}; {how_to_go_on(out)}")
+        except OSError as error:
+            return failed(5, f"{error}; {how_to_go_on(out)}")
     timing = {
         "device": device,
         "num_devices": training.num_devices,

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,20 @@ def ensure_directory(path: Path, option: str) -> None:
         raise ValueError(f"{option} {path}: cannot be made a directory ({error.strerror})") from None
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise ValueError(f"{option} {path}: is not writable")
+
+
+def ensure_private(path: Path, option: str) -> None:
+    """Make a directory that nobody else can write to, or find it there: what lies in it is executed.
+
+    Raises:
+        ValueError: as `ensure_directory`, and when others may write to it.
+    """
+    if not path.exists():
+        ensure_directory(path.parent, option)
+        path.mkdir(mode=0o700)
+    ensure_directory(path, option)
+    if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ValueError(f"{option} {path}: may be written by others, and what lies in it is executed")
 
 
 def write_json(path: Path, values: Any) -> None:

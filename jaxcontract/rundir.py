@@ -69,14 +69,26 @@ def differences(there: Any, asked: Any, where: str = "") -> Iterator[str]:
         yield f"{where or 'it'} is {there!r} there, {asked!r} here"
 
 
+def version_changes(path: Path) -> list[str]:
+    """Each library that is of another version here than where the run in a directory began."""
+    found = read_json(path / CONFIG)
+    began = found.get("versions") if isinstance(found, dict) else None
+    began = began if isinstance(began, dict) else {}
+    return [
+        f"{name} was {began[name]} when this run began, and is {now}"
+        for name, now in _versions().items()
+        if name in began and began[name] != now
+    ]
+
+
+def _versions() -> dict[str, str]:
+    libraries = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    return {name: version(name) for name in libraries}
+
+
 def _stamped(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration with the versions that the run began with."""
-    libraries = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-    return {
-        "schema": SCHEMA,
-        "run": _plain(configuration),
-        "versions": {name: version(name) for name in libraries},
-    }
+    return {"schema": SCHEMA, "run": _plain(configuration), "versions": _versions()}
 
 
 def _plain(configuration: Any) -> Any:

@@ -93,7 +93,8 @@ def test_what_is_printed_teaches(finished):
 
 def test_a_seed_earns_the_same_alone(finished, tmp_path):
     out, _ = finished
-    alone = run("--seeds", "1", "--first-seed", "6", "--out", "alone", *SMALL, cwd=tmp_path)
+    other_breaks = ("--curve-points", "1", "--checkpoint-every", "3")
+    alone = run("--seeds", "1", "--first-seed", "6", "--out", "alone", *SMALL, *other_breaks, cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
     with (
         np.load(out / "policy" / "seed-6.npz") as one,
@@ -204,6 +205,16 @@ def test_a_cache_that_cannot_be_a_directory_is_one_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_cache_that_others_may_write_is_refused(tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    done = run("--compilation-cache", str(shared), "--out", str(tmp_path / "out"), *SMALL, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "may be written by others" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_that_has_ended_is_left_alone(finished):
     out, _ = finished
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
@@ -251,3 +262,30 @@ def test_results_that_cannot_be_written_end_with_five(tmp_path):
     assert done.returncode == 5, done.stderr
     assert "could not be saved" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+HANGS = """
+import runpy, sys, time
+import jaxcontract.learning.seeds as seeds
+work, calls = seeds.run_in_pieces, []
+def run_in_pieces(*arguments):
+    calls.append(1)
+    time.sleep(0 if len(calls) < 3 else 600)
+    return work(*arguments)
+seeds.run_in_pieces = run_in_pieces
+sys.argv[0] = {script!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_device_that_does_not_answer_is_reported_and_the_run_goes_on_later(finished, tmp_path):
+    asked = ("--seeds", "3", "--first-seed", "5", "--out", str(tmp_path / "out"), *SMALL)
+    command = [sys.executable, "-c", HANGS.format(script=str(SCRIPT)), *asked, "--stall-limit", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 75, done.stderr
+    assert "has not ended a chunk of updates in" in done.stderr
+    assert f"--resume {tmp_path / 'out'}" in done.stderr
+    resumed = run("--resume", str(tmp_path / "out"), cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    summaries = [json.loads((out / "summary.json").read_text()) for out in (finished[0], tmp_path / "out")]
+    assert summaries[0]["seeds"] == summaries[1]["seeds"]

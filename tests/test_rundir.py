@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jaxcontract.rundir import open_run, read_run
+from jaxcontract.rundir import open_run, read_run, version_changes
 
 RUN = {"seeds": [0, 1], "setting": {"ppo": {"learning_rate": 3e-3, "hidden_sizes": (64, 64)}}}
 
@@ -41,6 +41,16 @@ def test_the_same_run_is_found_again_and_known_to_have_ended(tmp_path):
 def test_a_kill_while_the_configuration_was_written_leaves_a_new_run(tmp_path):
     (tmp_path / "config.json.tmp").write_text('{"sche')
     assert open_run(tmp_path, "default", RUN).state == "new"
+
+
+def test_a_library_that_has_changed_is_named(tmp_path):
+    open_run(tmp_path, "default", RUN)
+    assert version_changes(tmp_path) == []
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["versions"]["jax"] = "0.1.2"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (line,) = version_changes(tmp_path)
+    assert line.startswith("jax was 0.1.2 when this run began, and is ")
 
 
 def test_another_run_is_refused_with_what_differs(tmp_path):
