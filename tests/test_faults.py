@@ -3,8 +3,12 @@
 import faults
 import pytest
 
+TIMED = {"cost"}  # means nothing while other tests keep the cores busy
 
-@pytest.mark.parametrize("name", faults.ROWS)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in TIMED)) for name in faults.ROWS]
+)
 def test_faults_are_survived(name, pytestconfig):
     row = faults.ROWS[name]
     outcome = row.trial(row.trials if pytestconfig.getoption("--long") else row.short)
