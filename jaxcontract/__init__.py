@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaxcontract.learning.ppo import Learner as Learner
     from jaxcontract.learning.ppo import PPOConfig as PPOConfig
     from jaxcontract.learning.ppo import train as train
+    from jaxcontract.mechanism.effort import check_shape as check_shape
     from jaxcontract.mechanism.feasible import feasible_contract as feasible_contract
     from jaxcontract.mechanism.feasible import feasible_vector as feasible_vector
     from jaxcontract.mechanism.freshness import average_aoi as average_aoi
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from jaxcontract.mechanism.schemes import (
         take_it_or_leave_it_contract as take_it_or_leave_it_contract,
     )
+    from jaxcontract.pytree import register as register
     from jaxcontract.runs import load_env as load_env
     from jaxcontract.runs import load_policy as load_policy
     from jaxcontract.simulation import simulate_market as simulate_market
@@ -57,6 +59,7 @@ _ROOMS = {
     "jaxcontract.evaluation": ("Report", "evaluate", "unseen_states"),
     "jaxcontract.learning.policy": ("Policy",),
     "jaxcontract.learning.ppo": ("Learner", "PPOConfig", "train"),
+    "jaxcontract.mechanism.effort": ("check_shape",),
     "jaxcontract.mechanism.feasible": ("feasible_contract", "feasible_vector"),
     "jaxcontract.mechanism.freshness": ("average_aoi", "average_latency", "quality_of_data"),
     "jaxcontract.mechanism.incentives": (
@@ -86,6 +89,7 @@ _ROOMS = {
         "social_optimum_contract",
         "take_it_or_leave_it_contract",
     ),
+    "jaxcontract.pytree": ("register",),
     "jaxcontract.runs": ("load_env", "load_policy"),
     "jaxcontract.simulation": ("simulate_market", "simulate_requests"),
 }

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.fields import refuse
+from jaxcontract.fields import refuse, traced
+from jaxcontract.mechanism.effort import check_shape
 from jaxcontract.mechanism.feasible import feasible_contract
 from jaxcontract.mechanism.incentives import (
     Certificate,
@@ -16,6 +17,7 @@ from jaxcontract.mechanism.incentives import (
 )
 from jaxcontract.mechanism.networks import (
     NetworkDistribution,
+    corners,
     observation_bounds,
     observe,
     sample_network,
@@ -44,6 +46,10 @@ class EnvParams(EnvNumbers):
             given = getattr(self, name)
             if not isinstance(given, kind):
                 raise refuse("EnvParams", name, given, f"a {kind.__name__}")
+        is_own = self.system.quality is not None or self.system.effort is not None
+        if is_own and not any(map(traced, jax.tree.leaves((self.system, self.distribution)))):
+            for state in corners(self.distribution):
+                check_shape(self.system, state)
 
 
 @register

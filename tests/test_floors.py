@@ -26,6 +26,8 @@ FLOORS = (
     "mechanism.records",
     "mechanism.accumulate",
     "mechanism.freshness",
+    "mechanism.effort",
+    "mechanism.bisection",
     "mechanism.incentives",
     "mechanism.ironing",
     "mechanism.optimum",

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.mechanism.accumulate import running_sum
+from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import frequency_bounds
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 
@@ -23,6 +24,8 @@ def feasible_contract(system: System, state: NetworkState, vector: jax.Array) ->
         1      softplus gives s ≥ 0, what type 1 earns: r_1 = f_1/φ_1 + s
         K − 1  sigmoids λ_k: r_{k+1} − r_k = (f_{k+1} − f_k) (λ_k/φ_k + (1 − λ_k)/φ_{k+1})
 
+    With an effort e(f) of the system's own, e_k stands for f_k in the payments.
+
     With IR at the lowest type, IC between neighbours both ways (the two ends of λ_k) implies all K²
     constraints. The best contract lies at s = 0, λ = 0: approached as far as the precision goes.
     """
@@ -35,8 +38,10 @@ def feasible_contract(system: System, state: NetworkState, vector: jax.Array) ->
     cost = 1.0 / state.device_types
     share = jax.nn.sigmoid(SHARE_GAIN * shares - SHARE_OFFSET)
     step_cost = share * cost[:-1] + (1.0 - share) * cost[1:]
-    first = frequency[:1] * cost[:1] + RENT_SCALE * jax.nn.softplus(RENT_GAIN * rent - RENT_OFFSET)
-    increments = width * gaps[1:] * step_cost
+    taken = effort(system, frequency)
+    steps = width * gaps[1:] if system.effort is None else jnp.diff(taken, axis=0)
+    first = taken[:1] * cost[:1] + RENT_SCALE * jax.nn.softplus(RENT_GAIN * rent - RENT_OFFSET)
+    increments = steps * step_cost
     payment = running_sum(jnp.concatenate([first, increments]))
     return Contract(frequency=frequency, payment=payment)
 
@@ -51,8 +56,9 @@ def feasible_vector(system: System, state: NetworkState, contract: Contract) -> 
     low, high = frequency_bounds(system, state)
     gaps = jnp.diff(frequency, prepend=low[None], append=high[None])
     logits = jnp.log(gaps[:-1]) - jnp.log(gaps[-1])
-    rent = (payment[:1] - frequency[:1] * cost[:1]) / RENT_SCALE
+    taken = effort(system, frequency)
+    rent = (payment[:1] - taken[:1] * cost[:1]) / RENT_SCALE
     rent = (rent + jnp.log(-jnp.expm1(-rent)) + RENT_OFFSET) / RENT_GAIN
-    step_cost = jnp.diff(payment) / gaps[1:-1]
+    step_cost = jnp.diff(payment) / jnp.diff(taken)
     shares = jnp.log(step_cost - cost[1:]) - jnp.log(cost[:-1] - step_cost)
     return jnp.concatenate([logits, rent, (shares + SHARE_OFFSET) / SHARE_GAIN])

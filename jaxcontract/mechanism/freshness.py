@@ -1,5 +1,7 @@
 """How fresh data is, and what that is worth: (1) to (4)."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -69,16 +71,29 @@ def quality_of_data(system: System, state: NetworkState, frequency: Numbers) -> 
     >>> round(float(quality_of_data(System(), state, 0.25)), 4)
     0.638
     """
+    if system.quality is not None:
+        own: jax.Array = system.quality(state, jnp.asarray(frequency))
+        return own
     index = quality_index(system, state, frequency)
     defined = index > 0
     return jnp.where(defined, jnp.log(jnp.where(defined, index, 1.0)), -jnp.inf)
 
 
+def has_quality(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
+    """Whether data updated at f has a defined quality: W > 0. Shapes as in `quality_of_data`."""
+    if system.quality is not None:
+        return jnp.isfinite(quality_of_data(system, state, frequency))
+    return quality_index(system, state, frequency) > 0
+
+
 def centred_quality(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
     """QoD(f) − ln W₀, which is ln(W / W₀) ≤ 0, without the digits that a difference of logs loses.
 
-    frequency: [...]  f. Returns [...], minus infinity where the quality of data is undefined.
+    frequency: [...]  f. Returns [...], minus infinity where the quality of data is undefined. A system's
+    own quality has no such term, and is as it is.
     """
+    if system.quality is not None:
+        return quality_of_data(system, state, frequency)
     defined = quality_index(system, state, frequency) > 0
     shortfall = quality_shortfall(system, jnp.where(defined, frequency, 1.0))
     share = shortfall / ideal_quality_index(system, state)
@@ -88,8 +103,10 @@ def centred_quality(system: System, state: NetworkState, frequency: Numbers) -> 
 def extended_centred_quality(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
     """`centred_quality`, going on along its tangent below W = W₀/100: finite, with a slope, for f > 0.
 
-    frequency: [...]  f, positive. Returns [...].
+    frequency: [...]  f, positive. Returns [...]. A system's own quality is as it is.
     """
+    if system.quality is not None:
+        return quality_of_data(system, state, frequency)
     share = quality_shortfall(system, frequency) / ideal_quality_index(system, state)
     kept = 1.0 - LEAST_SHARE
     beyond = jnp.maximum(share - kept, 0.0)
@@ -101,8 +118,12 @@ def frequency_bounds(system: System, state: NetworkState) -> tuple[jax.Array, ja
 
     W(f) = W₀/1000 is a quadratic in f. With the paper's slots of 1 ms its roots lie outside the system's
     bounds; with slots of 0.1 s data that is updated seldom has no defined quality, and they matter.
-    Where no f will do, as with slots of a second, the two coincide.
+    Where no f will do, as with slots of a second, the two coincide. With a quality of its own they are the
+    system's bounds.
     """
+    if system.quality is not None:
+        like = jnp.zeros_like(jnp.asarray(state.max_aoi))
+        return like + system.min_frequency, like + system.max_frequency
     slot, preference = system.slot_duration, system.aoi_preference
     constant = (1.0 - LEAST_DEFINED) * ideal_quality_index(system, state)
     linear = constant - slot * (1.0 - 0.5 * preference)
@@ -120,5 +141,9 @@ def marginal_quality(system: System, state: NetworkState, frequency: Numbers) ->
     frequency: [...]  f, in the domain where W > 0. Returns [...].
     """
     frequency = jnp.asarray(frequency)
+    if system.quality is not None:
+        along = partial(quality_of_data, system, state)
+        own_slope: jax.Array = jax.jvp(along, (frequency,), (jnp.ones_like(frequency),))[1]
+        return own_slope
     slope = system.slot_duration * (0.5 * system.aoi_preference / frequency**2 - 1.0)
     return slope / quality_index(system, state, frequency)

@@ -5,10 +5,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import (
     centred_quality,
     extended_centred_quality,
-    quality_index,
+    has_quality,
     quality_of_data,
 )
 from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System
@@ -18,18 +19,26 @@ from jaxcontract.rules import TOLERANCE
 UNROLLED = 8  # items up to which a loop over them costs more than it saves
 
 
-def device_utilities(state: NetworkState, contract: Contract) -> jax.Array:
+PAPER = System()
+
+
+def device_utilities(state: NetworkState, contract: Contract, system: System = PAPER) -> jax.Array:
     """u[k, j] = r_j − f_j/φ_k, the utility of a type-k device that picks item j  (5), (6).
+
+    system: only matters when it has an `effort` of its own, which then stands for f
 
     Returns [K, K]. Its diagonal is `own_utilities`.
     """
-    costs = contract.frequency[None, :] / state.device_types[:, None]
+    costs = effort(system, contract.frequency)[None, :] / state.device_types[:, None]
     return contract.payment[None, :] - costs
 
 
-def own_utilities(state: NetworkState, contract: Contract) -> jax.Array:
-    """u[k, k] = r_k − f_k/φ_k, what each type earns under truth: the information rent. Returns [K]."""
-    return contract.payment - contract.frequency / state.device_types
+def own_utilities(state: NetworkState, contract: Contract, system: System = PAPER) -> jax.Array:
+    """u[k, k] = r_k − f_k/φ_k, what each type earns under truth: the information rent. Returns [K].
+
+    system: as in `device_utilities`
+    """
+    return contract.payment - effort(system, contract.frequency) / state.device_types
 
 
 def station_utility(system: System, state: NetworkState, contract: Contract) -> jax.Array:
@@ -101,12 +110,12 @@ def certify(
     on f. Use 1e-6 in float32, 1e-9 in float64. NaN anywhere is not feasible. `margin`: the slack that
     `shortfall` asks for, in units of payment.
     """
-    own = own_utilities(state, contract)
-    ic_slack, least, missed = _envy(state, contract, own, margin)
+    own = own_utilities(state, contract, system)
+    ic_slack, least, missed = _envy(system, state, contract, own, margin)
     outside = jnp.maximum(
         system.min_frequency - contract.frequency, contract.frequency - system.max_frequency
     )
-    domain = (outside <= tolerance) & (quality_index(system, state, contract.frequency) > 0)
+    domain = (outside <= tolerance) & has_quality(system, state, contract.frequency)
     worst = jnp.maximum(jnp.max(-own, axis=0), jnp.max(outside, axis=0))
     max_violation = jnp.maximum(0.0, jnp.maximum(worst, -least))
     missed = missed + jnp.sum(jnp.maximum(0.0, margin - own), axis=0)
@@ -121,7 +130,7 @@ def certify(
 
 
 def _envy(
-    state: NetworkState, contract: Contract, own: jax.Array, margin: Numbers
+    system: System, state: NetworkState, contract: Contract, own: jax.Array, margin: Numbers
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """All slacks of (9) [K, K], the least of them [], and what they fall short of the margin in sum [].
 
@@ -132,15 +141,15 @@ def _envy(
 
     def look_at(carry, item):
         least, missed = carry
-        number, frequency, payment = item
-        slack = own - (payment - frequency * cost)
+        number, taken, payment = item
+        slack = own - (payment - taken * cost)
         own_item = jnp.reshape(types == number, (-1, *(1 for _ in own.shape[1:])))  # no type envies itself
         least = jnp.minimum(least, jnp.min(jnp.where(own_item, 0.0, slack), axis=0))
         missed = missed + jnp.sum(jnp.where(own_item, 0.0, jnp.maximum(0.0, margin - slack)), axis=0)
         return (least, missed), slack
 
     zero = jnp.zeros_like(own[0])
-    items = types, contract.frequency[:, None], contract.payment[:, None]
+    items = types, effort(system, contract.frequency)[:, None], contract.payment[:, None]
     unroll = len(own) if len(own) <= UNROLLED else 1
     (least, missed), slacks = jax.lax.scan(look_at, (zero, zero), items, unroll=unroll)
     return jnp.swapaxes(slacks, 0, 1), least, missed

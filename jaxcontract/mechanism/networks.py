@@ -1,7 +1,8 @@
 """Where network states come from, and how a learner sees them."""
 
 import dataclasses
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +25,15 @@ class NetworkDistribution(Record):
     type_edges:    [K + 1]  φ_k is uniform between edge k and edge k + 1; ascending, positive
     concentration: Q is Dirichlet with this one parameter for every type (static)
 
+    A subclass, registered with `jaxcontract.register`, may draw network states of its own within these
+    bounds. Its method sample(self, key, num_rounds) returns one, or a batch [B, ...] when B = `num_rounds` is
+    not None; the key is consumed.
+
     Raises:
         ValueError: naming the field, its value and what is allowed.
     """
+
+    sample: ClassVar[Callable[..., NetworkState] | None] = None  # the paper's law
 
     aoi_range: Any = (0.5, 1.0)
     latency_range: Any = (0.5, 1.0)
@@ -73,8 +80,11 @@ def sample_network(
 ) -> NetworkState:
     """Draw one network state, or B = `num_rounds` of them, [B, ...], from one key. The key is consumed.
 
-    All of it is independent: Ā_max, D̄_max, each φ_k uniform, Q Dirichlet.
+    All of it is independent: Ā_max, D̄_max, each φ_k uniform, Q Dirichlet; or as the distribution's own
+    `sample` has it.
     """
+    if distribution.sample is not None:
+        return distribution.sample(key, num_rounds)
     size = distribution.num_types
     batch = () if num_rounds is None else (num_rounds,)
     if distribution.concentration == 1.0:
@@ -111,10 +121,9 @@ def observe(system: System, state: NetworkState) -> jax.Array:
     return jnp.concatenate([*rows, probs, state.device_types])
 
 
-def observation_bounds(system: System, distribution: NetworkDistribution) -> tuple[jax.Array, jax.Array]:
-    """The least and the greatest observation that a distribution can give, [4 + 2K] each."""
-    size = distribution.num_types
-    edges = distribution.type_edges
+def corners(distribution: NetworkDistribution) -> tuple[NetworkState, NetworkState]:
+    """The network states of the least and of the greatest numbers that a distribution can give."""
+    size, edges = distribution.num_types, distribution.type_edges
     low, high = (
         NetworkState(
             max_aoi=distribution.aoi_range[side],
@@ -124,7 +133,13 @@ def observation_bounds(system: System, distribution: NetworkDistribution) -> tup
         )
         for side, types in ((0, edges[:-1]), (1, edges[1:]))
     )
-    probs = slice(4, 4 + size)
+    return low, high
+
+
+def observation_bounds(system: System, distribution: NetworkDistribution) -> tuple[jax.Array, jax.Array]:
+    """The least and the greatest observation that a distribution can give, [4 + 2K] each."""
+    low, high = corners(distribution)
+    probs = slice(4, 4 + distribution.num_types)
     return observe(system, low).at[probs].set(0.0), observe(system, high).at[probs].set(1.0)
 
 

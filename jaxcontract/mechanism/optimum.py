@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.mechanism.accumulate import running_sum
+from jaxcontract.mechanism.bisection import best_by_bisection
+from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import NEVER, frequency_bounds, ideal_quality_index
 from jaxcontract.mechanism.ironing import antitonic_regression
 from jaxcontract.mechanism.records import Contract, NetworkState, System
@@ -28,7 +30,7 @@ def optimal_contract(system: System, state: NetworkState) -> Contract:
     [0.1771, 0.3814]
     """
     frequency = best_frequency(system, state, pooled_virtual_costs(state))
-    return Contract(frequency=frequency, payment=binding_payments(state, frequency))
+    return Contract(frequency=frequency, payment=binding_payments(state, effort(system, frequency)))
 
 
 def complete_information_contract(system: System, state: NetworkState) -> Contract:
@@ -38,7 +40,7 @@ def complete_information_contract(system: System, state: NetworkState) -> Contra
     """
     cost = 1.0 / state.device_types
     frequency = best_frequency(system, state, cost)
-    return Contract(frequency=frequency, payment=frequency * cost)
+    return Contract(frequency=frequency, payment=effort(system, frequency) * cost)
 
 
 def pooled_contract(system: System, state: NetworkState) -> Contract:
@@ -48,17 +50,19 @@ def pooled_contract(system: System, state: NetworkState) -> Contract:
     """
     cost = 1.0 / state.device_types[:1]
     frequency = best_frequency(system, state, cost)
-    item = jnp.stack([frequency, frequency * cost])  # found once, so that all K copies are equal
+    item = jnp.stack(
+        [frequency, effort(system, frequency) * cost]
+    )  # found once, so that all K copies are equal
     copies = jnp.broadcast_to(item, (2, *state.device_types.shape))
     return Contract(frequency=copies[0], payment=copies[1])
 
 
-def binding_payments(state: NetworkState, frequency: jax.Array) -> jax.Array:
+def binding_payments(state: NetworkState, taken: jax.Array) -> jax.Array:
     """r_1 = f_1/φ_1, r_{k+1} = r_k + (f_{k+1} − f_k)/φ_{k+1}: the least payments that keep IR and IC.
 
-    frequency: [K, ...], non-decreasing in k. Returns [K, ...].
+    taken: [K, ...], the frequencies, or the effort that they take; non-decreasing in k. Returns [K, ...].
     """
-    increments = jnp.diff(frequency, axis=0, prepend=0.0)
+    increments = jnp.diff(taken, axis=0, prepend=0.0)
     return running_sum(increments / state.device_types)
 
 
@@ -84,6 +88,8 @@ def best_frequency(system: System, state: NetworkState, cost: jax.Array) -> jax.
     of a cubic with two coefficients (`_falling_root`): the share s = σ/(σ + cost) of what an update is
     worth, σ = β t/C, in what it is worth and costs, and κ = (1 − s) t √(α/2)/C.
     """
+    if system.quality is not None or system.effort is not None:
+        return best_by_bisection(system, state, cost)
     slot = system.slot_duration
     peak = jnp.sqrt(jnp.maximum(0.5 * system.aoi_preference, NEVER**2))  # its slope is finite at α = 0
     constant = ideal_quality_index(system, state) - slot * (1.0 - 0.5 * system.aoi_preference)

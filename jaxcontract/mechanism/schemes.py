@@ -7,8 +7,9 @@ A take-it-or-leave-it offer turns types away, which (10) does not allow: it earn
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import quality_of_data
-from jaxcontract.mechanism.incentives import device_utilities
+from jaxcontract.mechanism.incentives import PAPER, device_utilities
 from jaxcontract.mechanism.optimum import binding_payments, complete_information_contract
 from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System
 from jaxcontract.rules import TOLERANCE
@@ -22,7 +23,7 @@ def social_optimum_contract(system: System, state: NetworkState) -> Contract:
     less than one pooled item's, since each type k > 1 adds what is best at its own cost.
     """
     frequency = complete_information_contract(system, state).frequency
-    return Contract(frequency=frequency, payment=binding_payments(state, frequency))
+    return Contract(frequency=frequency, payment=binding_payments(state, effort(system, frequency)))
 
 
 def naive_contract(system: System, state: NetworkState) -> Contract:
@@ -33,7 +34,7 @@ def naive_contract(system: System, state: NetworkState) -> Contract:
     rises with c_j, and every type takes the first item.
     """
     offered = complete_information_contract(system, state)
-    taken = jnp.argmax(device_utilities(state, offered), axis=1)
+    taken = jnp.argmax(device_utilities(state, offered, system), axis=1)
     return Contract(frequency=offered.frequency[taken], payment=offered.payment[taken])
 
 
@@ -47,7 +48,7 @@ def posted_price_contract(system: System, state: NetworkState, cap: Numbers | No
     the system's bounds; at most the pooled item's U_B, and equal to it at the pooled f.
     """
     frequency = jnp.asarray(system.max_frequency if cap is None else cap)
-    return _offer_to_all(state, frequency, frequency / state.device_types[0])
+    return _offer_to_all(state, frequency, effort(system, frequency) / state.device_types[0])
 
 
 def take_it_or_leave_it_contract(system: System, state: NetworkState) -> Contract:
@@ -66,18 +67,20 @@ def take_it_or_leave_it_contract(system: System, state: NetworkState) -> Contrac
     return _offer_to_all(state, items.frequency[best], items.payment[best])
 
 
-def chosen_items(state: NetworkState, contract: Contract, tolerance: Numbers = TOLERANCE) -> jax.Array:
+def chosen_items(
+    state: NetworkState, contract: Contract, tolerance: Numbers = TOLERANCE, system: System = PAPER
+) -> jax.Array:
     """The item that a device of each type picks when it is free to: argmax_j u[k, j], or none at all.
 
     Returns [K], integers: the type's own item k unless another is better by more than the tolerance
     (constraints that bind are ties, and ties go to the item meant for the type), and −1 where the
-    type stays out, since its best utility is below −tolerance.
+    type stays out, since its best utility is below −tolerance. `system`: as in `device_utilities`.
 
     >>> state = NetworkState(max_aoi=.95, max_latency=.73, type_probs=[.84, .16], device_types=[2., 12.])
     >>> chosen_items(state, complete_information_contract(System(), state)).tolist()
     [0, 0]
     """
-    utilities = device_utilities(state, contract)
+    utilities = device_utilities(state, contract, system)
     best = jnp.max(utilities, axis=1)
     tempted = best - jnp.diagonal(utilities) > tolerance
     item = jnp.where(tempted, jnp.argmax(utilities, axis=1), jnp.arange(best.shape[0]))
@@ -93,7 +96,7 @@ def realised_utility(
     the contract is feasible. Minus infinity where a type that occurs takes an item whose quality of
     data is undefined.
     """
-    item = chosen_items(state, contract, tolerance)
+    item = chosen_items(state, contract, tolerance, system)
     takes_part = item >= 0  # where not, item −1 reads the last one, which the sum below leaves out
     quality = quality_of_data(system, state, contract.frequency[item])
     defined = jnp.isfinite(quality)

@@ -1,7 +1,8 @@
 """The constants of a deployment. Imports no JAX: `records.py` makes it a pytree."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from jaxcontract.fields import Record, concrete, number, refuse
 
@@ -13,9 +14,21 @@ class System(Record):
     Every field is a traced number: a sweep over α is
     `vmap(lambda alpha: f(System().replace(aoi_preference=alpha)))(alphas)`.
 
+    A subclass, registered with `jaxcontract.register`, may bring a quality of data and a cost of its own, as
+    methods of arrays that broadcast; everything else follows:
+
+    quality(self, state, frequency) → what data updated at f [...] is worth, in the units of QoD (4)
+    effort(self, frequency)         → what updating at f [...] takes: a type-k device bears effort/φ_k
+
+    Quality must be concave in effort, and effort positive and increasing in f, or types cannot be screened
+    by frequencies that rise: `check_shape` says whether they are.
+
     Raises:
         ValueError: naming the field, its value and what is allowed.
     """
+
+    quality: ClassVar[Callable[..., Any] | None] = None  # the paper's, (4)
+    effort: ClassVar[Callable[..., Any] | None] = None  # the paper's, f itself
 
     num_devices: Any = number(40.0, "mobile devices M", unit="devices", low=1)
     aoi_preference: Any = number(0.75, "preference α for freshness over latency", low=0, high=1)
