@@ -13,7 +13,7 @@ coefficient c, the sizes, activations and initialisation of the networks, the op
 bounded, how observations are scaled, the states and the number of them behind "test reward", whether it is
 of the mode or of samples, which seeds are shown, the Dirichlet's concentration, the units of Ā_max and D̄_max;
 for Fig. 3 the grid of α, whether each α is trained anew, and over what the utilities are averaged. What was
-taken instead stands in the README's table; no public code of the paper was found.
+taken instead stands in experiments/README.md; no public code of the paper was found.
 """
 
 
