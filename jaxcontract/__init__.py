@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaxcontract.learning.ppo import Learner as Learner
     from jaxcontract.learning.ppo import PPOConfig as PPOConfig
     from jaxcontract.learning.ppo import train as train
+    from jaxcontract.mechanism.cycles import whole_cycle_contract as whole_cycle_contract
     from jaxcontract.mechanism.feasible import feasible_contract as feasible_contract
     from jaxcontract.mechanism.feasible import feasible_vector as feasible_vector
     from jaxcontract.mechanism.freshness import average_aoi as average_aoi
@@ -57,6 +58,7 @@ _ROOMS = {
     "jaxcontract.evaluation": ("Report", "evaluate", "unseen_states"),
     "jaxcontract.learning.policy": ("Policy",),
     "jaxcontract.learning.ppo": ("Learner", "PPOConfig", "train"),
+    "jaxcontract.mechanism.cycles": ("whole_cycle_contract",),
     "jaxcontract.mechanism.feasible": ("feasible_contract", "feasible_vector"),
     "jaxcontract.mechanism.freshness": ("average_aoi", "average_latency", "quality_of_data"),
     "jaxcontract.mechanism.incentives": (

@@ -29,6 +29,7 @@ FLOORS = (
     "mechanism.incentives",
     "mechanism.ironing",
     "mechanism.optimum",
+    "mechanism.cycles",
     "mechanism.feasible",
     "mechanism.schemes",
     "mechanism.networks",
