@@ -63,6 +63,8 @@ FLOORS = (
     "figures.style",
     "figures.curves",
     "figures.contracts",
+    "figures.designs",
+    "figures.grouping",
     "figures.comparisons",
     "figures.simulated",
     "figures",
