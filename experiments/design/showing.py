@@ -56,8 +56,9 @@ def verdict(
     """What the contract of one network brings, and whether it holds."""
     one = {name: float(value[index]) for name, value in found.items() if np.ndim(value[index]) == 0}
     earned, num_types = one["station_utility"], found["frequency"].shape[1]
+    lost = "" if scheme == "optimum" else f"; regret, what the optimum earns more: {one['regret']:.4f}"
     lines = [
-        f"the base station earns {earned:.4f} per round",
+        f"the base station earns {earned:.4f} per round{lost}",
         f"beside it: {_against(one, scheme)}",
         f"a device earns {one['device_utility']:.6f} on average: its rent for the type that it hides",
     ]

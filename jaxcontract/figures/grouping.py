@@ -76,7 +76,7 @@ def _costs(axes: Axes, grouped: GroupedCosts) -> None:
         Line2D([], [], label="cost that a type stands for", **dots(LOOK)),
         Line2D([], [], color=GREY, linewidth=0.9, linestyle=":", label="where a group ends"),
     ]
-    axes.legend(handles=keys, frameon=False, fontsize=TEXT, loc="upper left")
+    axes.legend(handles=keys, fontsize=TEXT, loc="upper left", edgecolor="none", framealpha=1.0)
 
 
 def _resolution(axes: Axes, resolution: Resolution) -> list[Label]:
@@ -95,6 +95,6 @@ def _resolution(axes: Axes, resolution: Resolution) -> list[Label]:
         axes.axhline(finest, color="black", linewidth=0.9, linestyle="--")
         labels.append(Label("an item for every cost", "black", finest))
     axes.set(xlabel="number of types K", ylabel="utility U$_B$ of the base station")
-    log_axis(axes, "x")
+    log_axis(axes, "x", between=2.0)
     heading(axes, "what the number of types costs")
     return labels
