@@ -40,7 +40,8 @@ exit codes: 0 done, 2 bad input, 3 a contract is not feasible, 5 the results cou
 130 interrupted
 """
 SHOWN = 3  # networks up to which every contract is printed item by item; as many are drawn
-IN_JSON = 1000  # items that contract.json holds; the CSV files hold all
+DRAWN = 32  # types
+IN_JSON = 1000  # items up to which contract.json holds networks, one at least; the CSV files hold all
 
 
 class Request(NamedTuple):
@@ -206,6 +207,7 @@ def solve(request: Request, given: Input, contracts: Any, out: Path) -> tuple[di
     solver, totals, unlike = Solver(contracts), Totals(), 0
     shown: list[Shown] = []
     records: list[dict[str, Any]] = []
+    most = max(1, IN_JSON // given.num_types)
     with Tables(out) as tables:
         for block in source(request, given.grouping):
             found = solver(block)
@@ -214,8 +216,7 @@ def solve(request: Request, given: Input, contracts: Any, out: Path) -> tuple[di
             unlike += int(contracts.unlike(block).sum())
             places = range(len(block.rows))
             shown += [Shown(block, found, index) for index in places[: SHOWN - len(shown)]]
-            room = max(0, IN_JSON // given.num_types - len(records))
-            records += [as_record(block, found, index) for index in places[:room]]
+            records += [as_record(block, found, index) for index in places[: most - len(records)]]
     summed = {"contracts": request.scheme, **totals.as_dict(), "unlike_training": unlike}
     left_out = given.total - len(records)
     write_json(out / "contract.json", {**summed, "left_out_here": left_out, "contract_of": records})
@@ -244,18 +245,24 @@ def show_contracts(
 
 
 def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Path) -> None:
-    """`contract.png` of the first networks."""
+    """`contract.png` of the first networks; of very many types some."""
     from jaxcontract.figures import Design, designs, save
 
     rows = []
-    for networks_, found, index in shown:
-        number = networks_.rows[index]
+    for block, found, place in shown:
+        size = found["frequency"].shape[1]
+        some = np.unique(np.linspace(0, size - 1, min(size, DRAWN)).round().astype(int))
+        told = f"network {block.rows[place]}" + f" (of {total:,})" * (total > SHOWN)
+        if len(some) < size:
+            told += f", {len(some)} of its {size:,} types, numbered anew"
         pairs = {
-            request.scheme: (found["frequency"][index], found["payment"][index]),
-            "complete information": (found["complete_frequency"][index], found["complete_payment"][index]),
+            request.scheme: (found["frequency"][place, some], found["payment"][place, some]),
+            "complete information": (
+                found["complete_frequency"][place, some],
+                found["complete_payment"][place, some],
+            ),
         }
-        of_many = f" (of {total:,})" if total > SHOWN else ""
-        rows.append(Design(f"network {number}{of_many}", networks_.fields["device_types"][index], pairs))
+        rows.append(Design(told, block.fields["device_types"][place, some], pairs))
     save(designs(rows), out / "contract")
 
 

@@ -16,7 +16,7 @@ from jaxcontract.figures.contracts import (
 )
 from jaxcontract.figures.style import dots, heading, legend, place_labels, tidy
 
-NUMBERED = 32  # types up to which items bear the numbers of their types
+ROOMY = 12  # types up to which items bear their numbers, and every type its line of indifference
 
 
 class Design(NamedTuple):
@@ -55,8 +55,10 @@ def designs(rows: Sequence[Design]) -> Figure:
     figure.draw_without_rendering()
     for axes, row in zip(grid[:, 0], rows, strict=True):
         frequency, payment = next(iter(row.contracts.values()))
-        indifference_lines(axes, np.asarray(row.device_types, float), frequency, payment)
-        if len(row.device_types) <= NUMBERED:
+        lines = len(row.device_types) if len(row.device_types) <= ROOMY else 1
+        types = np.asarray(row.device_types, float)[:lines]
+        indifference_lines(axes, types, frequency[:lines], payment[:lines])
+        if lines == len(row.device_types):
             type_numbers(axes, [np.stack(pair, axis=1) for pair in row.contracts.values()])
     place_labels(figure, labels)
     return figure
@@ -64,7 +66,8 @@ def designs(rows: Sequence[Design]) -> Figure:
 
 def _items(axes: Axes, contracts: Mapping[str, tuple[Any, Any]]) -> None:
     for position, (scheme, (frequency, payment)) in enumerate(contracts.items()):
-        axes.plot(frequency, payment, **dots(scheme, size=6.5 if position else 10))
+        size = (6.5 if position else 10) if len(frequency) <= ROOMY else 5
+        axes.plot(frequency, payment, **dots(scheme, size=size))
     right, top = (max(np.max(pair[part]) for pair in contracts.values()) for part in (0, 1))
     axes.set(xlim=(0, 1.12 * right), ylim=(0, 1.12 * top))
 
