@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaxcontract.learning.ppo import Learner as Learner
     from jaxcontract.learning.ppo import PPOConfig as PPOConfig
     from jaxcontract.learning.ppo import train as train
+    from jaxcontract.mechanism.cycles import whole_cycle_contract as whole_cycle_contract
     from jaxcontract.mechanism.effort import check_shape as check_shape
     from jaxcontract.mechanism.feasible import feasible_contract as feasible_contract
     from jaxcontract.mechanism.feasible import feasible_vector as feasible_vector
@@ -60,6 +61,7 @@ _ROOMS = {
     "jaxcontract.learning.policy": ("Policy",),
     "jaxcontract.learning.ppo": ("Learner", "PPOConfig", "train"),
     "jaxcontract.mechanism.effort": ("check_shape",),
+    "jaxcontract.mechanism.cycles": ("whole_cycle_contract",),
     "jaxcontract.mechanism.feasible": ("feasible_contract", "feasible_vector"),
     "jaxcontract.mechanism.freshness": ("average_aoi", "average_latency", "quality_of_data"),
     "jaxcontract.mechanism.incentives": (

@@ -26,7 +26,7 @@ MEASURES = {
 def seeds_table(seeds: Sequence[int], reports: Sequence[Report], references: Mapping[str, Report]) -> Table:
     """A row for each seed, the mean with its interval, and the schemes that need no learning."""
     first = reports[0]
-    table = _table(
+    table = plain_table(
         f"On {first.num_states:,} unseen states (mean optimum U_B* = {first.optimum:.3f})",
         ["seed", *(title for title, _ in MEASURES.values())],
     )
@@ -46,7 +46,7 @@ def seeds_table(seeds: Sequence[int], reports: Sequence[Report], references: Map
 
 def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) -> Table:
     """The contract of the paper's three printed states: learned beside exact, item by item. K = 2."""
-    table = _table(
+    table = plain_table(
         "The paper's printed states: learned and exact items",
         ["state", "type", "f learned", "f exact", "r learned", "r exact", "regret"],
     )
@@ -64,7 +64,8 @@ def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) ->
     return table
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
+def plain_table(title: str, columns: Sequence[str]) -> Table:
+    """An empty table without lines, its columns aligned at the right."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)

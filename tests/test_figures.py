@@ -408,3 +408,35 @@ def test_a_figure_is_saved_in_each_format(tmp_path):
     )
     style.save(figure, tmp_path / "figure", formats=("png", "svg"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.png", "figure.svg"]
+
+
+def test_designs_show_every_item_and_choice():
+    types = np.array([2.0, 4.0, 12.0])
+    best = np.array([0.13, 0.2, 0.38]), np.array([0.065, 0.08, 0.1])
+    first = np.array([0.19, 0.26, 0.38]), np.array([0.095, 0.065, 0.03])
+    rows = [
+        figures.Design(name, types, {"whole cycles": best, "complete information": first}) for name in "ab"
+    ]
+    figure = figures.designs(rows)
+    axes = figure.axes
+    assert len(axes) == 4
+    for left, right in (axes[:2], axes[2:]):
+        for scheme, pair in (("whole cycles", best), ("complete information", first)):
+            (line,) = marked(left, scheme)
+            np.testing.assert_array_equal(line.get_data(), pair)
+        curves = [line for line in right.lines if len(line.get_xdata()) == 3][:3]
+        for curve, phi in zip(curves, types, strict=True):
+            np.testing.assert_allclose(curve.get_ydata(), best[1] - best[0] / phi)
+    assert {"a", "b"} <= set(words(figure))
+
+
+def test_grouping_shows_all_devices_and_both_curves():
+    costs, counts = np.array([0.1, 0.2, 0.4]), np.array([5, 3, 2])
+    grouped = figures.GroupedCosts(costs, counts, [0.2, 0.4], [0.2, 0.4])
+    resolution = figures.Resolution([1, 2, 3], [10.0, 12.0, 13.0], [14.0, 13.5, 13.2], 13.1)
+    left, right = figures.grouping(grouped, resolution).axes
+    assert sum(bar.get_height() for bar in left.patches) == 10
+    np.testing.assert_array_equal(marked(left, "optimum")[0].get_xdata(), [0.2, 0.4])
+    drawn = [list(line.get_ydata()) for line in right.lines]
+    assert drawn[:3] == [[14.0, 13.5, 13.2], [10.0, 12.0, 13.0], [13.1, 13.1]]
+    assert {"observed devices", "as modelled", "an item for every cost"} <= set(words(right))

@@ -31,6 +31,7 @@ FLOORS = (
     "mechanism.incentives",
     "mechanism.ironing",
     "mechanism.optimum",
+    "mechanism.cycles",
     "mechanism.feasible",
     "mechanism.schemes",
     "mechanism.networks",
@@ -64,6 +65,8 @@ FLOORS = (
     "figures.style",
     "figures.curves",
     "figures.contracts",
+    "figures.designs",
+    "figures.grouping",
     "figures.comparisons",
     "figures.simulated",
     "figures",
@@ -303,7 +306,8 @@ def test_the_package_keeps_to_the_map():
 
 def test_the_checker_sees_the_imports_of_the_package():
     used = uses((ROOT / "mechanism/records.py").read_text(), "mechanism/records.py")
-    assert {home(use.name, FLOORS) for use in used} - {None} == {"fields", "mechanism.system", "pytree"}
+    homes = {home(use.name, FLOORS) for use in used} - {None}
+    assert homes == {"fields", "mechanism.system", "pytree", "rules"}
 
 
 def test_the_face_table_is_read():

@@ -16,6 +16,11 @@ from jaxcontract.figures.curves import Panel as Panel
 from jaxcontract.figures.curves import learning_comparison as learning_comparison
 from jaxcontract.figures.curves import learning_curve as learning_curve
 from jaxcontract.figures.curves import sensitivity as sensitivity
+from jaxcontract.figures.designs import Design as Design
+from jaxcontract.figures.designs import designs as designs
+from jaxcontract.figures.grouping import GroupedCosts as GroupedCosts
+from jaxcontract.figures.grouping import Resolution as Resolution
+from jaxcontract.figures.grouping import grouping as grouping
 from jaxcontract.figures.simulated import market as market
 from jaxcontract.figures.style import COLOURS as COLOURS
 from jaxcontract.figures.style import save as save

@@ -84,8 +84,8 @@ def items(
     legend(figure, frequency, *[hollow] * (not all(np.all(feasible[s]) for s in frequency)), lines=False)
     figure.draw_without_rendering()
     for state, axes in enumerate(grid):
-        _indifference(axes, types[state], frequency[anchor][state], payment[anchor][state])
-        _numbers(axes, [np.stack([frequency[s][state], payment[s][state]], axis=1) for s in frequency])
+        indifference_lines(axes, types[state], frequency[anchor][state], payment[anchor][state])
+        type_numbers(axes, [np.stack([frequency[s][state], payment[s][state]], axis=1) for s in frequency])
     return figure
 
 
@@ -101,7 +101,7 @@ def incentive_check(panels: Sequence[tuple[str, Any, str]]) -> Figure:
     grid = figure.subplots(rows, 2, squeeze=False, sharey="row")
     labels = {}
     for axes, (title, utilities, scheme) in zip(grid.flat, panels, strict=False):
-        labels[axes] = _choices(axes, np.asarray(utilities, float), scheme)
+        labels[axes] = choice_curves(axes, np.asarray(utilities, float), scheme)
         heading(axes, title, ink(scheme))
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
@@ -139,7 +139,7 @@ def by_type(rows: Sequence[tuple[str, Mapping[str, TypeLines]]]) -> Figure:
     return figure
 
 
-def _indifference(axes: Axes, types: np.ndarray, frequency: Any, payment: Any) -> None:
+def indifference_lines(axes: Axes, types: np.ndarray, frequency: Any, payment: Any) -> None:
     """The lines along which a type's utility (5) is what its item gives it; type 1's is zero."""
     right, top = axes.get_xlim()[1], axes.get_ylim()[1]
     for k, phi in enumerate(types):
@@ -166,7 +166,7 @@ def _indifference(axes: Axes, types: np.ndarray, frequency: Any, payment: Any) -
         )
 
 
-def _numbers(axes: Axes, contracts: Sequence[np.ndarray]) -> None:
+def type_numbers(axes: Axes, contracts: Sequence[np.ndarray]) -> None:
     """The types' numbers beside their items, once where items of the same types lie together.
 
     contracts: [K, 2] each, (frequency, payment)
@@ -205,7 +205,7 @@ def _together(places: np.ndarray, reach: float) -> list[list[int]]:
     return groups
 
 
-def _choices(axes: Axes, utilities: np.ndarray, scheme: str) -> list[Label]:
+def choice_curves(axes: Axes, utilities: np.ndarray, scheme: str) -> list[Label]:
     """The curves of one contract; returns their labels."""
     number = np.arange(1, len(utilities) + 1)
     axes.axhline(0, color=GREY, linewidth=1.0, linestyle="--")

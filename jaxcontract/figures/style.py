@@ -39,6 +39,7 @@ LOOKS = {
     "PPO printed": Look("#56B4E9", "s", (0, (6, 1.5))),
     "gradient": Look("#D55E00", "^", (0, (6, 1.5, 1, 1.5))),
     "optimum": Look("#009E73", "D", (0, (3, 1))),
+    "whole cycles": Look("#CC79A7", "8", (0, (3, 1))),
     "complete information": Look("#000000", "*", (0, (1, 1))),
     "social optimum": Look("#009E73", "p", (0, (4, 1, 1, 1, 1, 1))),
     "pooled": Look("#E69F00", "v", "--"),

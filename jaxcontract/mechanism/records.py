@@ -11,10 +11,9 @@ import numpy as np
 from jaxcontract.fields import Record, concrete, finite, refuse, traced
 from jaxcontract.mechanism.system import System as System
 from jaxcontract.pytree import register
+from jaxcontract.rules import SUM_TOLERANCE
 
 Numbers: TypeAlias = Any  # JAX or NumPy arrays, tracers, numbers; constructors take lists too
-
-SUM_TOLERANCE = 1e-6  # of `type_probs`; float32 sums of a few thousand terms stay within it
 
 register(System)
 

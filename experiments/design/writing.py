@@ -1,0 +1,140 @@
+"""What was found, written as it comes: a row for each item, a row for each network. No JAX."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from design.networks import Networks
+
+Found = Mapping[str, np.ndarray]
+ITEMS, NETWORKS = "items.csv", "networks.csv"
+MEASURES = (
+    "feasible",
+    "max_violation",
+    "station_utility",
+    "optimum",
+    "regret",
+    "complete_information",
+    "pooled",
+    "device_utility",
+)
+
+
+class Tables:
+    """`items.csv` and `networks.csv` in a new directory, open while it is entered."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def __enter__(self) -> Self:
+        self._files = [
+            (self.directory / name).open("x", encoding="utf-8", newline="") for name in (ITEMS, NETWORKS)
+        ]
+        self._writers = [csv.writer(file, lineterminator="\n") for file in self._files]
+        self._begun = False
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files:
+            file.close()
+
+    def add(self, networks: Networks, found: Found) -> None:
+        """Write the rows of a block."""
+        tables = item_columns(networks, found), network_columns(networks, found)
+        for writer, columns in zip(self._writers, tables, strict=True):
+            if not self._begun:
+                writer.writerow(columns)
+            writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+        self._begun = True
+
+
+def item_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
+    """The items of a block, [n K] in each column.
+
+    A cycle is in slots, a rate in Hz; payment and rent in units of payment.
+    """
+    fields = networks.fields
+    count, num_types = found["frequency"].shape
+    slot = fields["slot_duration"][:, None]
+    columns = {
+        "network": np.repeat(networks.rows, num_types),
+        "type": np.tile(np.arange(1, num_types + 1), count),
+        "type_prob": fields["type_probs"],
+        "device_type": fields["device_types"],
+        "frequency": found["frequency"],
+        "cycle_slots": 1.0 / found["frequency"],
+        "rate_hz": found["frequency"] / slot,
+        "payment": found["payment"],
+        "rent": found["rent"],
+        "complete_frequency": found["complete_frequency"],
+        "complete_payment": found["complete_payment"],
+    }
+    return {name: np.ravel(column) for name, column in columns.items()}
+
+
+def network_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
+    """What the contracts of a block bring, [n] in each column."""
+    return {"network": networks.rows, **{name: found[name] for name in MEASURES}}
+
+
+def only(networks: Networks, found: Found, index: int) -> tuple[Networks, Found]:
+    """A block of one of its networks."""
+    fields = {name: field[[index]] for name, field in networks.fields.items()}
+    return Networks(networks.rows[[index]], fields), {name: values[[index]] for name, values in found.items()}
+
+
+def as_record(networks: Networks, found: Found, index: int) -> dict[str, Any]:
+    """One network with its contract, plain values for JSON."""
+    one, alone = only(networks, found, index)
+    columns = item_columns(one, alone)
+    names = [name for name in columns if name != "network"]
+    items = zip(*(columns[name].tolist() for name in names), strict=True)
+    measures = network_columns(one, alone)
+    return {
+        "network": int(networks.rows[index]),
+        **{name: field[index].tolist() for name, field in networks.fields.items()},
+        **{name: measures[name][0].item() for name in MEASURES},
+        "items": [dict(zip(names, item, strict=True)) for item in items],
+    }
+
+
+class Totals:
+    """Means and extremes over all networks, without keeping them."""
+
+    def __init__(self) -> None:
+        self.count = self.feasible = 0
+        self._sums: dict[str, float] = {}
+        self.worst_regret, self.worst_network, self.max_violation = -np.inf, 0, 0.0
+
+    def add(self, networks: Networks, found: Found) -> None:
+        """Count a block."""
+        holds = found["feasible"]
+        self.count += len(holds)
+        self.feasible += int(holds.sum())
+        self.max_violation = max(self.max_violation, float(found["max_violation"].max()))
+        for name in MEASURES[2:]:
+            self._sums[name] = self._sums.get(name, 0.0) + float(found[name][holds].sum())
+        regret = np.where(holds, found["regret"], -np.inf)
+        if regret.max() > self.worst_regret:
+            self.worst_regret, self.worst_network = (
+                float(regret.max()),
+                int(networks.rows[regret.argmax()]),
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Means are over the networks whose contract is feasible."""
+        means = {
+            f"mean_{name}": total / self.feasible if self.feasible else float("nan")
+            for name, total in self._sums.items()
+        }
+        return {
+            "networks": self.count,
+            "feasible": self.feasible,
+            "max_violation": self.max_violation,
+            **means,
+            "worst_regret": self.worst_regret if self.feasible else float("nan"),
+            "worst_regret_network": self.worst_network if self.feasible else None,
+        }

@@ -1,0 +1,76 @@
+"""Contracts as those who offer them look at them: the items, and what each type would earn of each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jaxcontract.figures.contracts import (
+    FREQUENCY,
+    PAYMENT,
+    choice_curves,
+    indifference_lines,
+    type_numbers,
+)
+from jaxcontract.figures.style import dots, heading, legend, place_labels, tidy
+
+ROOMY = 12  # types up to which items bear their numbers, and every type its line of indifference
+
+
+class Design(NamedTuple):
+    """One network and its contract, the first of the schemes.
+
+    device_types: [K]  φ, ascending
+    contracts:    by scheme, frequency and payment [K] each, in updates per slot and units of payment
+    """
+
+    title: str
+    device_types: Any
+    contracts: Mapping[str, tuple[Any, Any]]
+
+
+def designs(rows: Sequence[Design]) -> Figure:
+    """A row of two panels for each network.
+
+    Left: the items of each scheme, with the lines of `items` for the first. Right: the utility of each
+    type against the item that it chooses, as in `incentive_check`.
+    """
+    figure = Figure(figsize=(10, 0.6 + 3.4 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), 2, squeeze=False)
+    labels = {}
+    for (left, right), row in zip(grid, rows, strict=True):
+        scheme, (frequency, payment) = next(iter(row.contracts.items()))
+        heading(left, row.title)
+        _items(left, row.contracts)
+        utilities = np.asarray(payment)[None, :] - np.asarray(frequency)[None, :] / _column(row.device_types)
+        labels[right] = choice_curves(right, utilities, scheme)
+        left.set_ylabel(PAYMENT)
+        right.set_ylabel("utility u[k, j] of type k\n(units of payment)")
+    grid[-1, 0].set_xlabel(FREQUENCY)
+    grid[-1, 1].set_xlabel("item j that the type chooses")
+    tidy(*grid.flat)
+    legend(figure, dict.fromkeys(scheme for row in rows for scheme in row.contracts), lines=False)
+    figure.draw_without_rendering()
+    for axes, row in zip(grid[:, 0], rows, strict=True):
+        frequency, payment = next(iter(row.contracts.values()))
+        lines = len(row.device_types) if len(row.device_types) <= ROOMY else 1
+        types = np.asarray(row.device_types, float)[:lines]
+        indifference_lines(axes, types, frequency[:lines], payment[:lines])
+        if lines == len(row.device_types):
+            type_numbers(axes, [np.stack(pair, axis=1) for pair in row.contracts.values()])
+    place_labels(figure, labels)
+    return figure
+
+
+def _items(axes: Axes, contracts: Mapping[str, tuple[Any, Any]]) -> None:
+    for position, (scheme, (frequency, payment)) in enumerate(contracts.items()):
+        size = (6.5 if position else 10) if len(frequency) <= ROOMY else 5
+        axes.plot(frequency, payment, **dots(scheme, size=size))
+    right, top = (max(np.max(pair[part]) for pair in contracts.values()) for part in (0, 1))
+    axes.set(xlim=(0, 1.12 * right), ylim=(0, 1.12 * top))
+
+
+def _column(values: Any) -> np.ndarray:
+    return np.asarray(values, float)[:, None]
