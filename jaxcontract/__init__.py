@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxcontract.env import ContractEnv as ContractEnv
     from jaxcontract.env import EnvParams as EnvParams
+    from jaxcontract.evaluation import HostPolicy as HostPolicy
     from jaxcontract.evaluation import Report as Report
     from jaxcontract.evaluation import evaluate as evaluate
     from jaxcontract.evaluation import unseen_states as unseen_states
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "jaxcontract.env": ("ContractEnv", "EnvParams"),
-    "jaxcontract.evaluation": ("Report", "evaluate", "unseen_states"),
+    "jaxcontract.evaluation": ("HostPolicy", "Report", "evaluate", "unseen_states"),
     "jaxcontract.learning.policy": ("Policy",),
     "jaxcontract.learning.ppo": ("Learner", "PPOConfig", "train"),
     "jaxcontract.mechanism.effort": ("check_shape",),

@@ -65,6 +65,23 @@ class Report:
     regrets: np.ndarray
 
 
+@dataclasses.dataclass(frozen=True)
+class HostPolicy:
+    """A policy that JAX cannot trace, such as another library's network. Called on many states at once.
+
+    act: observations [N, 4 + 2K] → actions [N, 2K], NumPy arrays both, in the env's own units
+
+    >>> HostPolicy(lambda observation: observation[:, :4] > 20.0)(np.full(8, 30.0)).tolist()
+    [True, True, True, True]
+    """
+
+    act: Callable[[np.ndarray], Any]
+
+    def __call__(self, observation: Any) -> np.ndarray:
+        """The action [2K] for one observation [4 + 2K]."""
+        return np.asarray(self.act(np.asarray(observation)[None]))[0]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Yardstick:
     """Network states with the numbers that contracts are measured against, all in float64.
@@ -96,7 +113,7 @@ def make_yardstick(system: System, states: NetworkState) -> Yardstick:
 
 
 def evaluate(
-    policy: Callable[[jax.Array], jax.Array],
+    policy: Callable[[jax.Array], Any],
     env: ContractEnv,
     params: EnvParams | None = None,
     *,
@@ -104,7 +121,8 @@ def evaluate(
 ) -> Report:
     """Measure a policy on fixed states, unseen in training, against the optimum of each.
 
-    policy: a `Policy`, or any function from one observation [4 + 2K] to one action [2K]
+    policy: a `Policy`, any function from one observation [4 + 2K] to one action [2K] that JAX can trace,
+        or a `HostPolicy` around one that it cannot
     states: [N, ...], or a `Yardstick` made from them; by default 20,000 of the env's distribution
 
     Contracts are computed in the caller's precision and judged in float64. Rounding and the
@@ -119,15 +137,32 @@ def evaluate(
     if states is None:
         states = unseen_states(params.distribution)
     yardstick = states if isinstance(states, Yardstick) else make_yardstick(params.system, states)
-    traceable = policy if isinstance(policy, Policy) else jax.tree_util.Partial(policy)
-    contracts = offer(traceable, env, params, yardstick.states)
+    if not isinstance(policy, Policy | HostPolicy):
+        policy = jax.tree_util.Partial(policy)
+    contracts = offer(policy, env, params, yardstick.states)
     return judge(contracts, yardstick, penalty=params.penalty, tolerance=params.tolerance)
 
 
 def offer(policy: Any, env: ContractEnv, params: EnvParams, states: NetworkState) -> Contract:
-    """The contracts [N, K] that a policy, a pytree, offers in network states [N, ...]."""
-    contracts: Contract = _in_blocks(partial(_offer, env), _in_default_precision(states), policy, params)
+    """The contracts [N, K] that a policy, a pytree or a `HostPolicy`, offers in network states [N, ...]."""
+    states = _in_default_precision(states)
+    contracts: Contract
+    if isinstance(policy, HostPolicy):
+        observation = _in_blocks(_observations, states, params.system)
+        pairs = states, _actions(policy, observation, env.num_actions)
+        contracts = _in_blocks(partial(_contracts, env), pairs, params)
+    else:
+        contracts = _in_blocks(partial(_offer, env), states, policy, params)
     return contracts
+
+
+def _actions(policy: HostPolicy, observation: np.ndarray, num_actions: int) -> np.ndarray:
+    """The actions [N, 2K] of a policy for observations [N, 4 + 2K], if that is what they are."""
+    actions = np.asarray(policy.act(observation), observation.dtype)
+    wanted = len(observation), num_actions
+    if actions.shape != wanted:
+        raise ValueError(f"HostPolicy.act returned an array of shape {actions.shape}: must be {wanted}")
+    return actions
 
 
 def judge(
@@ -212,6 +247,17 @@ def _offer(env: ContractEnv, states: NetworkState, policy: Any, params: EnvParam
         return env.contract(state, policy(observe(params.system, state)), params)
 
     return jax.vmap(one)(states)
+
+
+@jax.jit
+def _observations(states: NetworkState, system: System) -> jax.Array:
+    return jax.vmap(observe, in_axes=(None, 0))(system, states)
+
+
+@partial(jax.jit, static_argnums=0)
+def _contracts(env: ContractEnv, pairs: Any, params: EnvParams) -> Contract:
+    states, actions = pairs
+    return jax.vmap(env.contract, in_axes=(0, 0, None))(states, actions, params)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -51,6 +51,7 @@ FLOORS = (
     "learning.cores",
     "learning.seeds",
     "evaluation",
+    "scaled",
     "experiment",
     "vectors",
     "checkpoints",
@@ -70,6 +71,9 @@ FLOORS = (
     "figures.comparisons",
     "figures.simulated",
     "figures",
+    "adapters",
+    "adapters.envs",
+    "adapters.stable_baselines3",
 )
 
 # Importer, imported: a part of the map stands for all that is in it, "" for the whole package.
@@ -78,6 +82,7 @@ WALLS = (
     ("learning", ("mechanism", "env", "evaluation", "figures")),
     ("env", ("learning",)),
     ("", ("figures",)),
+    ("", ("adapters",)),
 )
 
 # What is in the box, where the rule holds, who opens it.
@@ -88,6 +93,8 @@ BOXES = (
     ("flax.nnx", "", "learning.policy"),
     ("jax.random", "mechanism", "mechanism.networks"),
     ("orbax", "", "vectors"),
+    ("gymnasium", "", "adapters"),
+    ("stable_baselines3", "", "adapters.stable_baselines3"),
 )
 
 JAX_FREE = (
@@ -101,7 +108,7 @@ JAX_FREE = (
     "rundir",
 )
 JAX = ("jax", "jaxlib", "flax", "optax", "chex", "orbax")
-OPTIONAL = ("distrax", "gymnax", "gymnasium", "tyro", "cvxpy")
+OPTIONAL = ("distrax", "gymnax", "tyro", "cvxpy")  # and what the adapters open, each its own library
 OUTSIDE = ("experiments", "benchmarks", "tests")
 
 
@@ -392,6 +399,14 @@ FAULTY = {
     "matplotlib in a function of evaluation": (
         {"evaluation.py": "def draw():\n    from matplotlib import pyplot"},
         "evaluation imports matplotlib: only figures may",
+    ),
+    "adapters imported": (
+        {"runs.py": "def f():\n    import jaxcontract.adapters"},
+        "runs imports adapters: jaxcontract may not import adapters",
+    ),
+    "gymnasium outside the adapters": (
+        {"evaluation.py": "def f():\n    import gymnasium"},
+        "evaluation imports gymnasium: only adapters may",
     ),
     "optax in the policy": (
         {"learning/policy.py": "import optax"},

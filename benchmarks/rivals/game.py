@@ -2,21 +2,22 @@
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 import jaxcontract as jc
+from jaxcontract.scaled import ScaledEnv
+from jaxcontract.spaces import Box
 from rivals.plan import GAMES, Plan
+
+FAR = 100.0
 
 
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class Game:
-    """A game of `GAMES` in the form in which general learners do best.
+    """A game of `GAMES` in the form in which general learners do best, in gymnax's shape.
 
     Our own policy has two fixed maps inside that theirs lack: it scales observations to [−1, 1], and
     brings actions into their box. So rivals see scaled observations, and a box of raw actions is
@@ -30,47 +31,36 @@ class Game:
         return jc.ContractEnv(**GAMES[self.name])
 
     @property
-    def params(self) -> Any:
+    def default_params(self) -> Any:
         return self.env.default_params
 
     @property
-    def bounded(self) -> bool:
-        """Whether actions are a box [−1, 1], or any vector of R^A."""
-        return self.env.actions == "raw"
+    def scaled(self) -> ScaledEnv:
+        """The game inside: vectors of R^A as they are, a box as [−1, 1]."""
+        return ScaledEnv(env=self.env, reach=1.0)
 
-    @property
-    def num_inputs(self) -> int:
-        """The length O of an observation."""
-        return self.env.observation_space().shape[0]
-
-    @property
-    def num_actions(self) -> int:
-        """The length A of an action."""
-        return self.env.action_space().shape[0]
-
-    def reset(self, key: jax.Array) -> tuple[jax.Array, Any]:
+    def reset(self, key: jax.Array, params: Any = None) -> tuple[jax.Array, Any]:
         """The first round: (observation [O], state). The key is consumed."""
-        observation, state = self.env.reset(key, self.params)
-        return self.scaled(observation), state
+        return self.scaled.reset(key, params)
 
-    def step(self, key: jax.Array, state: Any, action: jax.Array) -> tuple[jax.Array, Any, jax.Array]:
-        """Play one round: (observation [O], state, reward). The key is consumed.
+    def step(self, key: jax.Array, state: Any, action: jax.Array, params: Any = None) -> tuple[Any, ...]:
+        """Play one round, as gymnax 1.x has it. The key is consumed.
 
-        The game goes on for ever: its end changes nothing at discount 0, and is not reported.
+        The game goes on for ever: its end changes nothing at discount 0, and is not reported. No more is
+        said of a round than learners need, so that nothing more has to be computed.
         """
-        action = self.env_action(action)
-        observation, state, reward, _, _, _ = self.env.step(key, state, action, self.params)
-        return self.scaled(observation), state, reward
+        observation, state, reward, never, _, info = self.scaled.step(key, state, action, params)
+        return observation, state, reward, never, never, {"final_observation": info["final_observation"]}
 
-    def scaled(self, observation: Any) -> Any:
-        """[..., O] → [..., O], in [−1, 1]; an entry that never changes becomes 0."""
-        space = self.env.observation_space(self.params)
-        center, width = 0.5 * (space.low + space.high), 0.5 * (space.high - space.low)
-        return (observation - center) / jnp.where(width > 0, width, 1.0)
+    def observation_space(self, params: Any = None) -> Box:
+        """[O], all in [−1, 1]."""
+        return self.scaled.observation_space(params)
 
-    def env_action(self, action: Any) -> Any:
-        """A rival's action [..., A] as the env takes it."""
-        return 0.5 * (1.0 + action) if self.bounded else action
+    def action_space(self, params: Any = None) -> Box:
+        """[A]: a box [−1, 1], or bounds that no action comes near, for learners that want some."""
+        del params
+        bound = 1.0 if self.env.actions == "raw" else FAR
+        return Box(-bound, bound, (self.env.num_actions,))
 
 
 class Judge:
@@ -80,7 +70,7 @@ class Judge:
         from jaxcontract.evaluation import BLOCK, CURVE_SEED, make_yardstick, unseen_states
 
         self.game = Game(plan.game)
-        params = self.game.params
+        params = self.game.default_params
         few = unseen_states(params.distribution, min(plan.states, BLOCK), seed=CURVE_SEED)
         self.curve = make_yardstick(params.system, few)
         self.unseen = make_yardstick(params.system, unseen_states(params.distribution, plan.states))
@@ -98,20 +88,4 @@ class Judge:
         return {name: [getattr(report, name) for report in reports] for name in ("feasible", "regret")}
 
     def _report(self, policy: Any, yardstick: Any) -> Any:
-        from jaxcontract.evaluation import judge
-
-        states = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), yardstick.states)
-        action = policy(np.asarray(_observations(states, self.game)))
-        contracts = _contracts(states, jnp.asarray(action), self.game)
-        params = self.game.params
-        return judge(contracts, yardstick, penalty=params.penalty, tolerance=params.tolerance)
-
-
-@partial(jax.jit, static_argnames="game")
-def _observations(states: Any, game: Game) -> jax.Array:
-    return jax.vmap(jc.observe, in_axes=(None, 0))(game.params.system, states)
-
-
-@partial(jax.jit, static_argnames="game")
-def _contracts(states: Any, action: jax.Array, game: Game) -> Any:
-    return jax.vmap(game.env.contract, in_axes=(0, 0, None))(states, action, game.params)
+        return jc.evaluate(jc.HostPolicy(policy), self.game.env, states=yardstick)

@@ -15,7 +15,7 @@ class Ours:
 
     def __init__(self, plan: Plan) -> None:
         game = Game(plan.game)
-        self.training = compile_training(range(plan.seeds), game.env, game.params, plan.config)
+        self.training = compile_training(range(plan.seeds), game.env, game.default_params, plan.config)
         self.compile_seconds = self.training.compile_seconds
         self.learners = self.training.start()
 

@@ -41,17 +41,18 @@ class OldGymnaxEnv(gymnax.environments.environment.Environment):
 
     def step(self, key, state, action, params=None):
         del params
-        observation, state, reward = self.game.step(key, state, action)
+        observation, state, reward, *_ = self.game.step(key, state, action)
         return observation, state, reward, jnp.asarray(False), {}
 
     def action_space(self, params=None):
         del params
-        bound = 1.0 if self.game.bounded else jnp.inf
-        return spaces.Box(-bound, bound, (self.game.num_actions,))
+        space = self.game.action_space()
+        bound = 1.0 if space.high == 1.0 else jnp.inf
+        return spaces.Box(-bound, bound, space.shape)
 
     def observation_space(self, params=None):
         del params
-        return spaces.Box(-1.0, 1.0, (self.game.num_inputs,))
+        return spaces.Box(-1.0, 1.0, self.game.observation_space().shape)
 
 
 class Rejax:
@@ -114,5 +115,5 @@ def _mode(actor: Any, game: Game, weights: Any, observation: np.ndarray) -> jax.
     def mean(module, inputs):
         return module._action_dist(inputs).mean()
 
-    action = actor.apply(weights, game.scaled(observation), method=mean)
-    return game.env_action(jnp.clip(action, *actor.action_range))
+    action = actor.apply(weights, jax.vmap(game.scaled.scale)(observation), method=mean)
+    return jax.vmap(game.scaled.env_action)(jnp.clip(action, *actor.action_range))

@@ -101,10 +101,10 @@ def make_frame(observation_space: Any, action_space: Any) -> Frame:
     An observation with two bounds is scaled to [−1, 1], or to 0 where they coincide; any other is
     left as it is.
     """
-    low, high = _bounds(observation_space)
+    low, high = box_bounds(observation_space)
     bounded = jnp.isfinite(low) & jnp.isfinite(high)
     low, high = jnp.where(bounded, low, 0.0), jnp.where(bounded, high, 0.0)
-    action_low, action_high = _bounds(action_space)
+    action_low, action_high = box_bounds(action_space)
     return Frame(
         center=0.5 * (low + high),
         width=jnp.where(high > low, 0.5 * (high - low), 1.0),
@@ -113,7 +113,7 @@ def make_frame(observation_space: Any, action_space: Any) -> Frame:
     )
 
 
-def _bounds(space: Any) -> tuple[jax.Array, jax.Array]:
+def box_bounds(space: Any) -> tuple[jax.Array, jax.Array]:
     """The bounds of a Box, [O] each; infinite where they are so far off that they bound nothing."""
     low, high = (
         jnp.broadcast_to(jnp.asarray(bound, float), space.shape) for bound in (space.low, space.high)

@@ -1,0 +1,230 @@
+"""Environments of gymnax's shape in gymnasium's: one by itself, or many that one JAX call plays together."""
+
+import dataclasses
+import difflib
+from functools import partial
+from typing import Any, ClassVar
+
+import gymnasium
+import jax
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from jaxcontract.fields import refuse
+from jaxcontract.pytree import by_path
+from jaxcontract.runs import make_env
+from jaxcontract.scaled import REACH, ScaledEnv
+from jaxcontract.settings import Setting, change
+
+OWN = ("terminated", "truncated", "final_observation")  # of a gymnax info: gymnasium says them elsewhere
+
+
+class GymnasiumEnv(gymnasium.Env):
+    """One environment: `gymnasium.make("jaxcontract/Contract-v0", **options)` gives it a `ScaledEnv`.
+
+    Observation: [4 + 2K] in [−1, 1]. Action: [2K] in [−1, 1]. `ScaledEnv` says what they stand for.
+    Reward: the env's. Episode: truncated after its rounds. Info: "paper_reward", "feasible",
+    "contract/frequency" [K] and "contract/payment" [K].
+
+    A policy that was trained on it is held against the optimum by
+
+        game = env.unwrapped.env
+        report = jaxcontract.evaluate(game.policy(act), game.env, env.unwrapped.params)
+
+    where act maps observations [N, 4 + 2K] to actions [N, 2K], such as stable-baselines3's
+    `lambda observation: model.predict(observation, deterministic=True)[0]`.
+
+    env, params: anything of gymnax's shape with Boxes, hashable, and its parameters
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+
+    def __init__(self, env: Any, params: Any = None) -> None:
+        self.env, self.params = env, _on_device(env, params)
+        self.observation_space = _box(env.observation_space(self.params))
+        self.action_space = _box(env.action_space(self.params))
+        self._key: Any = None
+        self._state: Any = None
+        self._next: Any = None  # the first observation of an episode that the last step has begun
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode: (observation, {}). The same seed gives the same rounds; no options are known."""
+        del options
+        super().reset(seed=seed)
+        if seed is not None or self._key is None:
+            self._key, self._next = jax.random.key(_seed_or_draw(seed, self.np_random)), None
+        if self._next is None:
+            self._key, self._next, self._state = _begin(self.env, self.params, self._key)
+        observation, self._next = np.array(self._next), None
+        return observation, {}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Play one round: (observation, reward, terminated, truncated, info)."""
+        if self._key is None:
+            raise gymnasium.error.ResetNeeded("GymnasiumEnv.step: call reset() first")
+        action = _checked(action, self.action_space)
+        self._key, self._state, seen = _play(self.env, self.params, self._key, self._state, action)
+        following, final, reward, terminated, truncated, info = jax.tree.map(np.asarray, seen)
+        done = bool(terminated or truncated)
+        self._next = following if done else None
+        observation = np.array(final if done else following)
+        info = {name: value if value.ndim else value.item() for name, value in info.items()}
+        return observation, float(reward), bool(terminated), bool(truncated), info
+
+
+class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
+    """B environments in one call: `gymnasium.make_vec("jaxcontract/Contract-v0", num_envs=B, **options)`.
+
+    As B `GymnasiumEnv`s in gymnasium's `SyncVectorEnv` with autoreset mode SAME_STEP, seeds and all: the
+    step that ends an episode returns the first observation of the next one, and the last of the old one in
+    info["final_obs"].
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
+
+    def __init__(self, env: Any, params: Any = None, *, num_envs: int = 1) -> None:
+        if not isinstance(num_envs, int) or num_envs < 1:
+            raise refuse("GymnasiumVectorEnv", "num_envs", num_envs, "a whole number in [1, inf)")
+        self.env, self.params, self.num_envs = env, _on_device(env, params), num_envs
+        self.single_observation_space = _box(env.observation_space(self.params))
+        self.single_action_space = _box(env.action_space(self.params))
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._keys: Any = None
+        self._states: Any = None
+
+    def reset(
+        self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin B episodes: (observations, {}). From one seed they have seed, seed + 1, …, or one each."""
+        del options
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        if seed is not None or self._keys is None:
+            self._keys = _keys(self._seeds(seed))
+        self._keys, observation, self._states = _begin_all(self.env, self.params, self._keys)
+        return np.array(observation), {}
+
+    def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Play one round of each: (observations, rewards, terminations, truncations, infos)."""
+        if self._keys is None:
+            raise gymnasium.error.ResetNeeded("GymnasiumVectorEnv.step: call reset() first")
+        actions = _checked(actions, self.action_space)
+        self._keys, self._states, seen = _play_all(self.env, self.params, self._keys, self._states, actions)
+        observation, final, reward, terminated, truncated, info = jax.tree.map(np.asarray, seen)
+        infos = _vector_infos(info, final, terminated | truncated)
+        return np.array(observation), np.array(reward), np.array(terminated), np.array(truncated), infos
+
+    def _seeds(self, seed: int | list[int] | None) -> np.ndarray:
+        """[B], one for each environment."""
+        if isinstance(seed, list | tuple | np.ndarray):
+            if len(seed) != self.num_envs:
+                raise ValueError(f"reset: {len(seed)} seeds for {self.num_envs} environments")
+            return np.array([_seed_or_draw(one, self.np_random) for one in seed])
+        return _seed_or_draw(seed, self.np_random) + np.arange(self.num_envs, dtype=np.uint32)
+
+
+def make_single(*, render_mode: None = None, **options: Any) -> GymnasiumEnv:
+    """What `gymnasium.make` calls. Options: `reach`, and the fields of EnvOptions, EnvNumbers and System.
+
+    Raises:
+        ValueError: naming the option, its value and what is allowed.
+    """
+    del render_mode
+    return GymnasiumEnv(*_game(options))
+
+
+def make_vector(*, num_envs: int = 1, render_mode: None = None, **options: Any) -> GymnasiumVectorEnv:
+    """What `gymnasium.make_vec` calls; options as in `make_single`."""
+    del render_mode
+    return GymnasiumVectorEnv(*_game(options), num_envs=num_envs)
+
+
+def _game(options: dict[str, Any]) -> tuple[ScaledEnv, Any]:
+    """The environment and the parameters that options ask for."""
+    setting = Setting()
+    known = [
+        field.name
+        for record in (setting.options, setting.numbers, setting.system)
+        for field in dataclasses.fields(record)
+    ]
+    for name in options.keys() - {*known, "reach"}:
+        close = difflib.get_close_matches(name, [*known, "reach"], n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known are reach, {', '.join(known)}"
+        raise ValueError(f"Contract-v0: unknown option {name!r}; {hint}")
+    reach = options.get("reach", REACH)
+    env, params = make_env(change(setting, {name: options[name] for name in options.keys() - {"reach"}}))
+    return ScaledEnv(env=env, reach=reach), params
+
+
+def _on_device(env: Any, params: Any) -> Any:
+    """Parameters as arrays where they are computed with, so that no step has to take them there."""
+    return jax.device_put(env.default_params if params is None else params)
+
+
+def _box(space: Any) -> gymnasium.spaces.Box:
+    """A Box as gymnasium has it."""
+    low, high = (np.broadcast_to(np.asarray(end, np.float32), space.shape) for end in (space.low, space.high))
+    return gymnasium.spaces.Box(low, high, dtype=np.float32)
+
+
+def _checked(action: Any, space: gymnasium.spaces.Box) -> np.ndarray:
+    action = np.asarray(action, np.float32)
+    if action.shape != space.shape:
+        raise ValueError(f"step: an action of shape {action.shape}: must be {space.shape}")
+    return action
+
+
+def _seed_or_draw(seed: int | None, random: np.random.Generator) -> np.uint32:
+    """A seed as JAX's keys take it, 32 bits of it."""
+    return np.uint32(random.integers(2**32) if seed is None else seed % 2**32)
+
+
+def _vector_infos(info: dict[str, np.ndarray], final: np.ndarray, done: np.ndarray) -> dict[str, Any]:
+    """gymnasium's form of infos: of the rounds that go on, and apart of those that were an episode's last.
+
+    info: [B, ...] of the rounds that were just played; final: [B, O]; done: [B]
+    """
+    infos = {} if done.all() else _masked(info, ~done)
+    if done.any():
+        last = np.full(len(done), None, object)
+        for index in np.flatnonzero(done):
+            last[index] = final[index].copy()
+        infos |= _masked({"final_obs": last, "final_info": _masked(info, done)}, done)
+    return infos
+
+
+def _masked(info: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
+    """Entries, each with the environments that it is about under "_name"."""
+    return info | {f"_{name}": mask.copy() for name in info}
+
+
+@partial(jax.jit, static_argnums=0)
+def _begin(env: Any, params: Any, key: jax.Array) -> Any:
+    """(key, observation, state); the key given is consumed."""
+    key, key_reset = jax.random.split(key)
+    return key, *env.reset(key_reset, params)
+
+
+@partial(jax.jit, static_argnums=0)
+def _play(env: Any, params: Any, key: jax.Array, state: Any, action: jax.Array) -> Any:
+    """(key, state, all that gymnasium is told); the key given is consumed."""
+    key, key_step = jax.random.split(key)
+    following, state, reward, terminated, truncated, info = env.step(key_step, state, action, params)
+    told = by_path({name: value for name, value in info.items() if name not in OWN})
+    return key, state, (following, info["final_observation"], reward, terminated, truncated, told)
+
+
+@partial(jax.jit, static_argnums=0)
+def _begin_all(env: Any, params: Any, keys: jax.Array) -> Any:
+    return jax.vmap(partial(_begin, env, params))(keys)
+
+
+@partial(jax.jit, static_argnums=0)
+def _play_all(env: Any, params: Any, keys: jax.Array, states: Any, actions: jax.Array) -> Any:
+    return jax.vmap(partial(_play, env, params))(keys, states, actions)
+
+
+_keys = jax.jit(jax.vmap(jax.random.key))
