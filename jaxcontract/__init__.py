@@ -8,11 +8,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxcontract.deployment import ExportedPolicy as ExportedPolicy
+    from jaxcontract.deployment import load_exported as load_exported
     from jaxcontract.env import ContractEnv as ContractEnv
     from jaxcontract.env import EnvParams as EnvParams
     from jaxcontract.evaluation import Report as Report
     from jaxcontract.evaluation import evaluate as evaluate
     from jaxcontract.evaluation import unseen_states as unseen_states
+    from jaxcontract.export import export_policy as export_policy
     from jaxcontract.learning.policy import Policy as Policy
     from jaxcontract.learning.ppo import Learner as Learner
     from jaxcontract.learning.ppo import PPOConfig as PPOConfig
@@ -47,14 +50,18 @@ if TYPE_CHECKING:
     from jaxcontract.mechanism.schemes import (
         take_it_or_leave_it_contract as take_it_or_leave_it_contract,
     )
+    from jaxcontract.numpy_policy import NumpyPolicy as NumpyPolicy
+    from jaxcontract.numpy_policy import load_numpy_policy as load_numpy_policy
     from jaxcontract.runs import load_env as load_env
     from jaxcontract.runs import load_policy as load_policy
     from jaxcontract.simulation import simulate_market as simulate_market
     from jaxcontract.simulation import simulate_requests as simulate_requests
 
 _ROOMS = {
+    "jaxcontract.deployment": ("ExportedPolicy", "load_exported"),
     "jaxcontract.env": ("ContractEnv", "EnvParams"),
     "jaxcontract.evaluation": ("Report", "evaluate", "unseen_states"),
+    "jaxcontract.export": ("export_policy",),
     "jaxcontract.learning.policy": ("Policy",),
     "jaxcontract.learning.ppo": ("Learner", "PPOConfig", "train"),
     "jaxcontract.mechanism.feasible": ("feasible_contract", "feasible_vector"),
@@ -86,6 +93,7 @@ _ROOMS = {
         "social_optimum_contract",
         "take_it_or_leave_it_contract",
     ),
+    "jaxcontract.numpy_policy": ("NumpyPolicy", "load_numpy_policy"),
     "jaxcontract.runs": ("load_env", "load_policy"),
     "jaxcontract.simulation": ("simulate_market", "simulate_requests"),
 }

@@ -18,11 +18,14 @@ FLOORS = (
     "learning",
     "fields",
     "files",
+    "seal",
     "statistics",
     "console",
     "pytree",
     "rules",
+    "mechanism.checks",
     "mechanism.system",
+    "mechanism.feasible_numpy",
     "mechanism.records",
     "mechanism.accumulate",
     "mechanism.freshness",
@@ -59,6 +62,10 @@ FLOORS = (
     "settings",
     "options",
     "runs",
+    "description",
+    "numpy_policy",
+    "deployment",
+    "export",
     "figures.style",
     "figures.curves",
     "figures.contracts",
@@ -88,12 +95,17 @@ BOXES = (
 JAX_FREE = (
     "fields",
     "files",
+    "seal",
     "rules",
+    "mechanism.checks",
     "mechanism.system",
+    "mechanism.feasible_numpy",
     "learning.config",
     "settings",
     "options",
     "rundir",
+    "description",
+    "numpy_policy",
 )
 JAX = ("jax", "jaxlib", "flax", "optax", "chex", "orbax")
 OPTIONAL = ("distrax", "gymnax", "gymnasium", "tyro", "cvxpy")
@@ -301,7 +313,12 @@ def test_the_package_keeps_to_the_map():
 
 def test_the_checker_sees_the_imports_of_the_package():
     used = uses((ROOT / "mechanism/records.py").read_text(), "mechanism/records.py")
-    assert {home(use.name, FLOORS) for use in used} - {None} == {"fields", "mechanism.system", "pytree"}
+    assert {home(use.name, FLOORS) for use in used} - {None} == {
+        "fields",
+        "mechanism.checks",
+        "mechanism.system",
+        "pytree",
+    }
 
 
 def test_the_face_table_is_read():
