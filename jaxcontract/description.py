@@ -23,6 +23,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 
+from jaxcontract.fields import first_line
 from jaxcontract.seal import seal_of
 
 SCHEMA = 1
@@ -64,13 +65,8 @@ def read_description(file: Path, sha256: str | None = None) -> dict[str, Any]:
 
 def unreadable(path: Path, error: Exception) -> ValueError:
     """The one line that a file gets which is no exported policy."""
-    why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else _first_line(error)
+    why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else first_line(error)
     return ValueError(f"{path}: cannot be read as an exported policy ({why})")
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
 
 
 def finite_array(values: Any, *shape: int) -> np.ndarray:

@@ -19,6 +19,7 @@ FLOORS = (
     "fields",
     "files",
     "seal",
+    "watching",
     "statistics",
     "console",
     "pytree",
@@ -96,6 +97,7 @@ JAX_FREE = (
     "fields",
     "files",
     "seal",
+    "watching",
     "rules",
     "mechanism.checks",
     "mechanism.system",
@@ -108,7 +110,7 @@ JAX_FREE = (
     "numpy_policy",
 )
 JAX = ("jax", "jaxlib", "flax", "optax", "chex", "orbax")
-OPTIONAL = ("distrax", "gymnax", "gymnasium", "tyro", "cvxpy")
+OPTIONAL = ("distrax", "gymnax", "gymnasium", "tyro", "cvxpy", "flatbuffers", "tensorboardX", "wandb")
 OUTSIDE = ("experiments", "benchmarks", "tests")
 
 
