@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from jaxcontract.options import (
 )
 from jaxcontract.rundir import open_run, read_run, version_changes
 from jaxcontract.settings import PRESETS, Setting, setting_from_dict
+from jaxcontract.watching import Observers, Watching, open_observers
 
 EPILOG = """\
 examples:
@@ -47,7 +49,8 @@ exit codes:
   75   the device does not answer
   130  interrupted by Ctrl-C, 143 by SIGTERM
 """
-ANEW = {"resume", "devices", "compilation_cache", "stall_limit"}  # may differ when a run goes on
+# What may differ when a run goes on.
+ANEW = {"resume", "devices", "compilation_cache", "stall_limit", "tensorboard", "wandb", "wandb_project"}
 
 
 class Request(NamedTuple):
@@ -64,6 +67,7 @@ class Request(NamedTuple):
     devices: int | None
     compilation_cache: Path | None
     stall_limit: float
+    watching: Watching
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -83,6 +87,7 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
     add_setting_options(parser)
     parsed = parser.parse_args(arguments)
     try:
+        watching(parsed).check_installed()
         if parsed.resume:
             return resumed(parsed, given_options(parser, arguments) - ANEW)
         return requested(parsed)
@@ -119,6 +124,16 @@ def add_run_options(parser: OneLineParser) -> None:
         metavar="SECONDS",
         help="give up on a device that has not ended a chunk, about 1 s of work, by then (default 300)",
     )
+    add("--tensorboard", action="store_true", help="write events for TensorBoard into DIR/tensorboard")
+    add("--wandb", action="store_true", help="tell Weights & Biases, or its files with WANDB_MODE=offline")
+    add("--wandb-project", metavar="NAME", help="its project there (default: WANDB_PROJECT, or jaxcontract)")
+
+
+def watching(parsed: Any) -> Watching:
+    """Who is to watch. Raises ValueError."""
+    if parsed.wandb_project and not parsed.wandb:
+        raise ValueError("--wandb-project: goes with --wandb")
+    return Watching(parsed.tensorboard, parsed.wandb, parsed.wandb_project)
 
 
 def requested(parsed: Any) -> Request:
@@ -139,6 +154,7 @@ def requested(parsed: Any) -> Request:
         devices=parsed.devices,
         compilation_cache=parsed.compilation_cache,
         stall_limit=parsed.stall_limit,
+        watching=watching(parsed),
     )
 
 
@@ -164,6 +180,7 @@ def resumed(parsed: Any, others: set[str]) -> Request:
         devices=parsed.devices,
         compilation_cache=parsed.compilation_cache,
         stall_limit=parsed.stall_limit,
+        watching=watching(parsed),
     )
 
 
@@ -177,13 +194,15 @@ def main() -> int:
         if request.compilation_cache:
             ensure_private(request.compilation_cache, "--compilation-cache")
         out, state = open_run(request.out, request.preset, request.configuration)
+        if state == "finished":
+            print(f"{out}: this run has ended; its results are in summary.json")
+            return 0
+        observers = open_observers(request.watching, out, request.seeds, request.configuration, say)
     except (ValueError, OSError) as error:
         return failed(2, str(error))
-    if state == "finished":
-        print(f"{out}: this run has ended; its results are in summary.json")
-        return 0
     try:
-        return run(request, out, is_new=state == "new")
+        with closing(observers):
+            return run(request, out, observers, is_new=state == "new")
     except KeyboardInterrupt:
         return failed(130, f"interrupted; {how_to_go_on(out)}")
 
@@ -194,12 +213,17 @@ def failed(code: int, message: str) -> int:
     return code
 
 
+def say(line: str) -> None:
+    """Tell what a person should know while the run goes on."""
+    print(f"run_ppo.py: {line}", file=sys.stderr)
+
+
 def how_to_go_on(out: Path) -> str:
     """What a person can copy."""
     return f"to go on: python {sys.argv[0]} --resume {out}"
 
 
-def run(request: Request, out: Path, is_new: bool) -> int:
+def run(request: Request, out: Path, observers: Observers, is_new: bool) -> int:
     """Train, measure, print and write: the exit code."""
     from jaxcontract.checkpoints import NothingLoadableError
     from jaxcontract.console import make_console
@@ -221,7 +245,7 @@ def run(request: Request, out: Path, is_new: bool) -> int:
                 console.print(f"going on at update {now.update} of {request.setting.ppo.num_updates}")
                 for change in version_changes(out):
                     keeper.say(f"{change}: the last bits may differ from an undisturbed run's")
-            train(request, out, keeper, now, console)
+            train(request, out, keeper, now, observers, console)
         except NothingLoadableError as error:
             return failed(4, str(error))
         except InterruptedRunError:
@@ -288,7 +312,7 @@ def make_keeper(request: Request, out: Path, training: Any, interruption: Any) -
         request.seeds,
         breaks=[*range(step, num_updates, step), num_updates],
         interruption=interruption,
-        say=lambda line: print(f"run_ppo.py: {line}", file=sys.stderr),
+        say=say,
     )
 
 
@@ -316,8 +340,8 @@ def announce(console: Any, request: Request, device: str) -> None:
         console.print(f"  {name} = {value} (preset: {usual})")
 
 
-def train(request: Request, out: Path, keeper: Any, now: Any, console: Any) -> None:
-    """Train to the end, showing and writing every point of the learning curve."""
+def train(request: Request, out: Path, keeper: Any, now: Any, observers: Observers, console: Any) -> None:
+    """Train to the end, showing, writing and telling every point of the learning curve."""
     import numpy as np
 
     from jaxcontract.console import TrainingProgress
@@ -330,6 +354,8 @@ def train(request: Request, out: Path, keeper: Any, now: Any, console: Any) -> N
     yardstick = make_yardstick(params.system, states)
     num_seeds, num_updates = len(request.seeds), request.setting.ppo.num_updates
     write_text(out / METRICS, json_lines(keeper.curve))
+    for point in keeper.curve:
+        observers.note(point)
     points = measured_training(
         keeper.training,
         lambda _, policy: evaluate(policy, env, params, states=yardstick),
@@ -341,7 +367,8 @@ def train(request: Request, out: Path, keeper: Any, now: Any, console: Any) -> N
     with TrainingProgress(console, num_updates) as progress:
         for point in points:
             keeper.curve.append(strict(point.as_dict()))
-            note(out / METRICS, keeper.curve[-1], keeper.say)
+            note(out / METRICS, keeper.curve[-1])
+            observers.note(keeper.curve[-1])
             speed = num_seeds * point.env_steps / point.train_seconds if point.train_seconds else 0.0
             feasible, regret = (float(np.mean(point.column(name))) for name in ("feasible", "regret"))
             progress.show(point.update, speed, feasible, regret)
@@ -350,7 +377,7 @@ def train(request: Request, out: Path, keeper: Any, now: Any, console: Any) -> N
 METRICS = "metrics.jsonl"
 
 
-def note(path: Path, row: dict[str, Any], say: Any) -> None:
+def note(path: Path, row: dict[str, Any]) -> None:
     """Add a point of the curve to the file that people watch; what resumes is in the checkpoints."""
     try:
         append_json_line(path, row)

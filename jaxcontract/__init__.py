@@ -8,12 +8,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxcontract.deployment import ExportedPolicy as ExportedPolicy
+    from jaxcontract.deployment import load_exported as load_exported
     from jaxcontract.env import ContractEnv as ContractEnv
     from jaxcontract.env import EnvParams as EnvParams
     from jaxcontract.evaluation import HostPolicy as HostPolicy
     from jaxcontract.evaluation import Report as Report
     from jaxcontract.evaluation import evaluate as evaluate
     from jaxcontract.evaluation import unseen_states as unseen_states
+    from jaxcontract.export import export_policy as export_policy
     from jaxcontract.learning.policy import Policy as Policy
     from jaxcontract.learning.ppo import Learner as Learner
     from jaxcontract.learning.ppo import PPOConfig as PPOConfig
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
     from jaxcontract.mechanism.schemes import (
         take_it_or_leave_it_contract as take_it_or_leave_it_contract,
     )
+    from jaxcontract.numpy_policy import NumpyPolicy as NumpyPolicy
+    from jaxcontract.numpy_policy import load_numpy_policy as load_numpy_policy
     from jaxcontract.pytree import register as register
     from jaxcontract.runs import load_env as load_env
     from jaxcontract.runs import load_policy as load_policy
@@ -57,8 +62,10 @@ if TYPE_CHECKING:
     from jaxcontract.simulation import simulate_requests as simulate_requests
 
 _ROOMS = {
+    "jaxcontract.deployment": ("ExportedPolicy", "load_exported"),
     "jaxcontract.env": ("ContractEnv", "EnvParams"),
     "jaxcontract.evaluation": ("HostPolicy", "Report", "evaluate", "unseen_states"),
+    "jaxcontract.export": ("export_policy",),
     "jaxcontract.learning.policy": ("Policy",),
     "jaxcontract.learning.ppo": ("Learner", "PPOConfig", "train"),
     "jaxcontract.mechanism.effort": ("check_shape",),
@@ -92,6 +99,7 @@ _ROOMS = {
         "social_optimum_contract",
         "take_it_or_leave_it_contract",
     ),
+    "jaxcontract.numpy_policy": ("NumpyPolicy", "load_numpy_policy"),
     "jaxcontract.pytree": ("register",),
     "jaxcontract.runs": ("load_env", "load_policy"),
     "jaxcontract.simulation": ("simulate_market", "simulate_requests"),

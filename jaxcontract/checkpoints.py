@@ -8,7 +8,6 @@ an array is read.
 """
 
 import dataclasses
-import hashlib
 import json
 import os
 import re
@@ -21,6 +20,7 @@ import numpy as np
 
 from jaxcontract.files import sync_directory, write_durably
 from jaxcontract.pytree import Arrays
+from jaxcontract.seal import seal_of, sealed, sha256
 from jaxcontract.vectors import DamagedError, fingerprints, read_vectors, write_vectors
 
 SCHEMA = 1
@@ -79,7 +79,7 @@ class Checkpoints:
                 "arrays": {_name(seed): _described(own) for seed, own in arrays.items()},
                 "files": fingerprints(partial / ARRAYS),
             }
-            write_durably(partial / MANIFEST, _sealed(body))
+            write_durably(partial / MANIFEST, json.dumps(sealed(body)))
             _read_back(partial, body)
             self._set_aside(update)
             os.rename(partial, self.directory / str(update))
@@ -174,23 +174,9 @@ def _joined(arrays: Arrays) -> np.ndarray:
 def _described(arrays: Arrays, digest: bool = True) -> list[list[Any]]:
     """[path, shape, dtype, sha256] of every array."""
     return [
-        [path, list(array.shape), array.dtype.str, *([_sha256(array.tobytes())] if digest else [])]
+        [path, list(array.shape), array.dtype.str, *([sha256(array.tobytes())] if digest else [])]
         for path, array in arrays.items()
     ]
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _sealed(body: Mapping[str, Any]) -> str:
-    """A manifest's text: the digest of its body, and the body."""
-    text = _canonical(body)
-    return json.dumps({"sha256": _sha256(text.encode()), "body": json.loads(text)})
-
-
-def _canonical(body: Any) -> str:
-    return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 
 def _read_manifest(step: Path) -> dict[str, Any]:
@@ -199,9 +185,9 @@ def _read_manifest(step: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST_MANIFEST:
             raise DamagedError("its manifest is too large")
-        sealed = json.loads(path.read_text("utf-8"))
-        body: dict[str, Any] = sealed["body"]
-        if sealed["sha256"] != _sha256(_canonical(body).encode()):
+        found = json.loads(path.read_text("utf-8"))
+        body: dict[str, Any] = found["body"]
+        if found["sha256"] != seal_of(body):
             raise DamagedError("its manifest is damaged")
         if body["schema"] != SCHEMA:
             raise DamagedError(f"it has schema {body['schema']!r}, this version reads {SCHEMA}")
@@ -244,7 +230,7 @@ def _cut(vector: np.ndarray, entries: Sequence[Sequence[Any]]) -> Arrays:
     for entry in entries:
         path, shape, dtype, digest = entry
         data = vector[start : start + _num_bytes(entry)].tobytes()
-        if _sha256(data) != digest:
+        if sha256(data) != digest:
             raise DamagedError(f"{path} is damaged")
         arrays[path] = np.frombuffer(data, np.dtype(dtype)).reshape(shape)
         start += len(data)

@@ -117,6 +117,12 @@ def refuse(owner: str, name: str, value: Any, allowed: Any) -> ValueError:
     return ValueError(f"{owner}.{name} = {text}: must be {allowed}")
 
 
+def first_line(error: Exception) -> str:
+    """What an error of another library says, where there is room for one line of it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
+
+
 class Record:
     """A frozen dataclass that checks its declared fields when a person builds it.
 

@@ -6,7 +6,6 @@ from typing import Any
 from jaxcontract.fields import Record, choice, number, whole
 
 TOLERANCE = 1e-6  # the best contract's constraints bind: a strict ≥ 0 rejects it after rounding
-SUM_TOLERANCE = 1e-6  # of `type_probs`; float32 sums of a few thousand terms stay within it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -102,6 +102,11 @@ def load_env(directory: str | os.PathLike[str]) -> tuple[ContractEnv, EnvParams]
     return make_env(_read_head(Path(directory))[0])
 
 
+def saved_seeds(directory: str | os.PathLike[str]) -> list[int]:
+    """The seeds whose policies are in `directory`; the first is what `load_policy` takes by default."""
+    return list(_read_head(Path(directory))[1])
+
+
 def _read_head(directory: Path) -> tuple[Setting, Sequence[int]]:
     path = directory / "policy.json"
     try:

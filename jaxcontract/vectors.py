@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxcontract.fields import first_line
 from jaxcontract.files import sync_directory
 
 BESIDE = 2**16  # bytes that a file beside the vectors may have
@@ -37,7 +38,7 @@ def write_vectors(directory: Path, vectors: Mapping[str, np.ndarray]) -> None:
         except OSError:
             raise
         except Exception as error:  # orbax and tensorstore have errors of their own for a full disk
-            raise OSError(f"orbax cannot write {directory} ({_first_line(error)})") from error
+            raise OSError(f"orbax cannot write {directory} ({first_line(error)})") from error
     for folder, _, files in os.walk(directory):
         for file in files:
             with open(os.path.join(folder, file), "rb") as opened:
@@ -97,7 +98,7 @@ def read_vectors(
         try:
             return dict(checkpointer.restore(directory, args=wanted))
         except Exception as error:  # whatever its parser makes of files that somebody has made to mislead it
-            raise DamagedError(f"orbax cannot read it ({_first_line(error)})") from None
+            raise DamagedError(f"orbax cannot read it ({first_line(error)})") from None
 
 
 def _description(length: int) -> dict[str, Any]:
@@ -126,8 +127,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(silence)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]

@@ -18,11 +18,15 @@ FLOORS = (
     "learning",
     "fields",
     "files",
+    "seal",
+    "watching",
     "statistics",
     "console",
     "pytree",
     "rules",
+    "mechanism.checks",
     "mechanism.system",
+    "mechanism.feasible_numpy",
     "mechanism.records",
     "mechanism.accumulate",
     "mechanism.freshness",
@@ -63,6 +67,10 @@ FLOORS = (
     "settings",
     "options",
     "runs",
+    "description",
+    "numpy_policy",
+    "deployment",
+    "export",
     "figures.style",
     "figures.curves",
     "figures.contracts",
@@ -100,15 +108,21 @@ BOXES = (
 JAX_FREE = (
     "fields",
     "files",
+    "seal",
+    "watching",
     "rules",
+    "mechanism.checks",
     "mechanism.system",
+    "mechanism.feasible_numpy",
     "learning.config",
     "settings",
     "options",
     "rundir",
+    "description",
+    "numpy_policy",
 )
 JAX = ("jax", "jaxlib", "flax", "optax", "chex", "orbax")
-OPTIONAL = ("distrax", "gymnax", "tyro", "cvxpy")  # and what the adapters open, each its own library
+OPTIONAL = ("distrax", "gymnax", "tyro", "cvxpy", "flatbuffers", "tensorboardX", "wandb")
 OUTSIDE = ("experiments", "benchmarks", "tests")
 
 
@@ -314,7 +328,7 @@ def test_the_package_keeps_to_the_map():
 def test_the_checker_sees_the_imports_of_the_package():
     used = uses((ROOT / "mechanism/records.py").read_text(), "mechanism/records.py")
     homes = {home(use.name, FLOORS) for use in used} - {None}
-    assert homes == {"fields", "mechanism.system", "pytree", "rules"}
+    assert homes == {"fields", "mechanism.checks", "mechanism.system", "pytree"}
 
 
 def test_the_face_table_is_read():

@@ -11,8 +11,8 @@ import numpy as np
 
 from design.reading import Block, Names, blocks
 from jaxcontract.fields import Allowed
+from jaxcontract.mechanism.checks import SUM_TOLERANCE
 from jaxcontract.mechanism.system import System
-from jaxcontract.rules import SUM_TOLERANCE
 
 CONSTANTS = {field.name: field for field in dataclasses.fields(System)}
 TINY = float(np.finfo(np.float32).tiny)

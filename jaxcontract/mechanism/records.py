@@ -6,12 +6,11 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxcontract.fields import Record, concrete, finite, refuse, traced
+from jaxcontract.mechanism.checks import check_network, require
 from jaxcontract.mechanism.system import System as System
 from jaxcontract.pytree import register
-from jaxcontract.rules import SUM_TOLERANCE
 
 Numbers: TypeAlias = Any  # JAX or NumPy arrays, tracers, numbers; constructors take lists too
 
@@ -45,17 +44,7 @@ class NetworkState(Record):
         probs, types = concrete(self.type_probs), concrete(self.device_types)
         if aoi is None or latency is None or probs is None or types is None:
             return
-        for name, value in (("max_aoi", aoi), ("max_latency", latency)):
-            _require(np.all(value > 0), "NetworkState", name, value, "positive, in seconds")
-        _check_probs(probs)
-        for name, value, shape in (
-            ("device_types", types, probs.shape),
-            ("max_aoi", aoi, probs.shape[:-1]),
-            ("max_latency", latency, probs.shape[:-1]),
-        ):
-            expected = f"of shape {shape}, to go with type_probs of shape {probs.shape}"
-            _require(value.shape == shape, "NetworkState", name, value, expected)
-        _check_types(types)
+        check_network(aoi, latency, probs, types)
 
 
 @register
@@ -78,7 +67,7 @@ class Contract(Record):
         if frequency is None or payment is None:
             return
         expected = f"of the shape of frequency, {frequency.shape}"
-        _require(payment.shape == frequency.shape, "Contract", "payment", payment, expected)
+        require(payment.shape == frequency.shape, "Contract", "payment", payment, expected)
 
 
 def rounds_last(states: NetworkState) -> NetworkState:
@@ -100,7 +89,7 @@ def _finite_arrays(record: Record) -> None:
         given = getattr(record, field.name)
         value = concrete(given)
         if value is not None:
-            _require(finite(value), owner, field.name, given, "finite numbers")
+            require(finite(value), owner, field.name, given, "finite numbers")
             given = value
         elif not traced(given):
             raise refuse(owner, field.name, given, "finite numbers")
@@ -108,25 +97,3 @@ def _finite_arrays(record: Record) -> None:
             array = jnp.asarray(given)
             floating = jnp.issubdtype(array.dtype, jnp.floating)
             object.__setattr__(record, field.name, array if floating else array.astype(float))
-
-
-def _check_probs(probs: np.ndarray) -> None:
-    shaped = probs.ndim > 0 and probs.shape[-1] > 0
-    _require(shaped, "NetworkState", "type_probs", probs, "one probability for each device type")
-    _require(np.all(probs >= 0), "NetworkState", "type_probs", probs, "non-negative")
-    totals = probs.astype(np.float64).sum(axis=-1)
-    expected = f"numbers that sum to 1 within {SUM_TOLERANCE:g} (they sum to {totals.tolist()})"
-    _require(np.all(np.abs(totals - 1) <= SUM_TOLERANCE), "NetworkState", "type_probs", probs, expected)
-
-
-def _check_types(types: np.ndarray) -> None:
-    # Below the smallest normal float32 the cost 1/φ of an update overflows.
-    positive = np.all(types >= np.finfo(np.float32).tiny)
-    _require(positive, "NetworkState", "device_types", types, "positive (the inverse of a cost)")
-    ascending = np.all(np.diff(types, axis=-1) >= 0)
-    _require(ascending, "NetworkState", "device_types", types, "in ascending order, ties allowed")
-
-
-def _require(condition: object, owner: str, name: str, value: object, allowed: str) -> None:
-    if not condition:
-        raise refuse(owner, name, value, allowed)

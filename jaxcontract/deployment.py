@@ -1,0 +1,107 @@
+"""An exported policy back in use: states in, contracts out. Needs jax, and none of what trains."""
+
+import importlib.util
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcontract.description import LARGEST, SelfTest, beside, read_description, unreadable
+from jaxcontract.fields import refuse
+from jaxcontract.mechanism.networks import observe
+from jaxcontract.mechanism.records import Contract, NetworkState, System, rounds_last
+from jaxcontract.seal import sha256 as digest
+
+INSTALL = 'flatbuffers is not installed, and jax.export needs it: pip install "jaxcontract[export]"'
+
+
+class ExportedPolicy:
+    """A policy as one compiled function. `load_exported` makes it; call it for contracts.
+
+    It is compiled once for each number of states that it is asked about at a time. For the same number
+    it gives the same bits as the policy that was exported, on the same kind of machine.
+    """
+
+    def __init__(self, exported: jax.export.Exported, system: System, num_types: int) -> None:
+        self.system, self.num_types = system, num_types
+        self.answers = jax.jit(exported.call)
+
+    def __call__(self, state: NetworkState) -> Contract:
+        """The contract to offer in a network state, or in each of a batch [..., K].
+
+        Raises:
+            ValueError: when the policy is for another number of types, or there is no state.
+        """
+        probs = jnp.asarray(state.type_probs)
+        if probs.shape[-1] != self.num_types:
+            raise refuse("NetworkState", "type_probs", probs, f"of the policy's {self.num_types} types")
+        if probs.size == 0:
+            raise refuse("NetworkState", "type_probs", probs, "of one state at least")
+        batch = NetworkState(
+            max_aoi=jnp.ravel(state.max_aoi),
+            max_latency=jnp.ravel(state.max_latency),
+            type_probs=probs.reshape(-1, self.num_types),
+            device_types=jnp.reshape(state.device_types, (-1, self.num_types)),
+        )
+        observations = observe(self.system, rounds_last(batch)).T
+        _, frequency, payment = self.answers(observations.astype(jnp.float32))
+        return Contract(frequency=frequency.reshape(probs.shape), payment=payment.reshape(probs.shape))
+
+
+def load_exported(file: str | os.PathLike[str], *, sha256: str | None = None) -> ExportedPolicy:
+    """Read a policy that `export_policy` has written: `load_exported("policy.jaxexport")`.
+
+    sha256: the digest that `export_policy` gave. An artifact is a program: by default it is held against
+        the digest in the JSON beside it, which whoever can change both files can change as well.
+
+    It has answered the description's 16 states as it should before it is handed out.
+
+    Raises:
+        ValueError: one line naming the file and what is wrong with it.
+        ImportError: when flatbuffers is not installed.
+
+    Warns when another version of jax wrote it: the last bits may then differ.
+    """
+    file = Path(file)
+    require_flatbuffers()
+    body = read_description(file, sha256)
+    try:
+        system, test = System(**body["system"]), SelfTest.from_description(body)
+        stated, written_by = body["artifact"]["sha256"], body["versions"]["jax"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise unreadable(beside(file), error) from None
+    try:
+        if file.stat().st_size > LARGEST:
+            raise ValueError("it is too large")
+        data = file.read_bytes()
+        if digest(data) != stated:
+            raise ValueError(f"its sha256 is not the one in {beside(file).name}: damaged, or another's")
+        policy = ExportedPolicy(deserialized(data), system, body["num_types"])
+        test.check(lambda rows: policy.answers(np.asarray(rows, np.float32)))
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise unreadable(file, error) from None
+    if written_by != jax.__version__:
+        warnings.warn(
+            f"{file}: written by jax {written_by}, read by {jax.__version__}; its self-test passes, and "
+            "its last bits may differ",
+            stacklevel=2,
+        )
+    return policy
+
+
+def deserialized(data: bytes) -> Any:
+    """The exported function in some bytes. Raises ValueError."""
+    try:
+        return jax.export.deserialize(bytearray(data))
+    except Exception as error:  # what flatbuffers and MLIR make of a file that is not theirs
+        raise ValueError(f"jax {jax.__version__} cannot read it: {type(error).__name__} {error}") from None
+
+
+def require_flatbuffers() -> None:
+    """Raises ImportError, in one line that says how to install it, where flatbuffers is missing."""
+    if importlib.util.find_spec("flatbuffers") is None:
+        raise ImportError(INSTALL)

@@ -1,0 +1,51 @@
+"""What a network state must be, said of NumPy arrays. Imports no JAX: `records.py` and NumPy's policy ask."""
+
+import numpy as np
+
+from jaxcontract.fields import refuse
+
+SUM_TOLERANCE = 1e-6  # of `type_probs`; float32 sums of a few thousand terms stay within it
+
+
+def check_network(aoi: np.ndarray, latency: np.ndarray, probs: np.ndarray, types: np.ndarray) -> None:
+    """Check finite numbers that are to be one network state, or a batch of them.
+
+    aoi, latency: [...]; probs, types: [..., K]; the fields of `NetworkState`
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+    for name, value in (("max_aoi", aoi), ("max_latency", latency)):
+        require(np.all(value > 0), "NetworkState", name, value, "positive, in seconds")
+    _check_probs(probs)
+    for name, value, shape in (
+        ("device_types", types, probs.shape),
+        ("max_aoi", aoi, probs.shape[:-1]),
+        ("max_latency", latency, probs.shape[:-1]),
+    ):
+        expected = f"of shape {shape}, to go with type_probs of shape {probs.shape}"
+        require(value.shape == shape, "NetworkState", name, value, expected)
+    _check_types(types)
+
+
+def _check_probs(probs: np.ndarray) -> None:
+    shaped = probs.ndim > 0 and probs.shape[-1] > 0
+    require(shaped, "NetworkState", "type_probs", probs, "one probability for each device type")
+    require(np.all(probs >= 0), "NetworkState", "type_probs", probs, "non-negative")
+    totals = probs.astype(np.float64).sum(axis=-1)
+    expected = f"numbers that sum to 1 within {SUM_TOLERANCE:g} (they sum to {totals.tolist()})"
+    require(np.all(np.abs(totals - 1) <= SUM_TOLERANCE), "NetworkState", "type_probs", probs, expected)
+
+
+def _check_types(types: np.ndarray) -> None:
+    # Below the smallest normal float32 the cost 1/φ of an update overflows.
+    positive = np.all(types >= np.finfo(np.float32).tiny)
+    require(positive, "NetworkState", "device_types", types, "positive (the inverse of a cost)")
+    ascending = np.all(np.diff(types, axis=-1) >= 0)
+    require(ascending, "NetworkState", "device_types", types, "in ascending order, ties allowed")
+
+
+def require(condition: object, owner: str, name: str, value: object, allowed: str) -> None:
+    """Refuse a value, in one line, unless the condition holds."""
+    if not condition:
+        raise refuse(owner, name, value, allowed)
