@@ -16,6 +16,7 @@ from jaxcontract.files import (
     write_json,
     write_text,
 )
+from jaxcontract.metrics import METRICS
 from jaxcontract.options import (
     OneLineParser,
     add_setting_options,
@@ -372,9 +373,6 @@ def train(request: Request, out: Path, keeper: Any, now: Any, observers: Observe
             speed = num_seeds * point.env_steps / point.train_seconds if point.train_seconds else 0.0
             feasible, regret = (float(np.mean(point.column(name))) for name in ("feasible", "regret"))
             progress.show(point.update, speed, feasible, regret)
-
-
-METRICS = "metrics.jsonl"
 
 
 def note(path: Path, row: dict[str, Any]) -> None:

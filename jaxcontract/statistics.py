@@ -1,12 +1,35 @@
 """What several seeds say together."""
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 import numpy as np
 
 RESAMPLES = 10_000
 
+Statistic: TypeAlias = Callable[[np.ndarray], Any]  # of values [..., S] along their last axis
 
-def bootstrap_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
-    """A percentile bootstrap interval for the mean of [S] values; NaN for fewer than two.
+
+def mean(values: np.ndarray) -> Any:
+    """The mean of [..., S] values."""
+    return np.mean(values, axis=-1)
+
+
+def interquartile_mean(values: np.ndarray) -> Any:
+    """The mean of the middle half of [..., S] values, a quarter of them left out at either end.
+
+    Where S/4 is not whole it is rounded down: of five seeds the middle three count, of three all. One
+    failed seed moves it less than the mean, and it wastes less than the median (arXiv:2108.13264).
+    """
+    ordered = np.sort(values, axis=-1)
+    size = ordered.shape[-1]
+    return np.mean(ordered[..., size // 4 : size - size // 4], axis=-1)
+
+
+def bootstrap_interval(
+    values: np.ndarray, *, level: float = 0.95, statistic: Statistic = mean
+) -> tuple[float, float]:
+    """A percentile bootstrap interval for a statistic, the mean, of [S] values; NaN for fewer than two.
 
     The resampling is seeded: the same values give the same interval.
     """
@@ -15,5 +38,18 @@ def bootstrap_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[floa
         return float("nan"), float("nan")
     draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.quantile(values[draws].mean(axis=1), tails)
+    low, high = np.quantile(statistic(values[draws]), tails)
     return float(low), float(high)
+
+
+def over_seeds(values: Any, statistic: Statistic = mean) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A statistic and its 95 % bootstrap interval over the seeds, NaN where they have no value.
+
+    values: [S, P]; a seed without a finite value at a point is left out there. Returns three [P]: the
+    statistic, NaN where no seed has a value, and the interval's ends, NaN where fewer than two have.
+    """
+    values = np.asarray(values, float)
+    columns = [column[np.isfinite(column)] for column in values.T]
+    centre = np.array([statistic(column) if column.size else np.nan for column in columns])
+    ends = np.array([bootstrap_interval(column, statistic=statistic) for column in columns]).reshape(-1, 2)
+    return centre, ends[:, 0], ends[:, 1]

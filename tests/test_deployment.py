@@ -1,5 +1,6 @@
 """Exported policies: the same answers without what trained them, and none from a file that is not whole."""
 
+import itertools
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.description import beside
-from jaxcontract.learning.ppo import init_learner
+from jaxcontract.learning.policy import make_frame
 from jaxcontract.runs import make_env, save_policies
 from jaxcontract.seal import sealed, sha256
 from jaxcontract.settings import PRESETS, change
@@ -41,20 +42,23 @@ states = dict(np.load({states!r}))
 def policies_of(setting, seeds):
     """Policies whose contracts differ from state to state, as those of trained ones do."""
     env, params = make_env(setting)
-    learners = {seed: init_learner(jax.random.key(seed), env, params, setting.ppo) for seed in seeds}
+    frame = make_frame(env.observation_space(params), env.action_space(params))
+    return {seed: random_policy(setting, frame, np.random.default_rng(seed)) for seed in seeds}
 
-    def shaken(leaf):
-        return leaf + 0.3 * jax.random.normal(jax.random.key(leaf.size), leaf.shape)
 
-    return {
-        seed: learner.policy.__class__(
-            weights=jax.tree.map(shaken, learner.policy.weights),
-            log_std=learner.policy.log_std,
-            frame=learner.policy.frame,
-            hidden_sizes=learner.policy.hidden_sizes,
-        )
-        for seed, learner in learners.items()
-    }
+def random_policy(setting, frame, generator):
+    units = (len(frame.center), *setting.ppo.hidden_sizes, len(frame.low))
+    layers = {}
+    for index, (inputs, outputs) in enumerate(itertools.pairwise(units)):
+        kernel = generator.normal(scale=inputs**-0.5, size=(inputs, outputs))
+        bias = generator.normal(scale=0.3, size=outputs)
+        layers[f"Dense_{index}"] = {"kernel": jnp.asarray(kernel, float), "bias": jnp.asarray(bias, float)}
+    return jc.Policy(
+        weights={"params": layers},
+        log_std=jnp.zeros(len(frame.low)),
+        frame=frame,
+        hidden_sizes=setting.ppo.hidden_sizes,
+    )
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -166,7 +170,7 @@ def test_states_where_no_quality_is_defined_and_extreme_actions_agree(float64):
         states = jc.NetworkState(
             max_aoi=aoi, max_latency=latency, type_probs=np.full((50, 4), 0.25), device_types=types
         )
-        expected = jax.vmap(jc.feasible_contract, (None, 0, 0))(system, states, vectors)
+        expected = jax.jit(jax.vmap(jc.feasible_contract, (None, 0, 0)))(system, states, vectors)
         found = feasible_items(system, FeasibleMap(), aoi, latency, types, vectors)
         np.testing.assert_allclose(found[0], expected.frequency, rtol=1e-12)
         np.testing.assert_allclose(found[1], expected.payment, rtol=1e-12)

@@ -23,4 +23,6 @@ from jaxcontract.figures.grouping import Resolution as Resolution
 from jaxcontract.figures.grouping import grouping as grouping
 from jaxcontract.figures.simulated import market as market
 from jaxcontract.figures.style import COLOURS as COLOURS
+from jaxcontract.figures.style import LOOKS as LOOKS
+from jaxcontract.figures.style import nth_look as nth_look
 from jaxcontract.figures.style import save as save

@@ -15,11 +15,11 @@ from jaxcontract.figures.style import (
     LOOKS,
     TEXT,
     Label,
+    Look,
     band,
     dots,
     end_label,
     heading,
-    ink,
     legend,
     levels,
     log_axis,
@@ -27,10 +27,13 @@ from jaxcontract.figures.style import (
     missing_key,
     over_seeds,
     place_labels,
+    readable,
     shifted,
     tidy,
     value_ticks,
 )
+from jaxcontract.statistics import Statistic
+from jaxcontract.statistics import mean as mean_of
 
 REWARD = "test reward (13)\n(units of payment)"
 REGRET = "mean regret U$_B^*$ − U$_B$\n(units of payment)"
@@ -112,11 +115,14 @@ def learning_comparison(
     reward_levels: Mapping[str, float],
     regret_levels: Mapping[str, float],
     title: str,
+    looks: Mapping[str, Look] = LOOKS,
+    statistic: Statistic = mean_of,
 ) -> Figure:
     """Fig. 2(a): test reward, share of feasible contracts, and regret against the rounds played.
 
     curves: by scheme; each a mean over seeds in its 95 % interval, sampled actions thin and dashed
     reward_levels, regret_levels: what to compare with, by scheme
+    looks: of all of these; statistic: what the curves show of the seeds, if not their mean
 
     Regret is over the seeds that have a feasible contract; a scheme that never has one says so.
     """
@@ -132,14 +138,15 @@ def learning_comparison(
             (regret, curve.regret, scheme),
         )
         for axes, values, text in parts:
-            mean = band(axes, curve.env_steps, values, scheme)
-            labels[axes] += end_label(text, COLOURS[scheme], curve.env_steps, mean)
+            centre = band(axes, curve.env_steps, values, scheme, looks=looks, statistic=statistic)
+            labels[axes] += end_label(text, looks[scheme].colour, curve.env_steps, centre)
         labels[reward] += _sampled(reward, scheme, curve)
-    labels[reward] += levels(reward, reward_levels)
-    labels[regret] += levels(regret, regret_levels)
+    labels[reward] += levels(reward, reward_levels, looks)
+    labels[regret] += levels(regret, regret_levels, looks)
     if any(np.any(np.asarray(curve.regret) > 0) for curve in curves.values()):
         log_axis(regret, "y")
-    _say_never(regret, [s for s, curve in curves.items() if not np.isfinite(curve.regret).any()])
+    never = [scheme for scheme, curve in curves.items() if not np.isfinite(curve.regret).any()]
+    _say_never(regret, {scheme: looks[scheme] for scheme in never})
     feasible.set_ylim(-0.04, 1.04)
     names = {reward: REWARD, feasible: "share of feasible contracts", regret: REGRET}
     _finish(figure, names, labels, max(np.max(curve.env_steps) for curve in curves.values()))
@@ -198,11 +205,11 @@ def _sampled(axes: Axes, scheme: str, curve: Curve) -> list[Label]:
     return end_label(f"{scheme}, sampled", COLOURS[scheme], curve.env_steps, mean)
 
 
-def _say_never(axes: Axes, schemes: Sequence[str]) -> None:
-    for number, scheme in enumerate(schemes):
-        text = f"{scheme}: no feasible contract"
+def _say_never(axes: Axes, looks: Mapping[str, Look]) -> None:
+    for number, (scheme, look) in enumerate(looks.items()):
+        text, colour = f"{scheme}: no feasible contract", readable(look.colour)
         at = (0.98, 0.96 - 0.09 * number)
-        axes.text(*at, text, transform=axes.transAxes, ha="right", va="top", color=ink(scheme), fontsize=TEXT)
+        axes.text(*at, text, transform=axes.transAxes, ha="right", va="top", color=colour, fontsize=TEXT)
 
 
 def _finish(
@@ -211,7 +218,7 @@ def _finish(
     """Axes named and tidy, rounds as 200k and 1M, labels in the margin."""
     for axes, name in names.items():
         axes.set_ylabel(name)
-        axes.set_xlim(0, last)
+        axes.set_xlim(0, last or 1.0)  # a run that has only begun
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlabel(STEPS)
     tidy(*names)

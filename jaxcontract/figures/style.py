@@ -15,7 +15,9 @@ from matplotlib.ticker import LogFormatterSciNotation
 from matplotlib.transforms import ScaledTranslation, offset_copy
 from PIL import Image
 
-from jaxcontract.statistics import bootstrap_interval
+from jaxcontract.statistics import Statistic
+from jaxcontract.statistics import mean as mean_of
+from jaxcontract.statistics import over_seeds as over_seeds
 
 TEXT = 9  # points
 SMALL = 8
@@ -49,7 +51,15 @@ LOOKS = {
     "random feasible": Look("#CC79A7", "<", "-."),
     "random": Look("#808080", ">", ":"),
 }
+# What has no scheme of its own: in order, each colour once before lines of another kind.
+HUES = ("#0072B2", "#D55E00", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
+LINES = ("-", "--", "-.", ":")
 COLOURS = {scheme: look.colour for scheme, look in LOOKS.items()}
+
+
+def nth_look(number: int) -> Look:
+    """The look of the n-th of several things that are no schemes, such as runs; green is the optimum's."""
+    return Look(HUES[number % len(HUES)], "o", LINES[number // len(HUES) % len(LINES)])
 
 
 class Label(NamedTuple):
@@ -97,32 +107,28 @@ def dots(scheme: str, *, hollow: bool = False, size: float = 6.5) -> dict[str, A
     }
 
 
-def over_seeds(values: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean and 95 % bootstrap interval over the seeds, NaN where they have no value.
-
-    values: [S, P]; a seed without a finite value at a point is left out there. Returns three [P]: the
-    mean, NaN where no seed has a value, and the interval's ends, NaN where fewer than two have.
-    """
-    values = np.asarray(values, float)
-    columns = [column[np.isfinite(column)] for column in values.T]
-    mean = np.array([column.mean() if column.size else np.nan for column in columns])
-    ends = np.array([bootstrap_interval(column) for column in columns]).reshape(-1, 2)
-    return mean, ends[:, 0], ends[:, 1]
-
-
 def band(
-    axes: Axes, x: Any, values: Any, scheme: str, *, marked: bool = False, width: float = 1.8
+    axes: Axes,
+    x: Any,
+    values: Any,
+    scheme: str,
+    *,
+    marked: bool = False,
+    width: float = 1.8,
+    looks: Mapping[str, Look] = LOOKS,
+    statistic: Statistic = mean_of,
 ) -> np.ndarray:
     """Draw the mean over seeds as a line in a band, its 95 % interval; returns the mean [P].
 
     x: [P]; values: [S, P], NaN where a seed has no value; marked: a marker at each point
+    looks: of the schemes; statistic: another than the mean
     """
-    mean, low, high = over_seeds(values)
-    look = LOOKS[scheme]
+    centre, low, high = over_seeds(values, statistic)
+    look = looks[scheme]
     axes.fill_between(x, low, high, color=look.colour, alpha=0.25, linewidth=0)
     points = dots(scheme, size=5) if marked else {}
-    axes.plot(x, mean, color=look.colour, linewidth=width, **{**points, "linestyle": look.line})
-    return mean
+    axes.plot(x, centre, color=look.colour, linewidth=width, **{**points, "linestyle": look.line})
+    return centre
 
 
 def missing(axes: Axes, x: Any, values: Any, scheme: str, *, shift: float = 0.0) -> bool:
@@ -168,12 +174,12 @@ def shifted(axes: Axes, transform: Any, right: float) -> Any:
     return transform + ScaledTranslation(right / 72, 0, axes.figure.dpi_scale_trans)
 
 
-def levels(axes: Axes, values: Mapping[str, float]) -> list[Label]:
+def levels(axes: Axes, values: Mapping[str, float], looks: Mapping[str, Look] = LOOKS) -> list[Label]:
     """Horizontal lines at the schemes' levels, those that are finite; returns their labels."""
     shown = {scheme: level for scheme, level in values.items() if np.isfinite(level)}
     for scheme, level in shown.items():
-        axes.axhline(level, color=LOOKS[scheme].colour, linestyle=LOOKS[scheme].line, linewidth=1.4)
-    return [Label(scheme, ink(scheme), level) for scheme, level in shown.items()]
+        axes.axhline(level, color=looks[scheme].colour, linestyle=looks[scheme].line, linewidth=1.4)
+    return [Label(scheme, readable(looks[scheme].colour), level) for scheme, level in shown.items()]
 
 
 def end_label(text: str, colour: str, x: Any, y: Any) -> list[Label]:

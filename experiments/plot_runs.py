@@ -1,0 +1,169 @@
+"""Compare runs: interquartile means over seeds in 95 % bootstrap intervals, beside the exact optimum."""
+
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxcontract.files import ensure_directory, write_csv
+from jaxcontract.metrics import MEASURES, Metrics, read_metrics
+from jaxcontract.options import OneLineParser
+
+EPILOG = """\
+Each DIR is a run of run_ppo.py, finished or under way; runs are compared by the rounds that each seed has
+played. The interquartile mean is of the middle half of the seeds: of five the middle three. Regret is over
+the seeds that have a feasible contract.
+
+examples:
+  python experiments/plot_runs.py runs/default-20260101-120000 runs/raw-20260101-130000
+  python experiments/plot_runs.py runs/* --out figures/all     writes figures/all.png and figures/all.csv
+
+exit codes: 0 done, 2 bad input; nothing is overwritten
+"""
+DIGITS = {"reward": 3, "feasible": 4, "regret": 5}
+
+
+class Request(NamedTuple):
+    """What a person asked for on the command line; `out` has no ending yet."""
+
+    runs: list[Path]
+    out: Path
+
+
+def parse(arguments: Sequence[str] | None = None) -> Request:
+    """Read the command line; on bad input, one line and exit code 2."""
+    parser = OneLineParser(prog="plot_runs.py", description=__doc__, epilog=EPILOG)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="DIR", help="directories of runs")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs") / f"comparison-{time.strftime('%Y%m%d-%H%M%S')}",
+        metavar="PATH",
+        help="write PATH.png and PATH.csv (default runs/comparison-<time>)",
+    )
+    parsed = parser.parse_args(arguments)
+    out = parsed.out.with_suffix("") if parsed.out.suffix in (".png", ".csv") else parsed.out
+    return Request(parsed.runs, out)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    request = parse(arguments)
+    try:
+        runs = dict(zip(names(request.runs), map(read_metrics, request.runs), strict=True))
+        open_place(request.out)
+    except ValueError as error:
+        print(f"plot_runs.py: error: {error}", file=sys.stderr)
+        return 2
+    rows = {name: summarised(name, metrics) for name, metrics in runs.items()}
+    write_csv(ending(request.out, "csv"), [row for own in rows.values() for row in own])
+    draw(runs, request.out)
+    show([own[-1] for own in rows.values()], request.out)
+    return 0
+
+
+def names(runs: Sequence[Path]) -> list[str]:
+    """What to call each run: its directory, with the path where two would be called the same.
+
+    Raises:
+        ValueError: when a run is named twice.
+    """
+    places = [run.resolve() for run in runs]
+    for place, run in zip(places, runs, strict=True):
+        if places.count(place) > 1:
+            raise ValueError(f"{run}: is named twice")
+    last = [place.name for place in places]
+    return [name if last.count(name) == 1 else str(run) for name, run in zip(last, runs, strict=True)]
+
+
+def open_place(out: Path) -> None:
+    """Make the directory to write into. Raises ValueError when something is in the way."""
+    ensure_directory(out.parent, "--out")
+    for path in (ending(out, "png"), ending(out, "csv")):
+        if path.exists():
+            raise ValueError(f"--out {path}: exists already; name another")
+
+
+def ending(out: Path, suffix: str) -> Path:
+    return out.with_name(f"{out.name}.{suffix}")
+
+
+def summarised(name: str, metrics: Metrics) -> list[dict[str, Any]]:
+    """A row for each point of a run: of each measure the interquartile mean, and its interval's ends."""
+    import numpy as np
+
+    from jaxcontract.statistics import interquartile_mean, over_seeds
+
+    columns: dict[str, Any] = {"env_steps": metrics.env_steps.astype(int), "optimum": metrics.optimum}
+    for measure in MEASURES:
+        centre, low, high = over_seeds(getattr(metrics, measure), interquartile_mean)
+        columns |= {measure: centre, f"{measure}_low": low, f"{measure}_high": high}
+    columns["regret_seeds"] = np.isfinite(metrics.regret).sum(axis=0)
+    first = {"run": name, "seeds": len(metrics.reward)}
+    return [{**first, **dict(zip(columns, row, strict=True))} for row in zip(*columns.values(), strict=True)]
+
+
+def draw(runs: Mapping[str, Metrics], out: Path) -> None:
+    """Write the picture."""
+    from jaxcontract.figures import LOOKS, Curve, learning_comparison, nth_look, save
+    from jaxcontract.statistics import interquartile_mean
+
+    looks = {name: nth_look(number) for number, name in enumerate(runs)}
+    best = optima(runs)
+    figure = learning_comparison(
+        {name: Curve(run.env_steps, run.reward, run.feasible, run.regret) for name, run in runs.items()},
+        reward_levels=best,
+        regret_levels={},
+        title="Interquartile mean over seeds, 95 % bootstrap interval",
+        looks={**dict.fromkeys(best, LOOKS["optimum"]), **looks},
+        statistic=interquartile_mean,
+    )
+    save(figure, out)
+
+
+def optima(runs: Mapping[str, Metrics]) -> dict[str, float]:
+    """The level of the optimum; several where the runs' games, or the states of their tests, differ."""
+    levels: dict[float, list[str]] = {}
+    for name, run in runs.items():
+        levels.setdefault(round(float(run.optimum[-1]), 6), []).append(name)
+    if len(levels) == 1:
+        return {"optimum": next(iter(levels))}
+    return {f"optimum of {shortened(own)}": level for level, own in levels.items()}
+
+
+def shortened(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def show(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
+    """Print the last point of each run, with the ends of its intervals below."""
+    from rich.table import Table
+
+    from jaxcontract.console import make_console
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "seeds", "env steps", "optimum", "reward (13)", "feasible", "regret"):
+        table.add_column(column, justify="left" if column == "run" else "right", no_wrap=True)
+    for row in rows:
+        counts = (str(row["seeds"]), f"{row['env_steps']:,}", f"{row['optimum']:.3f}")
+        table.add_row(row["run"], *counts, *cells(row, ""))
+        if row["seeds"] > 1:
+            table.add_row("  95 % from", "", "", "", *cells(row, "_low"))
+            table.add_row("  to", "", "", "", *cells(row, "_high"))
+    console = make_console()
+    console.print(table)
+    console.print(
+        f"\nat each run's last point, interquartile means over its seeds; written: {out}.png, {out}.csv"
+    )
+
+
+def cells(row: Mapping[str, Any], end: str) -> list[str]:
+    """The measures, or an end of their intervals; a dash where there is none."""
+    values = ((row[f"{measure}{end}"], digits) for measure, digits in DIGITS.items())
+    return [f"{value:.{digits}f}" if math.isfinite(value) else "-" for value, digits in values]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
