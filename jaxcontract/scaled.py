@@ -42,6 +42,11 @@ class ScaledEnv(Record):
     )
 
     @property
+    def name(self) -> str:
+        """That of the env inside."""
+        return str(self.env.name)
+
+    @property
     def default_params(self) -> Any:
         """Those of the env inside."""
         return self.env.default_params
@@ -77,11 +82,12 @@ class ScaledEnv(Record):
         low, high = self._action_bounds(params)
         return 2.0 * (action - low) / (high - low) - 1.0
 
-    def policy(self, act: Callable[[np.ndarray], Any], params: Any = None) -> HostPolicy:
+    def policy(self, act: Callable[[np.ndarray], Any], params: Any) -> HostPolicy:
         """What a learner of this environment has learned as a policy of the env inside, for `evaluate`.
 
         act: observations [N, O] → actions [N, A] of this environment, in NumPy, such as
             `lambda observation: model.predict(observation, deterministic=True)[0]`
+        params: those that it was trained with, by whose ranges its observations were scaled
         """
 
         def act_inside(observation: np.ndarray) -> np.ndarray:

@@ -44,6 +44,20 @@ def seeds_table(seeds: Sequence[int], reports: Sequence[Report], references: Map
     return table
 
 
+def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> Table:
+    """A row for each (name, report, seconds, env steps or None) of learners that are set side by side."""
+    names = ("feasible", "regret", "worst_regret", "screening_gap")
+    first = rows[0][1]
+    table = plain_table(
+        f"On {first.num_states:,} unseen states (mean optimum U_B* = {first.optimum:.3f})",
+        ["learner", *(MEASURES[name][0] for name in names), "seconds", "env steps"],
+    )
+    for label, report, seconds, env_steps in rows:
+        cells = (_cell(name, getattr(report, name)) for name in names)
+        table.add_row(label, *cells, f"{seconds:.1f}", "-" if env_steps is None else f"{env_steps:,}")
+    return table
+
+
 def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) -> Table:
     """The contract of the paper's three printed states: learned beside exact, item by item. K = 2."""
     table = plain_table(

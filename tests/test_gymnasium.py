@@ -324,11 +324,27 @@ def test_a_policy_of_the_adapter_is_measured_as_the_env_has_it(actions):
         return np.asarray(best_action(observation))
 
     report = jc.evaluate(
-        scaled.policy(act), scaled.env, states=jc.unseen_states(params.distribution, 300, seed=1)
+        scaled.policy(act, params), scaled.env, states=jc.unseen_states(params.distribution, 300, seed=1)
     )
     assert np.abs(np.concatenate(seen)).max() <= 1.0
     assert report.feasible == 1.0
     assert abs(report.regret) < 2e-3
+
+
+def test_a_policy_is_measured_on_observations_scaled_as_in_training():
+    env = make_single(num_devices=80.0, num_types=3)
+    seen = []
+
+    def act(observation):
+        seen.append(observation)
+        return np.zeros((len(observation), 6))
+
+    states = jc.unseen_states(env.params.distribution, 50)
+    report = jc.evaluate(env.env.policy(act, env.params), env.env.env, env.params, states=states)
+    assert report.feasible == 1.0
+    (observation,) = seen
+    assert env.observation_space.contains(observation[7])
+    np.testing.assert_array_equal(observation[:, :2], 0.0)  # M = 80 and K never change
 
 
 def test_a_host_policy_is_measured_like_the_same_function_in_jax():
@@ -381,7 +397,7 @@ def test_stable_baselines3_learns_on_it():
     model = PPO("MlpPolicy", envs, n_steps=2, batch_size=128, gamma=0.0, learning_rate=2e-3, seed=0)
     scaled = envs.envs.env
     states = jc.unseen_states(scaled.default_params.distribution, 500)
-    policy = scaled.policy(lambda observation: model.predict(observation, deterministic=True)[0])
+    policy = scaled.policy(lambda seen: model.predict(seen, deterministic=True)[0], envs.envs.params)
     before = jc.evaluate(policy, scaled.env, states=states)
     model.learn(10_000)
     after = jc.evaluate(policy, scaled.env, states=states)

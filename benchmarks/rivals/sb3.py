@@ -84,4 +84,5 @@ def gymnasium(plan: Plan) -> StableBaselines:
 def _mode(game: Game, policy: Any, weights: Any, observation: np.ndarray) -> Any:
     """The action of every observation [N, O]: [N, A]."""
     policy.load_state_dict(weights)
-    return game.scaled.policy(lambda scaled: policy.predict(scaled, deterministic=True)[0]).act(observation)
+    mode = game.scaled.policy(lambda seen: policy.predict(seen, deterministic=True)[0], game.default_params)
+    return mode.act(observation)

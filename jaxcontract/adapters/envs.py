@@ -29,8 +29,8 @@ class GymnasiumEnv(gymnasium.Env):
 
     A policy that was trained on it is held against the optimum by
 
-        game = env.unwrapped.env
-        report = jaxcontract.evaluate(game.policy(act), game.env, env.unwrapped.params)
+        scaled, params = env.unwrapped.env, env.unwrapped.params
+        report = jaxcontract.evaluate(scaled.policy(act, params), scaled.env, params)
 
     where act maps observations [N, 4 + 2K] to actions [N, 2K], such as stable-baselines3's
     `lambda observation: model.predict(observation, deterministic=True)[0]`.

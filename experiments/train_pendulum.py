@@ -1,0 +1,94 @@
+"""Train our PPO on gymnax's Pendulum-v1, to show that the learner knows nothing of contracts."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from jaxcontract.learning.config import PPOConfig
+from jaxcontract.options import OneLineParser, count
+
+EPILOG = """\
+The pendulum is to swing up and stay there. An episode of 200 rounds pays about -1200 to one who pushes at
+random and about -150 to one who can do it.
+
+needs: pip install "gymnax>=1" six    (gymnax 1.0.1 imports six and does not ask for it)
+"""
+# Rounds follow from one another here: whole stretches of an episode, a discount, and more passes.
+CONFIG = PPOConfig(
+    num_updates=200,
+    parallel_rounds=64,
+    rollout_length=128,
+    epochs=10,
+    learning_rate=1e-3,
+    discount=0.9,
+    clip_range=0.2,
+    initial_std=1.0,
+)
+EPISODES, ROUNDS = 256, 200
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line, without JAX; on bad input, one line and exit code 2."""
+    parser = OneLineParser(prog="train_pendulum.py", description=__doc__, epilog=EPILOG)
+    add = parser.add_argument
+    add("--seeds", type=count, default=3, metavar="N", help="how many seeds (default 3)")
+    add(
+        "--num-updates",
+        type=count,
+        default=CONFIG.num_updates,
+        metavar="N",
+        help=f"updates of {CONFIG.batch_size} rounds (default {CONFIG.num_updates})",
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parsed = parse(arguments)
+    try:
+        import gymnax
+    except ImportError as error:
+        print(f'train_pendulum.py: error: {error}; pip install "gymnax>=1" six', file=sys.stderr)
+        return 2
+    from jaxcontract.learning.seeds import compile_training
+
+    env, params = gymnax.make("Pendulum-v1")
+    config = CONFIG.replace(num_updates=parsed.num_updates)
+    training = compile_training(range(parsed.seeds), env, params, config)
+    learners = training.start()
+    before = returns(training.policies(learners), env, params)
+    began = time.perf_counter()
+    learners, _ = training.advance(learners, config.num_updates)
+    seconds = time.perf_counter() - began
+    after = returns(training.policies(learners), env, params)
+    for seed in range(parsed.seeds):
+        print(f"seed {seed}: mean return of {EPISODES} episodes {before[seed]:.0f} -> {after[seed]:.0f}")
+    speed = parsed.seeds * config.env_steps / seconds
+    print(f"{parsed.seeds} x {config.env_steps:,} env steps in {seconds:.1f} s: {speed:,.0f} env steps/s")
+    return 0
+
+
+def returns(policies: Sequence[Any], env: Any, params: Any) -> list[float]:
+    """The mean return of each policy's mode, on the same fresh episodes."""
+    import jax
+
+    def episode(policy, key):
+        key_reset, key_rounds = jax.random.split(key)
+
+        def play(carry, key):
+            observation, state = carry
+            observation, state, reward, *_ = env.step(key, state, policy(observation), params)
+            return (observation, state), reward
+
+        keys = jax.random.split(key_rounds, ROUNDS)
+        return jax.lax.scan(play, env.reset(key_reset, params), keys)[1].sum()
+
+    keys = jax.random.split(jax.random.key(2**31 - 1), EPISODES)
+    mean = jax.jit(lambda policy: jax.vmap(partial(episode, policy))(keys).mean())
+    return [float(mean(policy)) for policy in policies]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
