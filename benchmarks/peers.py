@@ -18,6 +18,7 @@ from rivals.contest import (
     add_contest_options,
     add_training_options,
     check_sizes,
+    gathered,
     plans,
     shared,
     train,
@@ -48,13 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse(arguments)
     load = os.getloadavg()[0]  # on a busy machine speeds fall, and torch's the most
     print(TITLES)
-    runs = []
-    try:
-        for run in contest(parsed):
-            runs.append(run)
-            print(row(run), flush=True)
-    except KeyboardInterrupt:
-        print("peers.py: interrupted", file=sys.stderr)
+    runs = gathered("peers.py", contest(parsed), row)
+    if runs is None:
         return 130
     # Not before: on a GPU, asking JAX for its device takes the memory that the learners need.
     print(f"{described()}; load average before the start {load:.1f}")

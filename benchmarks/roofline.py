@@ -154,9 +154,8 @@ def show(result: dict[str, Any]) -> None:
     print(f"\n{HEAD}")
     for name in STAGES:
         print(stage_line(name, result))
-    inside, outside = 1e9 * seconds["whole"], 1e9 * (1 / run["median"] - seconds["whole"])
-    print(f"a whole update alone takes {inside:,.0f} ns per env step; in training {outside:+,.0f} ns more,")
-    print("for handing seeds to cores, waiting for the last of them, and metrics")
+    alone, inside = 1e9 * seconds["whole"], 1e9 / run["median"]
+    print(f"a whole update: {alone:,.0f} ns per env step alone, {inside:,.0f} ns in the training above")
 
 
 def stage_line(name: str, result: dict[str, Any]) -> str:

@@ -14,7 +14,14 @@ from typing import Any
 
 from clock import described, make_parser, picture_file, report
 from jaxcontract.options import count
-from rivals.contest import add_contest_options, add_training_options, check_sizes, plans, train
+from rivals.contest import (
+    add_contest_options,
+    add_training_options,
+    check_sizes,
+    gathered,
+    plans,
+    train,
+)
 from rivals.plan import GAMES, LEVELS, our_own
 
 EPILOG = """\
@@ -33,13 +40,8 @@ exit codes: 0 done, 1 a learner failed, 2 bad input, 130 interrupted; one that i
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse(arguments)
-    runs = []
-    try:
-        for run in contest(parsed):
-            runs.append(run)
-            print(line(run), flush=True)
-    except KeyboardInterrupt:
-        print("time_to_optimum.py: interrupted", file=sys.stderr)
+    runs = gathered("time_to_optimum.py", contest(parsed), line)
+    if runs is None:
         return 130
     summaries = summarised(runs)
     print(f"\n{described()}; seconds: the median of the repeats (least to most)\n{TITLES}")

@@ -20,7 +20,7 @@ import numpy as np
 
 from jaxcontract.files import sync_directory, write_durably
 from jaxcontract.pytree import Arrays
-from jaxcontract.seal import seal_of, sealed, sha256
+from jaxcontract.seal import UNREADABLE, read_sealed, sealed, sha256
 from jaxcontract.vectors import DamagedError, fingerprints, read_vectors, write_vectors
 
 SCHEMA = 1
@@ -183,22 +183,14 @@ def _read_manifest(step: Path) -> dict[str, Any]:
     """A step's manifest, its digest verified and its form checked. Raises DamagedError."""
     path = step / MANIFEST
     try:
-        if path.stat().st_size > LARGEST_MANIFEST:
-            raise DamagedError("its manifest is too large")
-        found = json.loads(path.read_text("utf-8"))
-        body: dict[str, Any] = found["body"]
-        if found["sha256"] != seal_of(body):
-            raise DamagedError("its manifest is damaged")
-        if body["schema"] != SCHEMA:
-            raise DamagedError(f"it has schema {body['schema']!r}, this version reads {SCHEMA}")
+        body, _ = read_sealed(path, largest=LARGEST_MANIFEST, schema=SCHEMA)
         well_formed = isinstance(body["update"], int) and isinstance(body["notes"], dict)
         well_formed &= isinstance(body["files"], dict)
         for own in body["arrays"].values():
             well_formed &= all(_is_entry(entry) for entry in own)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, DamagedError):
-            raise
-        raise DamagedError(f"its manifest cannot be read ({type(error).__name__})") from None
+    except UNREADABLE as error:
+        why = error if type(error) is ValueError else type(error).__name__
+        raise DamagedError(f"its manifest cannot be read ({why})") from None
     if not well_formed:
         raise DamagedError("its manifest has another form")
     return body

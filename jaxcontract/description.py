@@ -16,7 +16,6 @@
 """
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -24,7 +23,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 
 from jaxcontract.fields import first_line
-from jaxcontract.seal import seal_of
+from jaxcontract.seal import UNREADABLE, read_sealed
 
 SCHEMA = 1
 LARGEST = 64 * 2**20  # bytes of an artifact or of its description
@@ -48,17 +47,10 @@ def read_description(file: Path, sha256: str | None = None) -> dict[str, Any]:
     """
     path = beside(file)
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError("it is too large")
-        found = json.loads(path.read_text("utf-8"))
-        body: dict[str, Any] = found["body"]
-        if found["sha256"] != seal_of(body):
-            raise ValueError("it is damaged")
-        if sha256 is not None and found["sha256"] != sha256:
-            raise ValueError(f"its sha256 is {found['sha256']}, not {sha256}")
-        if body["schema"] != SCHEMA:
-            raise ValueError(f"schema {body['schema']!r}, this version reads {SCHEMA}")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        body, stated = read_sealed(path, largest=LARGEST, schema=SCHEMA)
+        if sha256 not in (None, stated):
+            raise ValueError(f"its sha256 is {stated}, not {sha256}")
+    except UNREADABLE as error:
         raise unreadable(path, error) from None
     return body
 

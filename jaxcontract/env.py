@@ -46,8 +46,8 @@ class EnvParams(EnvNumbers):
             given = getattr(self, name)
             if not isinstance(given, kind):
                 raise refuse("EnvParams", name, given, f"a {kind.__name__}")
-        is_own = self.system.quality is not None or self.system.effort is not None
-        if is_own and not any(map(traced, jax.tree.leaves((self.system, self.distribution)))):
+        numbers = jax.tree.leaves((self.system, self.distribution))
+        if self.system.brings_its_own and not any(map(traced, numbers)):
             for state in corners(self.distribution):
                 check_shape(self.system, state)
 

@@ -119,12 +119,13 @@ def _read_head(directory: Path) -> tuple[Setting, Sequence[int]]:
 
 
 def _template(setting: Setting) -> Policy:
-    """A policy of the right structure, shapes and dtypes."""
+    """A policy of the right structure, shapes and dtypes: float32, whatever JAX now computes in."""
     num_actions = 2 * setting.options.num_types
     num_inputs = num_actions + 4
     network = Perceptron(setting.ppo.hidden_sizes, num_actions)
     inputs = jax.ShapeDtypeStruct((num_inputs,), jnp.float32)
-    weights = jax.eval_shape(network.init, jax.random.key(0), inputs)
+    with jax.enable_x64(False):
+        weights = jax.eval_shape(network.init, jax.random.key(0), inputs)
     one_input, one_action = (jnp.zeros(size, jnp.float32) for size in (num_inputs, num_actions))
     return Policy(
         weights=weights,

@@ -1,43 +1,15 @@
 """From a network to its contract, as a person runs it, against numbers printed and solved elsewhere."""
 
-import csv
 import json
-import sys
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from designing import EXAMPLES, GOLDEN, HEADER, column, design, rows_of
 
 import jaxcontract as jc
 from jaxcontract.runs import save_policies
 from jaxcontract.settings import PRESETS
-
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-EXAMPLES = EXPERIMENTS / "examples"
-sys.path.insert(0, str(EXPERIMENTS))
-
-import design_contract  # noqa: E402
-
-HEADER = "max_aoi,max_latency,type_probs_1,type_probs_2,device_types_1,device_types_2\n"
-GOLDEN = "0.95,0.73,0.84,0.16,2,12\n"
-
-
-def design(*arguments):
-    """The exit code of a command line."""
-    try:
-        return design_contract.main([str(argument) for argument in arguments])
-    except SystemExit as stopped:
-        return stopped.code
-
-
-def rows_of(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def column(rows, name):
-    return np.array([float(row[name]) for row in rows])
 
 
 @pytest.fixture(scope="module")

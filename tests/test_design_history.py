@@ -1,34 +1,17 @@
 """Observed costs in groups: against all partitions, and against devices that the package lets choose."""
 
-import csv
 import itertools
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from designing import EXAMPLES, column, design_contract, rows_of
 
 import jaxcontract as jc
-
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-EXAMPLES = EXPERIMENTS / "examples"
-sys.path.insert(0, str(EXPERIMENTS))
-
-import design_contract  # noqa: E402
-from design.grouping import Observed, group, grouped, read_costs  # noqa: E402
-from design.resolution import chosen, finest, outcomes  # noqa: E402
+from design.grouping import Observed, group, grouped, read_costs
+from design.resolution import chosen, finest, outcomes
 
 PAPER = {name: field.default for name, field in jc.System.__dataclass_fields__.items()}
 NETWORK = {**PAPER, "max_aoi": 0.95, "max_latency": 0.73}
-
-
-def rows_of(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def column(rows, name):
-    return np.array([float(row[name]) for row in rows])
 
 
 def test_the_history_example(tmp_path, capsys):

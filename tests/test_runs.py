@@ -35,6 +35,14 @@ def test_a_saved_policy_comes_back_bit_for_bit(saved):
     np.testing.assert_array_equal(jc.load_policy(str(directory))(observation), policies[3](observation))
 
 
+def test_a_policy_comes_back_where_jax_computes_in_double_precision(saved, float64):
+    directory, policies = saved
+    loaded = jc.load_policy(directory, 5)
+    for one, other in zip(jax.tree.leaves(loaded), jax.tree.leaves(policies[5]), strict=True):
+        assert one.dtype == np.float32
+        np.testing.assert_array_equal(one, other)
+
+
 def test_the_environment_comes_back_with_it(saved):
     env, params = jc.load_env(saved[0])
     assert env == jc.ContractEnv(num_types=3)

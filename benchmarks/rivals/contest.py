@@ -3,7 +3,7 @@
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from clock import numbers
@@ -74,6 +74,21 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
             metavar=metavar,
             help=f"{meaning} (default {usual})",
         )
+
+
+def gathered(
+    program: str, runs: Iterator[dict[str, Any]], line: Callable[[dict[str, Any]], str]
+) -> list[dict[str, Any]] | None:
+    """All runs, each printed as it ends; None, with a line that says so, when a person stops them."""
+    ended = []
+    try:
+        for run in runs:
+            ended.append(run)
+            print(line(run), flush=True)
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        return None
+    return ended
 
 
 def check_sizes(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:

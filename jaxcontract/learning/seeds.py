@@ -242,7 +242,7 @@ def _compile_for_mesh(
         return _rows(jax.device_get(learners.policy), size)
 
     def apart(learners):
-        return _rows(learners, size)
+        return _rows(jax.device_get(learners), size)
 
     def together(rows):
         return jax.device_put(stacked(rows), seeds_on(mesh))

@@ -88,7 +88,7 @@ def best_frequency(system: System, state: NetworkState, cost: jax.Array) -> jax.
     of a cubic with two coefficients (`_falling_root`): the share s = σ/(σ + cost) of what an update is
     worth, σ = β t/C, in what it is worth and costs, and κ = (1 − s) t √(α/2)/C.
     """
-    if system.quality is not None or system.effort is not None:
+    if system.brings_its_own:
         return best_by_bisection(system, state, cost)
     slot = system.slot_duration
     peak = jnp.sqrt(jnp.maximum(0.5 * system.aoi_preference, NEVER**2))  # its slope is finite at α = 0

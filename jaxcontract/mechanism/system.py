@@ -39,6 +39,11 @@ class System(Record):
     )
     max_frequency: Any = number(1.0, "greatest update frequency", unit="updates per slot", low=1e-6, high=1)
 
+    @property
+    def brings_its_own(self) -> bool:
+        """Whether quality or effort are not the paper's."""
+        return self.quality is not None or self.effort is not None
+
     def __post_init__(self) -> None:
         super().__post_init__()
         low, high = concrete(self.min_frequency), concrete(self.max_frequency)
