@@ -59,7 +59,7 @@ def check_shape(system: System, state: NetworkState) -> None:
     _require(np.isfinite(taken) & (taken >= 0), frequency, f"{name}.effort", "a finite number, at least 0")
     _require(np.diff(taken) > 0, frequency, f"{name}.effort", "rising in f: no single crossing otherwise")
     value = np.asarray(along(partial(marginal_value, system, state)))
-    allowed = "concave in effort: QoD\u2032/e\u2032 must not rise"
+    allowed = "concave in effort: QoD′/e′ must not rise"
     _require(np.diff(value) <= SLACK * np.abs(value).max(), frequency, f"{name}.quality", allowed)
 
 
