@@ -22,6 +22,10 @@ INSTALL = 'flatbuffers is not installed, and jax.export needs it: pip install "j
 class ExportedPolicy:
     """A policy as one compiled function. `load_exported` makes it; call it for contracts.
 
+    exported:  observations [N, 4 + 2K] → actions [N, 2K], frequency and payment [N, K]
+    system:    the deployment that it was trained for
+    num_types: K
+
     It is compiled once for each number of states that it is asked about at a time. For the same number
     it gives the same bits as the policy that was exported, on the same kind of machine.
     """
@@ -55,6 +59,7 @@ class ExportedPolicy:
 def load_exported(file: str | os.PathLike[str], *, sha256: str | None = None) -> ExportedPolicy:
     """Read a policy that `export_policy` has written: `load_exported("policy.jaxexport")`.
 
+    file:   the artifact, with FILE.json beside it
     sha256: the digest that `export_policy` gave. An artifact is a program: by default it is held against
         the digest in the JSON beside it, which whoever can change both files can change as well.
 

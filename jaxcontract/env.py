@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.fields import refuse, traced
+from jaxcontract.fields import documented, refuse, traced
 from jaxcontract.mechanism.effort import check_shape
 from jaxcontract.mechanism.feasible import feasible_contract
 from jaxcontract.mechanism.incentives import (
@@ -29,9 +29,18 @@ from jaxcontract.spaces import Box
 
 
 @register
+@documented
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class EnvParams(EnvNumbers):
-    """Everything numeric about the game; all traced, so a sweep over it is a `vmap`."""
+    """Everything numeric about the game; all traced, so a sweep over it is a `vmap`.
+
+    system:       the deployment
+    distribution: the law of its network states, with as many types as the env
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed, or how the system's own quality or
+            effort cannot be screened (`check_shape`, at the corners of the distribution).
+    """
 
     system: System = dataclasses.field(default_factory=System)
     distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
@@ -62,6 +71,7 @@ class EnvState:
 
 
 @jax.tree_util.register_static
+@documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ContractEnv(EnvOptions):
     """A base station offers one contract a round and earns its utility; every round is a new network.
@@ -79,6 +89,9 @@ class ContractEnv(EnvOptions):
 
     `reset` and `step` are those of gymnax 1.x, for one environment, to be `vmap`ped over keys. They also
     play B rounds from one key, all shapes [..., B] (`rounds_last` tells learners so), several times faster.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
 
     >>> env = ContractEnv()
     >>> observation, state = env.reset(jax.random.key(0), env.default_params)

@@ -30,6 +30,7 @@ class Report:
     An infeasible contract is counted and never averaged in: all but reward, feasible, max_violation,
     optimum and realised_regret is over feasible contracts only, NaN when there is none.
 
+    num_states:       N
     reward:           mean of (13): U_B, or U_p where infeasible
     feasible:         share of states whose contract meets IR, IC and the domain
     max_violation:    the largest amount by which any of these is missed, over all states
@@ -98,7 +99,11 @@ class Yardstick:
 def unseen_states(
     distribution: NetworkDistribution, num_states: int = UNSEEN, *, seed: int = 2**31 - 1
 ) -> NetworkState:
-    """Network states [N, ...] that no training draws: a stream of their own, the same every time."""
+    """Network states [N, ...] that no training draws: a stream of their own, the same every time.
+
+    num_states: N; the first of more states are these states
+    seed:       of the stream; a training with the same seed draws others still
+    """
     numbers = np.arange(num_states, dtype=np.uint32)
     states: NetworkState = _in_blocks(_sample, numbers, jax.random.key(seed), distribution)
     return states
@@ -123,7 +128,11 @@ def evaluate(
 
     policy: a `Policy`, any function from one observation [4 + 2K] to one action [2K] that JAX can trace,
         or a `HostPolicy` around one that it cannot
+    params: the game's numbers; by default the env's
     states: [N, ...], or a `Yardstick` made from them; by default 20,000 of the env's distribution
+
+    Raises:
+        ValueError: when a `HostPolicy` returns anything but [N, 2K].
 
     Contracts are computed in the caller's precision and judged in float64. Rounding and the
     tolerance let regret fall below zero by at most M (K + 1) times the largest violation.

@@ -1,14 +1,17 @@
-"""Fields that know their range: one declaration serves validation, `--help` and JSON.
+"""Fields that know their range: one declaration serves validation, `--help`, JSON and the docstring.
 
 Imports no JAX, so that a command line can be parsed, and refused, in a few milliseconds.
 """
 
 import dataclasses
+import inspect
 import math
 import sys
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +124,20 @@ def first_line(error: Exception) -> str:
     """What an error of another library says, where there is room for one line of it."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]
+
+
+def documented(cls: type[T]) -> type[T]:
+    """Add to a record's docstring what its declared fields mean, their units, ranges and defaults."""
+    lines = []
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        allowed = field.metadata.get("allowed")
+        if allowed is not None:
+            unit = f" [{allowed.unit}]" if allowed.unit else ""
+            lines.append(f"{field.name}: {allowed.meaning}{unit}: {allowed} (default {field.default})")
+    if cls.__doc__:  # there is none under `python -OO`
+        table = "".join(f"\n    {line}" for line in lines)
+        cls.__doc__ = f"{inspect.cleandoc(cls.__doc__)}\n\nFields:{table}\n"
+    return cls
 
 
 class Record:

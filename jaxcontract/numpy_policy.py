@@ -34,8 +34,11 @@ class NumpyContract:
 class NumpyPolicy:
     """A policy that needs no JAX. `load_numpy_policy` makes it; call it for contracts.
 
-    center, width: [4 + 2K]  observations are scaled to (o − center)/width
+    system:        the deployment that the policy was trained for
     actions:       "feasible" or "raw", as in `ContractEnv`
+    feasible_map:  the numbers of `feasible_contract`
+    center, width: [4 + 2K]  observations are scaled to (o − center)/width
+    layers:        kernel [I, O] and bias [O] of each
 
     It computes in float64: from the artifact's float32 its items differ by less than 1e-6 of their size.
     """
@@ -92,6 +95,7 @@ class NumpyPolicy:
 def load_numpy_policy(file: str | os.PathLike[str], *, sha256: str | None = None) -> NumpyPolicy:
     """Read a policy that `export_policy` has written to `file`, from the JSON beside it, without JAX.
 
+    file:   the artifact's name; FILE.json is what is read
     sha256: the digest that `export_policy` gave; whoever can change the file can change the one in it
 
     It has answered the description's 16 states as it should before it is handed out.

@@ -14,6 +14,8 @@ Arrays = dict[str, np.ndarray]  # the leaves of a pytree by their paths, in its 
 def register(cls: type[T]) -> type[T]:
     """Register a frozen dataclass as a pytree; fields marked `static` become part of its structure.
 
+    cls: the dataclass, which is returned: `@jc.register` stands above `@dataclasses.dataclass(frozen=True)`
+
     Unlike `jax.tree_util.register_dataclass`, rebuilding does not call the constructor: JAX rebuilds
     a record around tracers, placeholders and batches, and around results that are still being
     computed, which a validating constructor would wait for.

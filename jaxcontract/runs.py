@@ -59,7 +59,8 @@ def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Sett
 def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> Policy:
     """Read back a policy that a run has saved: `load_policy("runs/…/policy")`.
 
-    seed: which of the run's seeds; by default its first.
+    directory: where the run has its policies
+    seed:      which of the run's seeds; by default its first
 
     Raises:
         ValueError: one line naming the file and what is wrong with it.
@@ -98,7 +99,13 @@ def _read_array(archive: zipfile.ZipFile, name: str, like: Any) -> np.ndarray:
 
 
 def load_env(directory: str | os.PathLike[str]) -> tuple[ContractEnv, EnvParams]:
-    """The environment that the policies in `directory` were trained in."""
+    """The environment that a run's policies were trained in: `load_env("runs/…/policy")`, (env, params).
+
+    directory: where the run has its policies
+
+    Raises:
+        ValueError: one line naming the file and what is wrong with it.
+    """
     return make_env(_read_head(Path(directory))[0])
 
 

@@ -66,6 +66,7 @@ def simulate_requests(
 
     cycle:         θ, whole slots from the start of one refresh to the start of the next
     slot_duration: t, seconds
+    num_requests:  N; ages and latencies are [N], seconds
 
     A refresh takes the first slot of its cycle. Requests are a Poisson process in continuous time, one
     in 4 cycles on average. A request is taken up at the end of the slot in which it is made. If

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from jaxcontract.fields import Record, choice, flag, number, refuse, sizes, whole
+from jaxcontract.fields import Record, choice, documented, flag, number, refuse, sizes, whole
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,16 @@ class GradientConfig(LearnerConfig):
     """What the plain gradient of the reward is told: nothing more than any learner."""
 
 
+@documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PPOConfig(LearnerConfig):
-    """What PPO is told. The paper's symbol, where it has one, stands in each meaning."""
+    """What PPO is told. The paper's symbol, where it has one, stands in each meaning.
+
+    Sizes, words and switches are static: a change compiles anew. The other numbers are traced.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
 
     rollout_length: int = whole(1, "rounds of each environment per update, T", low=1)
     epochs: int = whole(4, "passes over the collected rounds per update, X", low=1)

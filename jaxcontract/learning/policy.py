@@ -128,10 +128,15 @@ class Policy:
 
     Call it on an observation [..., O] for the mode, the action [..., A] to use after training. Its
     methods `mean` and `mode` take features first.
+
+    weights:      of the network, in flax's form
+    log_std:      [A]  ln of the deviation, of an action before it is bounded
+    frame:        how observations are scaled and actions bounded
+    hidden_sizes: units of each hidden layer
     """
 
     weights: Any
-    log_std: jax.Array  # [A]
+    log_std: jax.Array
     frame: Frame
     hidden_sizes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
 

@@ -35,7 +35,18 @@ register(PPOConfig)
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Learner(Carried):
-    """PPO under way. `weights`: {"actor", "critic", "log_std"}, the paper's ω."""
+    """PPO under way: all that the next update needs, a pytree. `policy` is what has been learned.
+
+    weights:         {"actor", "critic", "log_std"}, the paper's ω
+    optimizer_state: Adam's, of optax
+    env_state:       [..., B]  the rounds under way
+    observation:     [O, B]    what the policy sees of them
+    key:             for all further draws
+    num_updates:     []        updates made so far
+    divergence:      [2]       the first update after which something was not finite, and what
+    frame:           how observations are scaled and actions bounded
+    hidden_sizes:    units of each hidden layer
+    """
 
     @property
     def policy(self) -> Policy:
@@ -58,9 +69,13 @@ class Batch:
 def train(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> tuple[Learner, Metrics]:
     """Train one policy from scratch: (learner, metrics), each metric [num_updates].
 
-    env: anything with gymnax's `reset`, `step`, `observation_space` and `action_space` (a Box each)
-    whose info has `final_observation`; hashable, so `jit` can take it as static. Pure and
-    unjitted: `jax.jit(train, static_argnames="env")`. The key is consumed.
+    env:    anything with gymnax's `reset`, `step`, `observation_space` and `action_space` (a Box each)
+            whose info has `final_observation`; hashable, so `jit` can take it as static
+    params: the env's, such as `env.default_params`
+    config: a `PPOConfig`
+
+    (14) to (20), Algorithm 1. Pure and unjitted: `jax.jit(train, static_argnames="env")`. The key is
+    consumed.
 
     >>> env = jc.ContractEnv()                                                     # doctest: +SKIP
     >>> train = jax.jit(jc.train, static_argnames="env")                           # doctest: +SKIP

@@ -13,7 +13,7 @@ LEAST_DEFINED = 1e-3  # of W₀, below which rounding may take W to zero, and da
 
 
 def average_aoi(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
-    """Ā = t (f + 1/(2f) + 1/2), the mean age of information in seconds  (1).
+    """Ā = t (f + 1/(2f) + 1/2), the mean age of information in seconds  (1). Returns [...].
 
     frequency:     [...]  f = 1/θ, updates per slot; infinite age at f = 0
     slot_duration: []     t, seconds
@@ -25,7 +25,11 @@ def average_aoi(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
 
 
 def average_latency(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
-    """D̄ = t (1 + f), the mean service latency in seconds  (2). Shapes as in `average_aoi`."""
+    """D̄ = t (1 + f), the mean service latency in seconds  (2). Returns [...].
+
+    frequency:     [...]  f = 1/θ, updates per slot
+    slot_duration: []     t, seconds
+    """
     return slot_duration * (1.0 + jnp.asarray(frequency))
 
 

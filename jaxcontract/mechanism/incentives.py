@@ -104,11 +104,13 @@ def certify(
     tolerance: Numbers = TOLERANCE,
     margin: Numbers = 0.0,
 ) -> Certificate:
-    """Check all K IR and K² IC constraints, and the domain, of one contract.
+    """Check all K IR (8) and K² IC (9) constraints, and the domain, of one contract.
 
-    `tolerance` is absolute: in units of payment for the slacks, in updates per slot for the bounds
-    on f. Use 1e-6 in float32, 1e-9 in float64. NaN anywhere is not feasible. `margin`: the slack that
-    `shortfall` asks for, in units of payment.
+    tolerance: []  in units of payment for the slacks, in updates per slot for the bounds on f; it is
+               absolute. Use 1e-6 in float32, 1e-9 in float64
+    margin:    []  the slack that `shortfall` asks for, in units of payment
+
+    Returns slacks [K] and [K, K]. NaN anywhere is not feasible.
     """
     own = own_utilities(state, contract, system)
     ic_slack, least, missed = _envy(system, state, contract, own, margin)

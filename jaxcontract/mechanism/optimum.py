@@ -36,7 +36,8 @@ def optimal_contract(system: System, state: NetworkState) -> Contract:
 def complete_information_contract(system: System, state: NetworkState) -> Contract:
     """The first best: β QoD′(f_k) = 1/φ_k and r_k = f_k/φ_k, as if the BS saw every type.
 
-    An upper bound on (10). Devices that hide their types would not all pick their own items.
+    An upper bound on (10). Devices that hide their types would not all pick their own items. Returns a
+    contract [K], or [K, B] for B rounds side by side (`rounds_last`).
     """
     cost = 1.0 / state.device_types
     frequency = best_frequency(system, state, cost)
@@ -46,7 +47,8 @@ def complete_information_contract(system: System, state: NetworkState) -> Contra
 def pooled_contract(system: System, state: NetworkState) -> Contract:
     """The best single item that every type accepts: β QoD′(f) = 1/φ_1 and r = f/φ_1, K times.
 
-    What can be had without screening: the yardstick of `screening_gap`.
+    What can be had without screening: the yardstick of `screening_gap`. Returns a contract [K], or [K, B]
+    for B rounds side by side (`rounds_last`).
     """
     cost = 1.0 / state.device_types[:1]
     frequency = best_frequency(system, state, cost)

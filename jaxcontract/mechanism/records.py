@@ -56,6 +56,9 @@ class Contract(Record):
     payment:   [K]  r_k, what a device that picks item k is paid per round
 
     Any finite pair of equal shapes is a contract; `certify` says whether it is feasible.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
     """
 
     frequency: Numbers

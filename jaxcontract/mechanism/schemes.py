@@ -20,7 +20,8 @@ def social_optimum_contract(system: System, state: NetworkState) -> Contract:
 
     Payments pass from one to the other and leave the sum alone; these are the least that keep IR and IC,
     r_1 = f_1/φ_1 and r_{k+1} = r_k + (f_{k+1} − f_k)/φ_{k+1}. Feasible, so at most the optimum's U_B; no
-    less than one pooled item's, since each type k > 1 adds what is best at its own cost.
+    less than one pooled item's, since each type k > 1 adds what is best at its own cost. Returns a
+    contract [K].
     """
     frequency = complete_information_contract(system, state).frequency
     return Contract(frequency=frequency, payment=binding_payments(state, effort(system, frequency)))
@@ -29,7 +30,7 @@ def social_optimum_contract(system: System, state: NetworkState) -> Contract:
 def naive_contract(system: System, state: NetworkState) -> Contract:
     """The complete-information items offered blind (greedy, IR only): type k takes argmax_j u[k, j].
 
-    Returns for each type the item that it takes, which makes it feasible. Its U_B is the pooled item's:
+    Returns [K] the item that each type takes, which makes it feasible. Its U_B is the pooled item's:
     with a rising cost c = 1/φ the best f falls no faster than 1/√c, so that u[k, j] = f(c_j) (c_j − c_k)
     rises with c_j, and every type takes the first item.
     """
@@ -44,8 +45,9 @@ def posted_price_contract(system: System, state: NetworkState, cap: Numbers | No
     cap: []  the most updates per slot that the BS buys of a device; the system's greatest f if not given
 
     With a linear cost supply is all or nothing: a device gains (p − 1/φ_k) f, hence supplies the cap if
-    p ≥ 1/φ_k and nothing otherwise. Without a cap there would be no answer. Feasible for a cap within
-    the system's bounds; at most the pooled item's U_B, and equal to it at the pooled f.
+    p ≥ 1/φ_k and nothing otherwise. Without a cap there would be no answer. Returns a contract [K],
+    feasible for a cap within the system's bounds; at most the pooled item's U_B, and equal to it at the
+    pooled f.
     """
     frequency = jnp.asarray(system.max_frequency if cap is None else cap)
     return _offer_to_all(state, frequency, effort(system, frequency) / state.device_types[0])
@@ -59,6 +61,7 @@ def take_it_or_leave_it_contract(system: System, state: NetworkState) -> Contrac
     their quality of data and spares it the higher types' rents. Problem (10) knows no staying out: it does
     not bound this U_B, and as a contract of (10) the offer violates IR for the types below j. What it
     earns is its `realised_utility`, which is negative where each of the K offers would lose.
+    Returns a contract [K].
     """
     items = complete_information_contract(system, state)
     profit = system.unit_profit * quality_of_data(system, state, items.frequency) - items.payment
@@ -72,9 +75,12 @@ def chosen_items(
 ) -> jax.Array:
     """The item that a device of each type picks when it is free to: argmax_j u[k, j], or none at all.
 
+    tolerance: []  in units of payment
+    system:    as in `device_utilities`
+
     Returns [K], integers: the type's own item k unless another is better by more than the tolerance
     (constraints that bind are ties, and ties go to the item meant for the type), and −1 where the
-    type stays out, since its best utility is below −tolerance. `system`: as in `device_utilities`.
+    type stays out, since its best utility is below −tolerance.
 
     >>> state = NetworkState(max_aoi=.95, max_latency=.73, type_probs=[.84, .16], device_types=[2., 12.])
     >>> chosen_items(state, complete_information_contract(System(), state)).tolist()
@@ -91,6 +97,8 @@ def realised_utility(
     system: System, state: NetworkState, contract: Contract, tolerance: Numbers = TOLERANCE
 ) -> jax.Array:
     """M Σ_k Q_k (β QoD(f_c(k)) − r_c(k)) over the types that take part, c = `chosen_items`. Returns [].
+
+    tolerance: []  of `chosen_items`, in units of payment
 
     What the BS earns from a contract, feasible or not, when devices choose for themselves; (7) where
     the contract is feasible. Minus infinity where a type that occurs takes an item whose quality of

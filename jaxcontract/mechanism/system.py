@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from jaxcontract.fields import Record, concrete, number, refuse
+from jaxcontract.fields import Record, concrete, documented, number, refuse
 
 
+@documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class System(Record):
     """What stays the same from round to round; the defaults are the paper's Section V.
