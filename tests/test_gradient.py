@@ -70,15 +70,16 @@ def test_a_step_is_the_gradient_of_the_mean_reward():
         weights = jax.tree.map(jnp.add, learner.weights, shift)
         return update(dataclasses.replace(learner, weights=weights), env, params, config)[1]["reward"]
 
+    reward, gradient_of = jax.jit(reward), jax.jit(jax.grad(reward))
     zero = jax.tree.map(jnp.zeros_like, learner.weights)
-    gradient = jax.grad(reward)(zero)
+    gradient = gradient_of(zero)
     bias = zero["params"]["Dense_1"]["bias"].at[0].set(1e-2)
     moved = {"params": {**zero["params"], "Dense_1": {**zero["params"]["Dense_1"], "bias": bias}}}
     back = jax.tree.map(jnp.negative, moved)
     slope = (reward(moved) - reward(back)) / 2e-2
     np.testing.assert_allclose(gradient["params"]["Dense_1"]["bias"][0], slope, rtol=2e-2)
     assert abs(slope) > 1e-3
-    stepped, metrics = update(learner, env, params, config)
+    stepped, metrics = jax.jit(update, static_argnames="env")(learner, env, params, config)
     assert jnp.sign(stepped.weights["params"]["Dense_1"]["bias"][0]) == jnp.sign(slope)
     np.testing.assert_allclose(
         metrics["gradient_norm"],

@@ -1,9 +1,16 @@
-"""The README's code runs, and its commands and options exist."""
+"""The README works as a newcomer reads it: every block, in the order written; what it names exists."""
 
+import importlib.util
+import os
 import re
+import shlex
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import jaxcontract as jc
 from jaxcontract.options import OneLineParser, add_setting_options
@@ -11,21 +18,106 @@ from jaxcontract.settings import PRESETS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+BENCHMARK = "--repeats 1 --json figures.json"
+CONTEST = f"--seeds 2 --sizes 16x2 --env-steps 64 --states 50 --learners jaxcontract {BENCHMARK}"
+
+# What makes a command small. One that is not here is not in the README, or a size is to be found for it.
+SMALLER = {
+    "experiments/run_ppo.py": "--num-updates 4 --parallel-rounds 64 --eval-states 200 --curve-states 50",
+    "experiments/design_contract.py": "",
+    "experiments/reproduce_paper.py": "--quick --only incentives --states 200",
+    "experiments/own_metric.py": "",
+    "experiments/train_sb3.py": "--seconds 1 --eval-states 200",
+    "experiments/train_pendulum.py": "--seeds 1 --num-updates 1",
+    "experiments/export_policy.py": "",
+    "experiments/plot_runs.py": "",
+    "benchmarks/peers.py": f"{CONTEST} --game default",
+    "benchmarks/steps_per_second.py": "--parallel-rounds 64 --seeds 1 --num-types 2 --base-rounds 64 "
+    f"--base-seeds 1 --steps 64 --plot growth.png {BENCHMARK}",
+    "benchmarks/roofline.py": f"--scale 0.01 --parallel-rounds 64 --seeds 2 --steps 512 {BENCHMARK}",
+    "benchmarks/time_to_optimum.py": f"{CONTEST} --game default --points 2 --plot time.png",
+    "benchmarks/solver.py": f"--num-types 2 --states 16 --peer-states 1 --peer-seconds 5 {BENCHMARK}",
+}
+# Programs are compiled for their results here, not for their speed.
+QUICKLY = {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
+
+# Of other people's, and not in every environment: without it a script says what to install.
+NEEDS = {"experiments/train_sb3.py": "stable_baselines3", "experiments/train_pendulum.py": "gymnax"}
+
+
+def steps():
+    """Every command and every block of Python, in the order in which a newcomer comes to them."""
+    for language, block in BLOCKS:
+        if language == "bash":
+            lines = block.replace("\\\n", " ").splitlines()
+            yield from ((language, line) for line in lines if shlex.split(line, comments=True))
+        elif language == "python":
+            yield language, block
+
+
+STEPS = list(steps())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """What looks like the root of the repository, and may be written to."""
+    folder = tmp_path_factory.mktemp("home")
+    for name in ("experiments", "benchmarks"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
 
 
 def test_there_is_an_example_of_ten_lines():
-    first = next(block for block in BLOCKS if "optimal_contract" in block)
-    assert len([line for line in first.splitlines() if line]) <= 12
+    first = next(block for _, block in BLOCKS if "optimal_contract" in block)
+    assert len([line for line in first.splitlines() if line]) <= 14
     assert len(TEXT.splitlines()) <= 300
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_examples_run(block, capsys):
-    exec(compile(block, "README.md", "exec"), {})
-    printed = capsys.readouterr().out
-    assert printed
-    assert "nan" not in printed
+# One after the other, for they build on one another as they do for a newcomer.
+@pytest.mark.parametrize("step", STEPS, ids=[str(number) for number in range(len(STEPS))])
+def test_every_block_works_in_the_order_written(step, home, monkeypatch, capsys):
+    language, text = step
+    monkeypatch.chdir(home)
+    if language == "python":
+        exec(compile(text, "README.md", "exec"), {})
+        printed = capsys.readouterr().out
+        assert printed
+        assert "nan" not in printed
+        return
+    program, *words = shlex.split(text, comments=True)
+    {"pip": installs, "python": runs, "pytest": exists, "bash": exists}[program](*words)
+
+
+def installs(command, *words):
+    """The packages can be asked for, and the extras are this package's."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert command == "install"
+    for word in words:
+        if word.startswith("."):
+            named = re.fullmatch(r"\.(?:\[(.+)\])?", word)[1]
+            assert set(named.split(",") if named else ()) <= extras.keys()
+        elif word != "-e":
+            Requirement(word)
+
+
+def runs(script, *words):
+    """At a small size it ends well and prints; where a library is missing it says which."""
+    command = [sys.executable, script, *words, *SMALLER[script].split()]
+    environment = {**os.environ, **QUICKLY}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=environment, check=False)
+    library = NEEDS.get(script)
+    if library and importlib.util.find_spec(library) is None:
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "pip install" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def exists(*paths):
+    """Tests that ran themselves would not end."""
+    assert all((ROOT / path).exists() for path in paths)
 
 
 def test_scripts_and_pictures_exist():
