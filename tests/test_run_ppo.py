@@ -108,8 +108,9 @@ def test_a_seed_earns_the_same_alone(finished, tmp_path):
     ("preset", "num_types", "least"), [("raw", 2, 0.0), ("paper", 2, 0.0), ("stress", 5, 1.0)]
 )
 def test_the_other_presets_and_more_types_run(preset, num_types, least, tmp_path):
-    done = run("--preset", preset, "--num-types", str(num_types), "--seeds", "2", "--out", "out",
-               "--num-updates", "2", "--eval-states", "100", "--curve-states", "50", cwd=tmp_path)  # fmt: skip
+    sizes = "--seeds 2 --num-updates 2 --eval-states 100 --curve-states 50".split()
+    game = ("--preset", preset, "--num-types", str(num_types))
+    done = run(*game, *sizes, "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["preset"] == preset
