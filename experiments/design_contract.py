@@ -24,12 +24,14 @@ network files:
   max_aoi and max_latency in seconds; type_probs sum to 1; device_types ascend, each 1 / the cost of an
   update per slot. The constants num_devices, aoi_preference, unit_profit, slot_duration, min_frequency and
   max_frequency may stand beside them, as columns too; the paper's are taken for what is left out.
+  Networks are called by their row in the file; the header of a .csv file is row 1.
 
 observed costs: a CSV file with a column named cost, a row for each device
 
 examples, from the root of the repository:
   python experiments/design_contract.py experiments/examples/network.json
   python experiments/design_contract.py experiments/examples/network.json --integer-cycles
+  python experiments/design_contract.py experiments/examples/networks.csv --policy runs/first/policy
   python experiments/design_contract.py experiments/examples/network.json \\
       --history experiments/examples/costs.csv --types 4
 
@@ -252,7 +254,7 @@ def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Pa
     for block, found, place in shown:
         size = found["frequency"].shape[1]
         some = np.unique(np.linspace(0, size - 1, min(size, DRAWN)).round().astype(int))
-        told = f"network {block.rows[place]}" + f" (of {total:,})" * (total > SHOWN)
+        told = f"row {block.rows[place]}" + f" (of {total:,})" * (total > SHOWN)
         if len(some) < size:
             told += f", {len(some)} of its {size:,} types, numbered anew"
         pairs = {

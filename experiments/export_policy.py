@@ -16,8 +16,8 @@ Both are held against those 16 states before they are written, and again wheneve
   policy = jc.load_numpy_policy(FILE)   needs numpy alone; policy(max_aoi=..., ...) → frequency, payment
 
 examples:
-  python experiments/export_policy.py runs/default-20260101-120000 policy.jaxexport
-  python experiments/export_policy.py runs/default-20260101-120000 policy.jaxexport --seed 3
+  python experiments/export_policy.py runs/first policy.jaxexport
+  python experiments/export_policy.py runs/first policy.jaxexport --seed 3
 
 exit codes: 0 done, 2 bad input; nothing is overwritten
 """

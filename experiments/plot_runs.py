@@ -17,7 +17,7 @@ played. The interquartile mean is of the middle half of the seeds: of five the m
 the seeds that have a feasible contract.
 
 examples:
-  python experiments/plot_runs.py runs/default-20260101-120000 runs/raw-20260101-130000
+  python experiments/plot_runs.py runs/first runs/raw
   python experiments/plot_runs.py runs/* --out figures/all     writes figures/all.png and figures/all.csv
 
 exit codes: 0 done, 2 bad input; nothing is overwritten

@@ -94,7 +94,7 @@ def above(count: int) -> Outcome:
 
 
 ROWS = {
-    "sigkill": Row("SIGKILL at a random moment of a run", sigkills, 50, 4),
+    "sigkill": Row("SIGKILL at a random moment of a run", sigkills, 50, 3),
     "save": Row("SIGKILL inside a save", lambda n: Outcome(n, storage.apart("kills_in_a_save", n)), 120, 12),
     "signals": Row(
         "Ctrl-C and SIGTERM in training", lambda n: Outcome(n, processes.interruptions(bench(), n)), 40, 2

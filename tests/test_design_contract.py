@@ -77,7 +77,7 @@ def test_formats_say_the_same(tmp_path):
     for suffix in ("json", "jsonl", "csv"):
         assert design(tmp_path / f"a.{suffix}", "--out", tmp_path / suffix) == 0
         rows = rows_of(tmp_path / suffix / "items.csv")
-        written.append([[row[name] for name in row if name != "network"] for row in rows])
+        written.append([[row[name] for name in row if name != "row"] for row in rows])
     assert written[0] == written[1] == written[2]
     assert len(written[0]) == 4
 
@@ -144,7 +144,7 @@ def test_many_networks_stream_through(tmp_path, capsys):
     assert design(tmp_path / "n.csv", "--out", tmp_path / "out") == 0
     items, networks = rows_of(tmp_path / "out" / "items.csv"), rows_of(tmp_path / "out" / "networks.csv")
     assert (len(items), len(networks)) == (2 * count, count)
-    np.testing.assert_array_equal(column(networks, "network"), np.arange(2, count + 2))
+    np.testing.assert_array_equal(column(networks, "row"), np.arange(2, count + 2))
     with jax.enable_x64(True):
         states = jc.NetworkState(
             max_aoi=values[:, 0],

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 BENCHMARK = "--repeats 1 --json figures.json"
-CONTEST = f"--seeds 2 --sizes 16x2 --env-steps 64 --states 50 --learners jaxcontract {BENCHMARK}"
+CONTEST = f"--game paper --seeds 1 --sizes 16x2 --env-steps 64 --states 50 --learners jaxcontract {BENCHMARK}"
 
 # What makes a command small. One that is not here is not in the README, or a size is to be found for it.
 SMALLER = {
@@ -31,11 +31,11 @@ SMALLER = {
     "experiments/train_pendulum.py": "--seeds 1 --num-updates 1",
     "experiments/export_policy.py": "",
     "experiments/plot_runs.py": "",
-    "benchmarks/peers.py": f"{CONTEST} --game default",
+    "benchmarks/peers.py": CONTEST,
     "benchmarks/steps_per_second.py": "--parallel-rounds 64 --seeds 1 --num-types 2 --base-rounds 64 "
     f"--base-seeds 1 --steps 64 --plot growth.png {BENCHMARK}",
-    "benchmarks/roofline.py": f"--scale 0.01 --parallel-rounds 64 --seeds 2 --steps 512 {BENCHMARK}",
-    "benchmarks/time_to_optimum.py": f"{CONTEST} --game default --points 2 --plot time.png",
+    "benchmarks/roofline.py": f"--scale 0.01 --parallel-rounds 64 --seeds 1 --steps 64 {BENCHMARK}",
+    "benchmarks/time_to_optimum.py": f"{CONTEST} --points 2 --plot time.png",
     "benchmarks/solver.py": f"--num-types 2 --states 16 --peer-states 1 --peer-seconds 5 {BENCHMARK}",
 }
 # Of other people's, and not in every environment: without it a script says what to install.

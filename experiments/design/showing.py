@@ -34,7 +34,7 @@ def items_table(networks: Networks, found: Found, index: int, scheme: str) -> Ta
     }
     values = item_columns(*only(networks, found, index))
     values["complete_cycle"] = 1.0 / values["complete_frequency"]
-    told = f"Network {networks.rows[index]}: {CHOSEN[scheme]}; {_described(networks, index)}"
+    told = f"Row {networks.rows[index]}: {CHOSEN[scheme]}; {_described(networks, index)}"
     table = plain_table(told, ["type", *columns])
     for k in range(min(len(values["type"]), MOST_ITEMS)):
         cells = (form.format(values[name][k]) for name, form in columns.values())
@@ -103,10 +103,8 @@ def summary_lines(totals: Mapping[str, Any], scheme: str, tolerance: float) -> l
     lines.append(f"means: the base station earns {earned:.4f} per round; {told}")
     lines.append(f"a device earns {totals['mean_device_utility']:.6f}: its rent")
     if scheme != "optimum":
-        mean, worst, where = (
-            totals[name] for name in ("mean_regret", "worst_regret", "worst_regret_network")
-        )
-        lines.append(f"regret: mean {mean:.4g}, worst {worst:.4g} (network {where})")
+        mean, worst, where = (totals[name] for name in ("mean_regret", "worst_regret", "worst_regret_row"))
+        lines.append(f"regret: mean {mean:.4g}, worst {worst:.4g} (row {where})")
     return lines
 
 

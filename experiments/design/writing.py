@@ -60,7 +60,7 @@ def item_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
     count, num_types = found["frequency"].shape
     slot = fields["slot_duration"][:, None]
     columns = {
-        "network": np.repeat(networks.rows, num_types),
+        "row": np.repeat(networks.rows, num_types),
         "type": np.tile(np.arange(1, num_types + 1), count),
         "type_prob": fields["type_probs"],
         "device_type": fields["device_types"],
@@ -77,7 +77,7 @@ def item_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
 
 def network_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
     """What the contracts of a block bring, [n] in each column."""
-    return {"network": networks.rows, **{name: found[name] for name in MEASURES}}
+    return {"row": networks.rows, **{name: found[name] for name in MEASURES}}
 
 
 def only(networks: Networks, found: Found, index: int) -> tuple[Networks, Found]:
@@ -90,11 +90,11 @@ def as_record(networks: Networks, found: Found, index: int) -> dict[str, Any]:
     """One network with its contract, plain values for JSON."""
     one, alone = only(networks, found, index)
     columns = item_columns(one, alone)
-    names = [name for name in columns if name != "network"]
+    names = [name for name in columns if name != "row"]
     items = zip(*(columns[name].tolist() for name in names), strict=True)
     measures = network_columns(one, alone)
     return {
-        "network": int(networks.rows[index]),
+        "row": int(networks.rows[index]),
         **{name: field[index].tolist() for name, field in networks.fields.items()},
         **{name: measures[name][0].item() for name in MEASURES},
         "items": [dict(zip(names, item, strict=True)) for item in items],
@@ -107,7 +107,7 @@ class Totals:
     def __init__(self) -> None:
         self.count = self.feasible = 0
         self._sums: dict[str, float] = {}
-        self.worst_regret, self.worst_network, self.max_violation = -np.inf, 0, 0.0
+        self.worst_regret, self.worst_row, self.max_violation = -np.inf, 0, 0.0
 
     def add(self, networks: Networks, found: Found) -> None:
         """Count a block."""
@@ -119,7 +119,7 @@ class Totals:
             self._sums[name] = self._sums.get(name, 0.0) + float(found[name][holds].sum())
         regret = np.where(holds, found["regret"], -np.inf)
         if regret.max() > self.worst_regret:
-            self.worst_regret, self.worst_network = (
+            self.worst_regret, self.worst_row = (
                 float(regret.max()),
                 int(networks.rows[regret.argmax()]),
             )
@@ -136,5 +136,5 @@ class Totals:
             "max_violation": self.max_violation,
             **means,
             "worst_regret": self.worst_regret if self.feasible else float("nan"),
-            "worst_regret_network": self.worst_network if self.feasible else None,
+            "worst_regret_row": self.worst_row if self.feasible else None,
         }
