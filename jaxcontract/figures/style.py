@@ -21,6 +21,7 @@ from jaxcontract.statistics import over_seeds as over_seeds
 
 TEXT = 9  # points
 SMALL = 8
+NEAR = 0.95  # of the width of the axes: what ends to the right of it is near its label
 DPI = 120
 GREY = "#707070"
 SUPERSCRIPTS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
@@ -216,6 +217,7 @@ def place_labels(figure: Figure, labels: Mapping[Axes, Sequence[Label]]) -> None
                     "arrowstyle": "-",
                     "color": entry.colour,
                     "linewidth": 0.7,
+                    "linestyle": "-" if end[0] > NEAR else ":",  # across a panel it must not look like data
                     "relpos": (0, 0.5),
                     "shrinkA": 1,
                     "shrinkB": 2,
