@@ -1,6 +1,5 @@
 """The clock of every benchmark: compiled and run apart, waited for, a median beside its spread."""
 
-import argparse
 import dataclasses
 import os
 import platform
@@ -14,9 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.files import write_json
 from jaxcontract.learning.cores import FAST_RUN, on_cpu, usable_cores
-from jaxcontract.options import OneLineParser, count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,51 +92,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or os.uname().machine
-
-
-def make_parser(name: str, description: str | None) -> OneLineParser:
-    """A command line with what every benchmark takes: `--repeats` and `--json`."""
-    parser = OneLineParser(prog=name, description=description)
-    parser.add_argument("--repeats", type=count, default=5, metavar="N", help="timed runs (default 5)")
-    parser.add_argument("--json", type=output_file, metavar="FILE", help="also write the figures here")
-    return parser
-
-
-def output_file(text: str) -> Path:
-    """An option's value as a file that can be written."""
-    path = Path(text)
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a file in a directory that can be written")
-    return path
-
-
-def picture_file(text: str) -> Path:
-    """An option's value as a PNG file that can be written."""
-    path = output_file(text)
-    if path.suffix != ".png":
-        raise argparse.ArgumentTypeError(f"{text!r} must end in .png")
-    return path
-
-
-def numbers(text: str) -> list[int]:
-    """An option's value as whole numbers in ascending order, such as 2,8,64."""
-    try:
-        values = [int(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if not values or values != sorted(set(values)) or values[0] < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be ascending whole numbers, such as 2,8,64")
-    return values
-
-
-def report(result: dict[str, Any], file: Path | None) -> None:
-    """Write a benchmark's figures with the machine that they come from."""
-    if file:
-        write_json(file, {"machine": machine(), **result})
-        print(f"written to {file}")
-
-
-def described() -> str:
-    """One line for a person: the machine."""
-    facts = machine()
-    return f"{facts['device']}, {facts['processor']}, {facts['cores']} cores, jax {facts['jax']}"

@@ -3,12 +3,17 @@
 Both take one state at a time, in NumPy. They are imported when used: `pip install -e ".[test]"`.
 """
 
+import functools
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.mechanism.records import NetworkState, System
+from jaxcontract.mechanism.system import System
+
+if TYPE_CHECKING:  # it brings JAX
+    from jaxcontract.mechanism.records import NetworkState
 
 TIGHT = 1e-9  # Clarabel's tolerances
 
@@ -26,7 +31,7 @@ class Solution(NamedTuple):
     seconds: float = np.nan
 
 
-def solve_with_clarabel(system: System, state: NetworkState, *, all_pairs: bool = False) -> Solution:
+def solve_with_clarabel(system: System, state: "NetworkState", *, all_pairs: bool = False) -> Solution:
     """(10) as a conic program.
 
     all_pairs: with all K² constraints (8) and (9) as printed, not just the 2K − 1 that imply them
@@ -57,7 +62,7 @@ def solve_with_clarabel(system: System, state: NetworkState, *, all_pairs: bool 
     return Solution(utility, frequency.value, payment.value, problem.solver_stats.solve_time)
 
 
-def solve_with_slsqp(system: System, state: NetworkState) -> Solution:
+def solve_with_slsqp(system: System, state: "NetworkState") -> Solution:
     """(10) with the 2K − 1 constraints that imply the others, by sequential quadratic programming.
 
     Raises:
@@ -96,7 +101,7 @@ def solve_with_slsqp(system: System, state: NetworkState) -> Solution:
     return Solution(-system.num_devices * result.fun, result.x[:size], result.x[size:])
 
 
-def truth_rows(state: NetworkState, *, all_pairs: bool = False) -> np.ndarray:
+def truth_rows(state: "NetworkState", *, all_pairs: bool = False) -> np.ndarray:
     """A with A [f, r] ≥ 0: IR of the lowest type and IC between neighbours, or IR and IC of all pairs.
 
     Returns [2K − 1, 2K] or [K², 2K].
@@ -111,3 +116,19 @@ def truth_rows(state: NetworkState, *, all_pairs: bool = False) -> np.ndarray:
     slack[pair, other] += costs[own]
     slack[pair, size + other] -= 1
     return np.concatenate([own_utility if all_pairs else own_utility[:1], slack])
+
+
+class Peer(NamedTuple):
+    """A general solver and what must be installed for it."""
+
+    name: str
+    packages: Sequence[str]
+    solve: Callable[..., Solution]
+
+
+AS_PRINTED = functools.partial(solve_with_clarabel, all_pairs=True)
+PEERS = (
+    Peer("CVXPY + Clarabel, K² constraints", ("cvxpy", "clarabel"), AS_PRINTED),
+    Peer("CVXPY + Clarabel, 2K − 1", ("cvxpy", "clarabel"), solve_with_clarabel),
+    Peer("SciPy SLSQP, 2K − 1", ("scipy",), solve_with_slsqp),
+)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-from clock import described, make_parser, report
+from command import described, make_parser, report
 from rivals.contest import (
     SB3_ENVS,
     add_contest_options,

@@ -7,97 +7,13 @@ or not). The share quoted is of the nearer ceiling by the count by hand. Each st
 """
 
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
-import clock
-import jaxcontract as jc
-from counting import STAGES, Cost, Stage, by_compiler, by_hand, stages, total
-from jaxcontract.learning.cores import on_cpu
-from jaxcontract.options import count as whole
-from jaxcontract.options import share
-from steps_per_second import STEPS_TIMED, line, training
-
-PRODUCTS = (1024, 2048, 4096)  # sizes of square matrices; the best is the ceiling
-COPIED = 2**28  # bytes that each core copies at a time, far more than caches hold
-COPIES = 16  # in one program: the first touch of new memory, which costs more, is one of them
-
-
-def ceilings(repeats: int, scale: float) -> dict[str, float]:
-    """FLOP/s of a float32 matrix product and bytes/s of a copy, of the whole machine."""
-    products = [max(8, int(size * scale)) for size in PRODUCTS]
-    return {
-        "flops": max(_product(size, repeats) for size in products),
-        "bytes": _copy(max(1024, int(COPIED * scale)), repeats),
-    }
-
-
-def _product(size: int, repeats: int) -> float:
-    matrix = jax.random.normal(jax.random.key(0), (size, size))
-    program, _ = clock.compiled(jnp.matmul, matrix, matrix, options=clock.fast_options())
-    return clock.repeat(lambda: program(matrix, matrix), repeats).rate(2 * size**3)["median"]
-
-
-def _copy(size: int, repeats: int) -> float:
-    workers = clock.num_threads()
-    rows = [jnp.zeros(size // 4) + number for number in range(workers)]
-    program, _ = clock.compiled(_copied, rows[0], options=clock.fast_options())
-    with ThreadPoolExecutor(workers) as cores:
-
-        def run():
-            return list(cores.map(lambda row: program(row).block_until_ready(), rows))
-
-        # Each byte is read and written.
-        return clock.repeat(run, repeats).rate(2 * COPIES * workers * size)["median"]
-
-
-def _copied(row: jax.Array) -> jax.Array:
-    return jax.lax.fori_loop(0, COPIES, lambda _, row: -row, row)
-
-
-def seconds_per_step(stage: Stage, num_seeds: int, batch_size: int, repeats: int, steps: int) -> float:
-    """Of a stage alone: on a CPU a seed on every core at a time, elsewhere all seeds in one batch.
-
-    steps: about how many a core, or another device, makes in a repeat
-    """
-    copies = clock.num_threads()
-    function, at_once = stage.function, batch_size
-    if not on_cpu():
-        function, at_once = _batched(stage.function, num_seeds), num_seeds * batch_size
-    program, _ = clock.compiled(function, *stage.arguments, options=clock.fast_options())
-    length = max(1, steps // at_once)
-
-    def work(_: int) -> None:
-        for _ in range(length):
-            jax.block_until_ready(program(*stage.arguments))
-
-    with ThreadPoolExecutor(copies) as cores:
-        seconds = clock.repeat(lambda: list(cores.map(work, range(copies))), repeats).median
-    return seconds / (copies * length * at_once)
-
-
-def _batched(function: Callable[..., Any], num_seeds: int) -> Callable[..., Any]:
-    """The function of a learner as one of as many like it, so that none is computed only once."""
-
-    def across(first, *others):
-        several = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_seeds, *leaf.shape)), first)
-        return jax.vmap(function, in_axes=(0, *[None] * len(others)))(several, *others)
-
-    return across
-
-
-def profile(env: Any, params: Any, config: Any, num_seeds: int, repeats: int, steps: int) -> dict[str, float]:
-    """Seconds per env step of each stage, the rollout's without its sampling, and of the whole update."""
-    seconds = {
-        name: seconds_per_step(stage, num_seeds, config.batch_size, repeats, steps)
-        for name, stage in stages(env, params, config).items()
-    }
-    seconds["rollout"] -= seconds["sampling"]
-    return seconds
+from command import described, make_parser, report
+from counting import STAGES, Cost, by_hand, total
+from jaxcontract.learning.config import PPOConfig
+from jaxcontract.options import count, share
+from steps_per_second import line
 
 
 def judged(
@@ -115,12 +31,17 @@ def judged(
 
 def measure(parsed: Any) -> dict[str, Any]:
     """Everything that is printed."""
+    import jaxcontract as jc
+    from ceilings import ceilings
+    from playing import STEPS_TIMED, training
+    from stages import by_compiler, profile
+
     env = jc.ContractEnv(num_types=parsed.num_types)
     params = env.default_params
-    rounds, minibatches = parsed.parallel_rounds, parsed.minibatches
+    rounds, minibatches, steps = parsed.parallel_rounds, parsed.minibatches, parsed.steps or STEPS_TIMED
     config = jc.PPOConfig(parallel_rounds=rounds, minibatches=minibatches, num_updates=1)
     before = ceilings(parsed.repeats, parsed.scale)
-    run = training(parsed.num_types, parsed.seeds, rounds, parsed.repeats, parsed.steps, minibatches)
+    run = training(parsed.num_types, parsed.seeds, rounds, parsed.repeats, steps, minibatches)
     after = ceilings(parsed.repeats, parsed.scale)
     limits = {name: max(before[name], after[name]) for name in before}
     hand, compiler = by_hand(env, config), by_compiler(env, params, config)
@@ -131,7 +52,7 @@ def measure(parsed: Any) -> dict[str, Any]:
         **judged(run, limits, hand, compiler),
         "by hand": {name: cost._asdict() for name, cost in hand.items()},
         "by compiler": {name: cost._asdict() for name, cost in compiler.items()},
-        "seconds per env step": profile(env, params, config, parsed.seeds, parsed.repeats, parsed.steps // 8),
+        "seconds per env step": profile(env, params, config, parsed.seeds, parsed.repeats, steps // 8),
     }
 
 
@@ -171,14 +92,14 @@ def stage_line(name: str, result: dict[str, Any]) -> str:
 
 def parse(arguments: list[str] | None) -> Any:
     """Read the command line; on bad input, one line and exit code 2."""
-    parser = clock.make_parser("roofline.py", __doc__)
+    parser = make_parser("roofline.py", __doc__)
     add = parser.add_argument
-    add("--num-types", type=whole, default=2, metavar="K", help="device types (default 2)")
-    add("--seeds", type=whole, default=5, metavar="S", help="trained together (default 5)")
-    own = jc.PPOConfig()
-    add("--parallel-rounds", type=whole, default=own.parallel_rounds, metavar="B", help="(default 2048)")
-    add("--minibatches", type=whole, default=own.minibatches, metavar="N", help="(default 8)")
-    add("--steps", type=whole, default=STEPS_TIMED, metavar="N", help="in a repeat on a core (default 2^19)")
+    add("--num-types", type=count, default=2, metavar="K", help="device types (default 2)")
+    add("--seeds", type=count, default=5, metavar="S", help="trained together (default 5)")
+    own = PPOConfig()
+    add("--parallel-rounds", type=count, default=own.parallel_rounds, metavar="B", help="(default 2048)")
+    add("--minibatches", type=count, default=own.minibatches, metavar="N", help="(default 8)")
+    add("--steps", type=count, metavar="N", help="in a repeat on a core (default 2^19)")
     add("--scale", type=share, default=1.0, metavar="SHARE", help="of the ceilings' sizes (default 1)")
     parsed = parser.parse_args(arguments)
     if parsed.parallel_rounds % parsed.minibatches:
@@ -188,10 +109,10 @@ def parse(arguments: list[str] | None) -> Any:
 
 def main(arguments: list[str] | None = None) -> int:
     parsed = parse(arguments)
-    print(clock.described())
+    print(described())
     result = measure(parsed)
     show(result)
-    clock.report(result, parsed.json)
+    report(result, parsed.json)
     return 0
 
 

@@ -6,168 +6,20 @@ Compiling and running are timed apart; every run is waited for; the median is qu
 and the largest.
 """
 
-import dataclasses
-import functools
 import importlib.util
 import math
-import statistics
-import time
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-import clock
-import convex
-import jaxcontract as jc
-from jaxcontract.mechanism.records import rounds_last
+from command import described, make_parser, numbers, picture_file, report
+from convex import PEERS, Peer
 from jaxcontract.options import count
 
-SYSTEM = jc.System()
-PRECISIONS = ("float32", "float64")
 # Numbers in one array of a batch. Larger batches leave the cache of a core: twice the time per state.
 NUMBERS = 2**17
-CALLS = 20  # in each repeat, ours: one takes a few milliseconds
 STEEPEST = 3.0  # growth of the peers' time in K that is expected before a state is tried
-
-
-@dataclasses.dataclass(frozen=True)
-class Peer:
-    """A general solver and what must be installed for it."""
-
-    name: str
-    packages: Sequence[str]
-    solve: Callable[..., convex.Solution]
-
-
-AS_PRINTED = functools.partial(convex.solve_with_clarabel, all_pairs=True)
-PEERS = (
-    Peer("CVXPY + Clarabel, K² constraints", ("cvxpy", "clarabel"), AS_PRINTED),
-    Peer("CVXPY + Clarabel, 2K − 1", ("cvxpy", "clarabel"), convex.solve_with_clarabel),
-    Peer("SciPy SLSQP, 2K − 1", ("scipy",), convex.solve_with_slsqp),
-)
-
-
-def time_ours(states: jc.NetworkState, precision: str, repeats: int) -> tuple[dict[str, Any], jc.Contract]:
-    """Figures of `optimal_contract` on a batch [B, ...], and the contracts, NumPy arrays [B, K].
-
-    B is a multiple of the number of cores.
-    """
-    system, columns = jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), (SYSTEM, rounds_last(states)))
-    cores = clock.num_threads()
-    split = jax.tree.map(lambda leaf: jnp.split(leaf, cores, axis=-1), columns)
-    shares = jax.tree.transpose(jax.tree.structure(columns), None, split)
-    program, seconds = clock.compiled(jc.optimal_contract, system, shares[0], options=clock.fast_options())
-
-    def solve(share):
-        for _ in range(CALLS):
-            contracts = jax.block_until_ready(program(system, share))
-        return contracts
-
-    with ThreadPoolExecutor(cores) as pool:
-        timing = clock.repeat(lambda: list(pool.map(solve, shares)), repeats, seconds)
-        found = list(pool.map(solve, shares))
-    size = states.max_aoi.size
-    figures = {
-        "states": size,
-        "states_per_second": timing.rate(CALLS * size),
-        "seconds_per_state": spread([total / (CALLS * size) for total in timing.seconds]),
-        "compile_seconds": timing.compile_seconds,
-    }
-    return figures, jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1).T.astype(float), *found)
-
-
-def time_peer(
-    peer: Peer, states: jc.NetworkState, most: int, limit: float
-) -> tuple[dict[str, Any], dict[int, convex.Solution]]:
-    """Figures of a peer on the first states of a batch, and what it found, by the state's index.
-
-    most: how many states; limit: seconds after which no other is begun
-
-    `own_seconds_per_state` is by the solver's own clock, without what CVXPY does around it.
-    """
-    solved: dict[int, convex.Solution] = {}
-    reason = None
-
-    def attempt(index):
-        nonlocal reason
-        try:
-            solved[index] = peer.solve(SYSTEM, jax.tree.map(lambda leaf: leaf[index], states))
-        except convex.UnsolvedError as error:
-            reason = str(error).split(". ")[0]
-
-    began = time.perf_counter()
-    attempt(0)  # to warm up
-    seconds: list[float] = []
-    while not seconds or (len(seconds) < most and time.perf_counter() - began < limit):
-        started = time.perf_counter()
-        attempt(len(seconds))
-        seconds.append(time.perf_counter() - started)
-    figures = {
-        "states": len(seconds),
-        "solved": len(solved),
-        "gave_up": reason,
-        "seconds_per_state": spread(seconds),
-        "own_seconds_per_state": spread([found.seconds for found in solved.values()]),
-    }
-    return figures, solved
-
-
-def spread(values: Sequence[float]) -> dict[str, float] | None:
-    """Median, min, max; None where there is nothing to sum up."""
-    if not values or math.isnan(values[0]):
-        return None
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
-
-
-def differences(
-    states: jc.NetworkState, contracts: jc.Contract, solved: dict[int, convex.Solution]
-) -> dict[str, float]:
-    """How far our contracts [B, K] are from those that a peer found, at most, relatively."""
-    index = list(solved)
-    ours = jax.tree.map(lambda leaf: leaf[index], contracts)
-    theirs = jc.Contract(
-        frequency=np.stack([found.frequency for found in solved.values()]),
-        payment=np.stack([found.payment for found in solved.values()]),
-    )
-    of_each = jax.jit(jax.vmap(jc.station_utility, (None, 0, 0)))
-    chosen = jax.tree.map(lambda leaf: leaf[index], states)
-    utility, other = (np.asarray(of_each(SYSTEM, chosen, menu)) for menu in (ours, theirs))
-    return {
-        "utility": float(np.max(np.abs(utility / other - 1))),
-        "frequency": float(np.max(np.abs(ours.frequency / theirs.frequency - 1))),
-        "payment": float(np.max(np.abs(ours.payment / theirs.payment - 1))),
-    }
-
-
-def compare(
-    num_types: int, peers: Sequence[Peer], batch: int | None, repeats: int, most: int, limit: float
-) -> dict[str, Any]:
-    """All figures of one K."""
-    with jax.enable_x64(True):
-        distribution = jc.NetworkDistribution.equal_bands(num_types)
-        cores = clock.num_threads()
-        size = cores * math.ceil(max(batch or NUMBERS // num_types, most) / cores)
-        states = jc.sample_network(jax.random.key(num_types), distribution, size)
-        states = jax.tree.map(np.asarray, states)
-        ours, contracts = {}, {}
-        for precision in PRECISIONS:
-            ours[precision], contracts[precision] = time_ours(states, precision, repeats)
-        others = {}
-        for peer in peers:
-            figures, solved = time_peer(peer, states, most, limit)
-            if solved:
-                for precision in PRECISIONS:
-                    own, other = (part["seconds_per_state"]["median"] for part in (ours[precision], figures))
-                    apart = differences(states, contracts[precision], solved)
-                    figures[precision] = {"times_faster": other / own, "difference": apart}
-            others[peer.name] = figures
-    return {"num_types": num_types, "ours": ours, "peers": others}
 
 
 def hopeful(peer: Peer, num_types: int, rows: Sequence[dict[str, Any]], limit: float) -> bool:
@@ -179,12 +31,6 @@ def hopeful(peer: Peer, num_types: int, rows: Sequence[dict[str, Any]], limit: f
         return False
     growth = (num_types / rows[-1]["num_types"]) ** STEEPEST
     return bool(figures["seconds_per_state"]["median"] * growth <= limit)
-
-
-def exponent(rows: Sequence[dict[str, Any]], precision: str) -> float:
-    """The p that fits our seconds per state ∝ K^p best; NaN for a single K."""
-    seconds = [row["ours"][precision]["seconds_per_state"]["median"] for row in rows]
-    return clock.exponent([row["num_types"] for row in rows], seconds)
 
 
 HEADER = (
@@ -206,7 +52,7 @@ def show(row: dict[str, Any]) -> None:
         solved = f"{figures['solved']}/{figures['states']}"
         start = f"{size:>4}  {name:<33} {times(figures['seconds_per_state'])}  {solved:>7}"
         if figures["solved"]:
-            faster = " ".join(f"{figures[precision]['times_faster']:>9,.0f}" for precision in PRECISIONS)
+            faster = " ".join(f"{figures[precision]['times_faster']:>9,.0f}" for precision in row["ours"])
             print(f"{start}  {faster}  {agreement(figures['float64']['difference'])}")
         else:
             print(f"{start}  {figures['gave_up']}")
@@ -281,20 +127,22 @@ def _entry(row: dict[str, Any], name: str) -> dict[str, Any] | None:
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    parser = clock.make_parser("solver.py", __doc__)
+    parser = make_parser("solver.py", __doc__)
     add = parser.add_argument
     sizes = [2, 8, 32, 64, 128, 256]
-    add("--num-types", type=clock.numbers, default=sizes, metavar="K,...", help="default 2,8,32,64,128,256")
+    add("--num-types", type=numbers, default=sizes, metavar="K,...", help="default 2,8,32,64,128,256")
     add("--states", type=count, metavar="B", help=f"states side by side, ours (default {NUMBERS:,} / K)")
     add("--peer-states", type=count, default=20, metavar="N", help="states each peer solves (default 20)")
     add("--peer-seconds", type=float, default=20.0, metavar="S", help="a peer's time at each K (default 20)")
-    add("--plot", type=clock.picture_file, metavar="FILE", help="also draw time against K, as a PNG")
+    add("--plot", type=picture_file, metavar="FILE", help="also draw time against K, as a PNG")
     parsed = parser.parse_args(arguments)
     peers = [peer for peer in PEERS if all(map(importlib.util.find_spec, peer.packages))]
     if len(peers) < len(PEERS):
         absent = ", ".join(peer.name for peer in PEERS if peer not in peers)
         print(f'{absent}: left out, for want of packages; pip install -e ".[test]"')
-    print(clock.described())
+    from solving import compare, exponent
+
+    print(described())
     print("×: a peer's time, in one process, over ours, on all cores; Δ: from our float64, relative")
     print(HEADER)
     rows: list[dict[str, Any]] = []
@@ -302,20 +150,19 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         able = [peer for peer in peers if hopeful(peer, num_types, rows, parsed.peer_seconds)]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Solution may be inaccurate")
-            row = compare(
-                num_types, able, parsed.states, parsed.repeats, parsed.peer_states, parsed.peer_seconds
-            )
+            batch = parsed.states or NUMBERS // num_types
+            row = compare(num_types, able, batch, parsed.repeats, parsed.peer_states, parsed.peer_seconds)
         rows.append(row)
         show(row)
         for peer in peers:
             if peer not in able:
                 print(f"{num_types:>4}  {peer.name:<33} left out, going by its figures at the last K")
-    exponents = {precision: exponent(rows, precision) for precision in PRECISIONS}
+    exponents = {precision: exponent(rows, precision) for precision in rows[0]["ours"]}
     for precision, fitted in exponents.items():
         if math.isfinite(fitted):
             print(f"ours, {precision}: time per state grows like K^{fitted:.2f}")
     result = {"sizes": rows, "exponents": exponents}
-    clock.report(result, parsed.json)
+    report(result, parsed.json)
     if parsed.plot:
         plot(rows, parsed.plot)
     return result

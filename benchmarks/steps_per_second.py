@@ -6,124 +6,14 @@ apart; every run is waited for; the median of the repeats is quoted beside the s
 """
 
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
+from command import described, make_parser, numbers, picture_file, report
+from jaxcontract.options import count
 
-import clock
-import jaxcontract as jc
-from jaxcontract.evaluation import make_yardstick, unseen_states
-from jaxcontract.learning.cores import memory_of, num_places
-from jaxcontract.learning.seeds import compile_training
-from jaxcontract.options import count as whole
-
-ROUNDS_TIMED = 2**20  # of the bare environment, in each repeat on each core
-STEPS_TIMED = 2**19  # of training, in each repeat on each core
-UNSEEN = 4096  # states on which regret is measured
-
-
-def bare_env(num_types: int, parallel_rounds: int, repeats: int, rounds: int) -> dict[str, Any]:
-    """Random feasible contracts played by the environment alone, on every core of a CPU at a time."""
-    env = jc.ContractEnv(num_types=num_types)
-    length = max(1, rounds // parallel_rounds // num_types)
-    copies = clock.num_threads()
-    play = _player(env, parallel_rounds, length)
-    keys = [jax.random.key(number) for number in range(copies)]
-    program, seconds = clock.compiled(play, keys[0], options=clock.fast_options())
-    feasible: list[float] = []
-    with ThreadPoolExecutor(copies) as cores:
-
-        def run():
-            feasible.extend(cores.map(lambda key: float(program(key)[1]), keys))
-
-        timing = clock.repeat(run, repeats, seconds)
-    return {
-        "num_types": num_types,
-        "parallel_rounds": parallel_rounds,
-        **timing.rate(copies * length * parallel_rounds),
-        "feasible": float(np.mean(feasible)),
-        "compile_seconds": timing.compile_seconds,
-        "memory_bytes": copies * memory_of(program),
-    }
-
-
-def _player(env: jc.ContractEnv, parallel_rounds: int, length: int) -> Callable[..., Any]:
-    """key → (mean reward, share of contracts that are feasible) of `length` times B rounds."""
-    params = env.default_params
-
-    def play(key):
-        key_start, key_play = jax.random.split(key)
-        _, state = env.reset(key_start, params, parallel_rounds)
-
-        def step(carry, key):
-            state, reward_sum, feasible_sum = carry
-            key_action, key_env = jax.random.split(key)
-            action = jax.random.normal(key_action, (env.num_actions, parallel_rounds))
-            _, state, reward, _, _, info = env.step(key_env, state, action, params)
-            return (state, reward_sum + jnp.mean(reward), feasible_sum + jnp.mean(info["feasible"])), None
-
-        carry = (state, jnp.zeros(()), jnp.zeros(()))
-        (_, *sums), _ = jax.lax.scan(step, carry, jax.random.split(key_play, length))
-        return [total / length for total in sums]
-
-    return play
-
-
-def training(
-    num_types: int,
-    num_seeds: int,
-    parallel_rounds: int,
-    repeats: int,
-    steps: int,
-    minibatches: int = jc.PPOConfig().minibatches,
-) -> dict[str, Any]:
-    """Whole PPO updates of several seeds, and the regret of the policies after all that were timed."""
-    env = jc.ContractEnv(num_types=num_types)
-    params = env.default_params
-    per_device = -(-num_seeds // min(num_seeds, num_places()))
-    count = max(1, steps // (parallel_rounds * per_device))
-    config = jc.PPOConfig(
-        parallel_rounds=parallel_rounds,
-        minibatches=min(minibatches, parallel_rounds),
-        num_updates=(repeats + 1) * count,
-    )
-    under_way = compile_training(list(range(num_seeds)), env, params, config)
-    learners = [under_way.start()]
-
-    def run():
-        learners[0], _ = under_way.advance(learners[0], count)
-
-    timing = clock.repeat(run, repeats, under_way.compile_seconds)
-    yardstick = make_yardstick(params.system, unseen_states(params.distribution, UNSEEN))
-    policies = under_way.policies(learners[0])
-    reports = [jc.evaluate(policy, env, params, states=yardstick) for policy in policies]
-    return {
-        "num_types": num_types,
-        "num_seeds": num_seeds,
-        "parallel_rounds": parallel_rounds,
-        **timing.rate(num_seeds * count * config.batch_size),
-        "env_steps_per_seed": config.env_steps,
-        "feasible": float(np.mean([report.feasible for report in reports])),
-        "regret": float(np.mean([report.regret for report in reports])),
-        "compile_seconds": timing.compile_seconds,
-        "memory_bytes": under_way.memory_bytes,
-    }
-
-
-def growth(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
-    """Exponents with which the seconds of one update of everything, and memory, grow with a size."""
-    sizes = [row[name] for row in rows]
-    rounds = [row["parallel_rounds"] * row.get("num_seeds", 1) for row in rows]
-    seconds = [count / row["median"] for count, row in zip(rounds, rows, strict=True)]
-    return {
-        "time": clock.exponent(sizes, seconds),
-        "memory": clock.exponent(sizes, [row["memory_bytes"] for row in rows]),
-    }
+AXES = {"rounds": "parallel_rounds", "seeds": "num_seeds", "types": "num_types"}
 
 
 def line(kind: str, row: dict[str, Any]) -> str:
@@ -139,6 +29,9 @@ def line(kind: str, row: dict[str, Any]) -> str:
 
 def measure_all(parsed: Any) -> dict[str, Any]:
     """Every point once, printed as it comes: {axis: rows}."""
+    from playing import ROUNDS_TIMED, STEPS_TIMED, bare_env, training
+
+    usual = {bare_env: ROUNDS_TIMED, training: STEPS_TIMED}
     rounds, seeds, types = parsed.parallel_rounds, parsed.seeds, parsed.num_types
     plan: dict[str, list[tuple[Callable[..., Any], tuple[int, ...]]]] = {
         "env over rounds": [(bare_env, (types[0], size)) for size in rounds],
@@ -151,40 +44,38 @@ def measure_all(parsed: Any) -> dict[str, Any]:
     for axis, points in plan.items():
         result[axis] = []
         for function, sizes in points:
-            row = function(*sizes, parsed.repeats, parsed.steps or STEPS[function])
+            row = function(*sizes, parsed.repeats, parsed.steps or usual[function])
             print(line(axis.split()[0], row), flush=True)
             result[axis].append(row)
     return result
 
 
-STEPS = {bare_env: ROUNDS_TIMED, training: STEPS_TIMED}
-AXES = {"rounds": "parallel_rounds", "seeds": "num_seeds", "types": "num_types"}
-
-
 def main(arguments: list[str] | None = None) -> int:
-    parser = clock.make_parser("steps_per_second.py", __doc__)
+    parser = make_parser("steps_per_second.py", __doc__)
     add = parser.add_argument
     powers = ",".join(str(2**power) for power in range(8, 17))
-    add("--parallel-rounds", type=clock.numbers, default=powers, metavar="B,…", help=f"(default {powers})")
-    add("--seeds", type=clock.numbers, default="1,2,5,16,64", metavar="S,…", help="(default 1,2,5,16,64)")
+    add("--parallel-rounds", type=numbers, default=powers, metavar="B,…", help=f"(default {powers})")
+    add("--seeds", type=numbers, default="1,2,5,16,64", metavar="S,…", help="(default 1,2,5,16,64)")
     add(
         "--num-types",
-        type=clock.numbers,
+        type=numbers,
         default="2,8,16,32,64",
         metavar="K,…",
         help="(default 2,8,16,32,64)",
     )
-    add("--base-rounds", type=whole, default=2048, metavar="B", help="where others vary (default 2048)")
-    add("--base-seeds", type=whole, default=5, metavar="S", help="where others vary (default 5)")
-    add("--steps", type=whole, metavar="N", help="rounds in a repeat on a core (default 2^20, or 2^19)")
-    add("--plot", type=clock.picture_file, metavar="FILE", help="also draw the growth, as a PNG")
+    add("--base-rounds", type=count, default=2048, metavar="B", help="where others vary (default 2048)")
+    add("--base-seeds", type=count, default=5, metavar="S", help="where others vary (default 5)")
+    add("--steps", type=count, metavar="N", help="rounds in a repeat on a core (default 2^20, or 2^19)")
+    add("--plot", type=picture_file, metavar="FILE", help="also draw the growth, as a PNG")
     parsed = parser.parse_args(arguments)
-    print(clock.described())
+    print(described())
     result = measure_all(parsed)
+    from playing import growth
+
     exponents = {axis: growth(rows, AXES[axis.split()[-1]]) for axis, rows in result.items()}
     for axis, powers_of in exponents.items():
         print(f"{axis}: time grows with exponent {powers_of['time']:.2f}, memory {powers_of['memory']:.2f}")
-    clock.report({**result, "exponents": exponents}, parsed.json)
+    report({**result, "exponents": exponents}, parsed.json)
     if parsed.plot:
         draw(result, parsed.plot)
     return 0

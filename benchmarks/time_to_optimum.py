@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from clock import described, make_parser, picture_file, report
+from command import described, make_parser, picture_file, report
 from jaxcontract.options import count
 from rivals.contest import (
     add_contest_options,

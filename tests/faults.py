@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from faulty import inputs, numerics, processes, storage
+import faulty
 
 
 class Outcome(NamedTuple):
@@ -40,18 +40,18 @@ class Row(NamedTuple):
 
 
 @cache
-def bench() -> processes.Bench:
+def bench() -> "faulty.processes.Bench":
     """One run that several rows disturb; what it writes is deleted at the end of the program."""
     folder = tempfile.TemporaryDirectory()
     FOLDERS.append(folder)
-    return processes.Bench(Path(folder.name))
+    return faulty.processes.Bench(Path(folder.name))
 
 
 FOLDERS: list["tempfile.TemporaryDirectory[str]"] = []
 
 
 def sigkills(count: int) -> Outcome:
-    hit, survived = processes.sigkills(bench(), count)
+    hit, survived = faulty.processes.sigkills(bench(), count)
     return Outcome(hit, survived, "the same command then ended with the same bits")
 
 
@@ -61,12 +61,12 @@ def damage(found: tuple[int, int], count: int) -> Outcome:
 
 
 def bad_inputs(count: int) -> Outcome:
-    lines = inputs.command_lines()
+    lines = faulty.inputs.command_lines()
     chosen = lines[:: max(1, len(lines) // count)]
     good = 0
     for line in chosen:
         with tempfile.TemporaryDirectory() as folder:
-            refused = inputs.is_refused(line, Path(folder))
+            refused = faulty.inputs.is_refused(line, Path(folder))
         good += refused
         if not refused:
             print(f"  not refused as it should be: {' '.join(line)}", file=sys.stderr)
@@ -74,45 +74,60 @@ def bad_inputs(count: int) -> Outcome:
 
 
 def cost(repeats: int) -> Outcome:
-    share = numerics.detector_cost(repeats)
+    share = faulty.numerics.detector_cost(repeats)
     return Outcome(1, int(share <= 0.03), f"{share:+.1%} of the time of training, median of {repeats} pairs")
 
 
 def edges(count: int) -> Outcome:
-    solved, right = numerics.edges(count)
+    solved, right = faulty.numerics.edges(count)
     return Outcome(solved, right, "K = 1 to 10,000")
 
 
 def clarabel(count: int) -> Outcome:
-    solved, worst = numerics.against_clarabel(count)
+    solved, worst = faulty.numerics.against_clarabel(count)
     return Outcome(solved, solved if worst <= 1e-7 else 0, f"Clarabel at most {worst:.1e} above")
 
 
 def above(count: int) -> Outcome:
-    contracts, least = numerics.above_the_optimum(count)
+    contracts, least = faulty.numerics.above_the_optimum(count)
     return Outcome(contracts, contracts if least >= -1e-5 else 0, f"least regret {least:.1e} of U_B*")
 
 
 ROWS = {
     "sigkill": Row("SIGKILL at a random moment of a run", sigkills, 50, 3),
-    "save": Row("SIGKILL inside a save", lambda n: Outcome(n, storage.apart("kills_in_a_save", n)), 120, 12),
-    "signals": Row(
-        "Ctrl-C and SIGTERM in training", lambda n: Outcome(n, processes.interruptions(bench(), n)), 40, 2
+    "save": Row(
+        "SIGKILL inside a save", lambda n: Outcome(n, faulty.storage.apart("kills_in_a_save", n)), 120, 12
     ),
-    "flips": Row("one bit of a checkpoint flipped", lambda n: damage(storage.bit_flips(n), n), 1000, 100),
+    "signals": Row(
+        "Ctrl-C and SIGTERM in training",
+        lambda n: Outcome(n, faulty.processes.interruptions(bench(), n)),
+        40,
+        2,
+    ),
+    "flips": Row(
+        "one bit of a checkpoint flipped", lambda n: damage(faulty.storage.bit_flips(n), n), 1000, 100
+    ),
     "truncated": Row(
-        "a file of a checkpoint truncated", lambda n: damage(storage.truncations(n), n), 200, 30
+        "a file of a checkpoint truncated", lambda n: damage(faulty.storage.truncations(n), n), 200, 30
     ),
     "crowded": Row(
-        "foreign files and empty steps beside a checkpoint", lambda n: Outcome(n, storage.crowded(n)), 100, 20
+        "foreign files and empty steps beside a checkpoint",
+        lambda n: Outcome(n, faulty.storage.crowded(n)),
+        100,
+        20,
     ),
-    "disk": Row("no space left in a save", lambda n: Outcome(n, storage.apart("full_disks", n)), 30, 5),
+    "disk": Row(
+        "no space left in a save", lambda n: Outcome(n, faulty.storage.apart("full_disks", n)), 30, 5
+    ),
     "readonly": Row(
-        "a directory that may not be written", lambda n: Outcome(n, storage.apart("read_only", n)), 10, 2
+        "a directory that may not be written",
+        lambda n: Outcome(n, faulty.storage.apart("read_only", n)),
+        10,
+        2,
     ),
-    "malicious": Row("malicious checkpoint", lambda n: Outcome(n, storage.malicious(n)), 28, 28),
+    "malicious": Row("malicious checkpoint", lambda n: Outcome(n, faulty.storage.malicious(n)), 28, 28),
     "nan": Row(
-        "reward NaN or infinite in one round", lambda n: Outcome(n, numerics.injected_nans(n)), 100, 12
+        "reward NaN or infinite in one round", lambda n: Outcome(n, faulty.numerics.injected_nans(n)), 100, 12
     ),
     "cost": Row("what the detector costs", cost, 15, 3),
     "inputs": Row("bad command line", bad_inputs, 400, 12),

@@ -16,6 +16,7 @@ sys.path.insert(0, str(BENCHMARKS))
 import counting  # noqa: E402
 import jaxcontract as jc  # noqa: E402
 import roofline  # noqa: E402
+import stages  # noqa: E402
 
 TOY = "--scale 0.02 --parallel-rounds 64 --seeds 2 --steps 512 --repeats 2".split()
 
@@ -66,7 +67,7 @@ def test_the_count_by_hand_is_that_of_the_products_traced(num_types, rollout_len
         parallel_rounds=32, rollout_length=rollout_length, minibatches=4, epochs=3, hidden_sizes=(16, 24)
     )
     hand = counting.by_hand(env, config)
-    for name, stage in counting.stages(env, env.default_params, config).items():
+    for name, stage in stages.stages(env, env.default_params, config).items():
         expected = counting.total(hand).flops if name == "whole" else hand[name].flops
         assert products_in(stage.function, *stage.arguments) == config.batch_size * expected, name
 
@@ -74,7 +75,7 @@ def test_the_count_by_hand_is_that_of_the_products_traced(num_types, rollout_len
 def test_the_compiler_counts_the_products_and_more():
     env = jc.ContractEnv()
     config = jc.PPOConfig(parallel_rounds=512)
-    hand, compiler = counting.by_hand(env, config), counting.by_compiler(env, env.default_params, config)
+    hand, compiler = counting.by_hand(env, config), stages.by_compiler(env, env.default_params, config)
     for name in counting.STAGES:
         assert hand[name].flops <= compiler[name].flops
         assert hand[name].bytes <= compiler[name].bytes
@@ -91,7 +92,7 @@ def test_the_nearer_ceiling_is_the_one_with_the_larger_share():
 
 
 def test_seeds_in_one_batch_are_computed_each():
-    several = roofline._batched(lambda learner, factor: learner * factor, 3)
+    several = stages._batched(lambda learner, factor: learner * factor, 3)
     np.testing.assert_array_equal(several(jnp.arange(2.0), 2.0), np.tile([0.0, 2.0], (3, 1)))
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from clock import numbers
+from command import numbers
 from jaxcontract.learning.config import PPOConfig
 from jaxcontract.options import count, seconds, share
 from rivals.plan import GAMES, Plan, our_own, run_child

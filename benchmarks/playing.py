@@ -1,0 +1,118 @@
+"""Rounds per second: of the bare environment, and of full training with the regret that it reaches."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import clock
+import jaxcontract as jc
+from jaxcontract.evaluation import make_yardstick, unseen_states
+from jaxcontract.learning.cores import memory_of, num_places
+from jaxcontract.learning.seeds import compile_training
+
+ROUNDS_TIMED = 2**20  # of the bare environment, in each repeat on each core
+STEPS_TIMED = 2**19  # of training, in each repeat on each core
+UNSEEN = 4096  # states on which regret is measured
+
+
+def bare_env(num_types: int, parallel_rounds: int, repeats: int, rounds: int) -> dict[str, Any]:
+    """Random feasible contracts played by the environment alone, on every core of a CPU at a time."""
+    env = jc.ContractEnv(num_types=num_types)
+    length = max(1, rounds // parallel_rounds // num_types)
+    copies = clock.num_threads()
+    play = _player(env, parallel_rounds, length)
+    keys = [jax.random.key(number) for number in range(copies)]
+    program, seconds = clock.compiled(play, keys[0], options=clock.fast_options())
+    feasible: list[float] = []
+    with ThreadPoolExecutor(copies) as cores:
+
+        def run():
+            feasible.extend(cores.map(lambda key: float(program(key)[1]), keys))
+
+        timing = clock.repeat(run, repeats, seconds)
+    return {
+        "num_types": num_types,
+        "parallel_rounds": parallel_rounds,
+        **timing.rate(copies * length * parallel_rounds),
+        "feasible": float(np.mean(feasible)),
+        "compile_seconds": timing.compile_seconds,
+        "memory_bytes": copies * memory_of(program),
+    }
+
+
+def _player(env: jc.ContractEnv, parallel_rounds: int, length: int) -> Callable[..., Any]:
+    """key → (mean reward, share of contracts that are feasible) of `length` times B rounds."""
+    params = env.default_params
+
+    def play(key):
+        key_start, key_play = jax.random.split(key)
+        _, state = env.reset(key_start, params, parallel_rounds)
+
+        def step(carry, key):
+            state, reward_sum, feasible_sum = carry
+            key_action, key_env = jax.random.split(key)
+            action = jax.random.normal(key_action, (env.num_actions, parallel_rounds))
+            _, state, reward, _, _, info = env.step(key_env, state, action, params)
+            return (state, reward_sum + jnp.mean(reward), feasible_sum + jnp.mean(info["feasible"])), None
+
+        carry = (state, jnp.zeros(()), jnp.zeros(()))
+        (_, *sums), _ = jax.lax.scan(step, carry, jax.random.split(key_play, length))
+        return [total / length for total in sums]
+
+    return play
+
+
+def training(
+    num_types: int,
+    num_seeds: int,
+    parallel_rounds: int,
+    repeats: int,
+    steps: int,
+    minibatches: int = jc.PPOConfig().minibatches,
+) -> dict[str, Any]:
+    """Whole PPO updates of several seeds, and the regret of the policies after all that were timed."""
+    env = jc.ContractEnv(num_types=num_types)
+    params = env.default_params
+    per_device = -(-num_seeds // min(num_seeds, num_places()))
+    count = max(1, steps // (parallel_rounds * per_device))
+    config = jc.PPOConfig(
+        parallel_rounds=parallel_rounds,
+        minibatches=min(minibatches, parallel_rounds),
+        num_updates=(repeats + 1) * count,
+    )
+    under_way = compile_training(list(range(num_seeds)), env, params, config)
+    learners = [under_way.start()]
+
+    def run():
+        learners[0], _ = under_way.advance(learners[0], count)
+
+    timing = clock.repeat(run, repeats, under_way.compile_seconds)
+    yardstick = make_yardstick(params.system, unseen_states(params.distribution, UNSEEN))
+    policies = under_way.policies(learners[0])
+    reports = [jc.evaluate(policy, env, params, states=yardstick) for policy in policies]
+    return {
+        "num_types": num_types,
+        "num_seeds": num_seeds,
+        "parallel_rounds": parallel_rounds,
+        **timing.rate(num_seeds * count * config.batch_size),
+        "env_steps_per_seed": config.env_steps,
+        "feasible": float(np.mean([report.feasible for report in reports])),
+        "regret": float(np.mean([report.regret for report in reports])),
+        "compile_seconds": timing.compile_seconds,
+        "memory_bytes": under_way.memory_bytes,
+    }
+
+
+def growth(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
+    """Exponents with which the seconds of one update of everything, and memory, grow with a size."""
+    sizes = [row[name] for row in rows]
+    rounds = [row["parallel_rounds"] * row.get("num_seeds", 1) for row in rows]
+    seconds = [count / row["median"] for count, row in zip(rounds, rows, strict=True)]
+    return {
+        "time": clock.exponent(sizes, seconds),
+        "memory": clock.exponent(sizes, [row["memory_bytes"] for row in rows]),
+    }
