@@ -1,6 +1,10 @@
 """A quality of data, a device cost and a law of network states of one's own; everything else follows."""
 
+import argparse
 import dataclasses
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # --help at once, without JAX
 
 import jax
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 SCRIPTS = [
     path
     for path in (*ROOT.glob("experiments/*.py"), *ROOT.glob("benchmarks/*.py"), ROOT / "tests" / "faults.py")
-    if "__main__" in path.read_text("utf-8") and path.name != "own_metric.py"  # an example without options
+    if "__main__" in path.read_text("utf-8")
 ]
 HEAVY = ("jax", "matplotlib", "scipy", "rich", "gymnasium", "stable_baselines3", "gymnax", "torch", "cvxpy")
 PROGRAM = f"""
@@ -37,7 +37,7 @@ def test_help_teaches_and_needs_no_library_but_numpy(script):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: {script.name}")
-    assert len(done.stdout.splitlines()) > 8
+    assert len(done.stdout.splitlines()) > 8 or script.name == "own_metric.py"  # which has no options
 
 
 @pytest.mark.long
