@@ -49,9 +49,15 @@ class Checkpoints:
 
     run: what makes the run, plain values; a step of another run is never loaded
 
-    >>> checkpoints = Checkpoints(out / "checkpoints", {"seeds": [0, 1]})        # doctest: +SKIP
-    >>> checkpoints.save(25, {seed: to_arrays(learner)}, {"seconds": 1.5})       # doctest: +SKIP
-    >>> step = checkpoints.newest({seed: to_arrays(fresh)}, print)               # doctest: +SKIP
+    >>> import tempfile
+    >>> import numpy as np
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> checkpoints = Checkpoints(Path(folder.name), {"seeds": [7]})
+    >>> checkpoints.save(25, {7: {"weights": np.ones(2)}}, {"seconds": 1.5})
+    >>> step = checkpoints.newest({7: {"weights": np.zeros(2)}}, print)  # of this structure
+    >>> step.update, step.notes, step.arrays[7]["weights"].tolist()
+    (25, {'seconds': 1.5}, [1.0, 1.0])
+    >>> folder.cleanup()
     """
 
     def __init__(self, directory: Path, run: Mapping[str, Any]) -> None:

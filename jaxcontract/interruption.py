@@ -13,9 +13,11 @@ class Interruption:
 
     requested: the signal that was noted, if any
 
-    >>> with Interruption() as interruption:                # doctest: +SKIP
-    ...     while work_is_left and not interruption.requested:
-    ...         do_some()
+    >>> with Interruption() as interruption:
+    ...     while not interruption.requested:
+    ...         signal.raise_signal(signal.SIGTERM)  # comes while some work is done
+    >>> interruption.exit_code
+    143
     """
 
     def __init__(self) -> None:

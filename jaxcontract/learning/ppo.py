@@ -77,9 +77,13 @@ def train(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> tuple[Lea
     (14) to (20), Algorithm 1. Pure and unjitted: `jax.jit(train, static_argnames="env")`. The key is
     consumed.
 
-    >>> env = jc.ContractEnv()                                                     # doctest: +SKIP
-    >>> train = jax.jit(jc.train, static_argnames="env")                           # doctest: +SKIP
-    >>> learner, metrics = train(key, env, env.default_params, jc.PPOConfig())     # doctest: +SKIP
+    >>> import jaxcontract as jc
+    >>> env = jc.ContractEnv()
+    >>> train = jax.jit(jc.train, static_argnames="env")
+    >>> config = jc.PPOConfig(num_updates=2, parallel_rounds=64)
+    >>> learner, metrics = train(jax.random.key(0), env, env.default_params, config)
+    >>> int(learner.num_updates), metrics["reward"].shape
+    (2, (2,))
     """
     learner = init_learner(key, env, params, config)
     return train_for(learner, env, params, config, config.num_updates)
