@@ -1,5 +1,7 @@
 """What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere."""
 
+import os
+import sys
 import time
 from typing import Any, Self
 
@@ -9,11 +11,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 PLAIN_WIDTH = 100  # columns where there is no terminal to ask
 
 
+class Steady(Console):
+    """Goes on without words when nobody reads any more, as behind `| head`: the results are still wanted."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is left in buffers goes there too
+        os.close(nowhere)
+
+
 def make_console(**keywords: Any) -> Console:
     """A console that writes plain, uncoloured lines of a fixed width into files and pipes."""
-    console = Console(highlight=False, **keywords)
+    console = Steady(highlight=False, **keywords)
     if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH, **keywords)
+        console = Steady(highlight=False, width=PLAIN_WIDTH, **keywords)
     return console
 
 

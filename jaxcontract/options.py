@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import difflib
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
@@ -32,6 +33,8 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
     def parse_args(self, args=None, namespace=None):
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a question mark where there is no α, not a traceback
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             known = [option for action in self._actions for option in action.option_strings]

@@ -1,11 +1,14 @@
 """From a network to its contract, as a person runs it, against numbers printed and solved elsewhere."""
 
 import json
+import os
+import subprocess
+import sys
 
 import jax
 import numpy as np
 import pytest
-from designing import EXAMPLES, GOLDEN, HEADER, column, design, rows_of
+from designing import EXAMPLES, EXPERIMENTS, GOLDEN, HEADER, column, design, rows_of
 
 import jaxcontract as jc
 from jaxcontract.runs import save_policies
@@ -163,3 +166,29 @@ def test_many_networks_stream_through(tmp_path, capsys):
     held = json.loads((tmp_path / "out" / "contract.json").read_text())
     assert len(held["contract_of"]) + held["left_out_here"] == count
     assert held["mean_station_utility"] == pytest.approx(mean)
+
+
+SCRIPT = [
+    sys.executable,
+    str(EXPERIMENTS / "design_contract.py"),
+    str(EXAMPLES / "network.json"),
+    "--out",
+    "out",
+]
+
+
+def test_results_are_written_though_nobody_reads_to_the_end(tmp_path):
+    with subprocess.Popen(
+        SCRIPT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, bufsize=0
+    ) as running:
+        running.stdout.close()
+        said = running.stderr.read()
+    assert (running.returncode, said) == (0, b"")
+    assert (tmp_path / "out" / "contract.png").is_file()
+
+
+def test_a_terminal_without_greek_letters_gets_question_marks(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(SCRIPT, capture_output=True, cwd=tmp_path, env=environment, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"M = 40, ? = 0.75" in done.stdout
