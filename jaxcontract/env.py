@@ -159,8 +159,15 @@ class ContractEnv(EnvOptions):
         return observation, state, reward, terminated, truncated, info
 
     def contract(self, network: NetworkState, action: jax.Array, params: EnvParams | None = None) -> Contract:
-        """The contract that an action [2K] stands for in a network state."""
+        """The contract that an action [2K] stands for in a network state.
+
+        Raises:
+            ValueError: when the action has another length, or the state is a batch.
+        """
         params = self._params(params)
+        if jnp.shape(action)[:1] != (self.num_actions,):
+            allowed = f"({self.num_actions},), or ({self.num_actions}, B) for B rounds"
+            raise ValueError(f"{self.name}: an action of shape {jnp.shape(action)}: must be {allowed}")
         if self.actions == "feasible":
             return feasible_contract(params.system, network, action)
         frequency, payment = jnp.split(action, 2)

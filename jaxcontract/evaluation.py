@@ -103,7 +103,12 @@ def unseen_states(
 
     num_states: N; the first of more states are these states
     seed:       of the stream; a training with the same seed draws others still
+
+    Raises:
+        ValueError: when num_states is less than 1.
     """
+    if num_states < 1:
+        raise ValueError(f"unseen_states.num_states = {num_states}: must be a whole number in [1, inf)")
     numbers = np.arange(num_states, dtype=np.uint32)
     states: NetworkState = _in_blocks(_sample, numbers, jax.random.key(seed), distribution)
     return states

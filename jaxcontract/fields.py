@@ -89,7 +89,9 @@ def concrete(value: Any) -> np.ndarray | None:
     jax = sys.modules.get("jax")  # a JAX array cannot exist unless JAX has been imported
     if jax is None or not isinstance(value, jax.Array) or isinstance(value, jax.core.Tracer):
         return None
-    return np.asarray(value)
+    # NumPy does not know JAX's short floating-point numbers as numbers.
+    short = jax.numpy.issubdtype(value.dtype, np.floating) and value.dtype.kind == "V"
+    return np.asarray(value, np.float32 if short else None)
 
 
 def _as_array(value: Any) -> np.ndarray:

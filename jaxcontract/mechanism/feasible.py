@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxcontract.mechanism.accumulate import running_sum
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import frequency_bounds
-from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.records import Contract, NetworkState, System, check_round
 
 # The best contract lies where the rent and every share vanish. With these the origin of R^{2K} has a
 # rent of 5e-4 and shares of 2 %, and a unit step divides both by 7: a learner that starts there closes
@@ -29,6 +29,7 @@ def feasible_contract(system: System, state: NetworkState, vector: jax.Array) ->
     With IR at the lowest type, IC between neighbours both ways (the two ends of λ_k) implies all K²
     constraints. The best contract lies at s = 0, λ = 0: approached as far as the precision goes.
     """
+    check_round(state)
     size = state.device_types.shape[0]
     logits, rent, shares = jnp.split(vector, [size, size + 1])
     gaps = jax.nn.softmax(jnp.concatenate([logits, jnp.zeros_like(rent)]), axis=0)[:-1]
@@ -51,6 +52,7 @@ def feasible_vector(system: System, state: NetworkState, contract: Contract) -> 
 
     Where constraints bind, or frequencies or types coincide, the vector is infinite or undefined.
     """
+    check_round(state, contract)
     frequency, payment = jnp.asarray(contract.frequency), jnp.asarray(contract.payment)
     cost = 1.0 / state.device_types
     low, high = frequency_bounds(system, state)

@@ -12,7 +12,7 @@ from jaxcontract.mechanism.freshness import (
     has_quality,
     quality_of_data,
 )
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round
 from jaxcontract.pytree import register
 from jaxcontract.rules import TOLERANCE
 
@@ -29,6 +29,7 @@ def device_utilities(state: NetworkState, contract: Contract, system: System = P
 
     Returns [K, K]. Its diagonal is `own_utilities`.
     """
+    check_round(state)
     costs = effort(system, contract.frequency)[None, :] / state.device_types[:, None]
     return contract.payment[None, :] - costs
 
@@ -38,6 +39,7 @@ def own_utilities(state: NetworkState, contract: Contract, system: System = PAPE
 
     system: as in `device_utilities`
     """
+    check_round(state, contract)
     return contract.payment - effort(system, contract.frequency) / state.device_types
 
 
@@ -46,6 +48,7 @@ def station_utility(system: System, state: NetworkState, contract: Contract) -> 
 
     Minus infinity where a type that occurs has an undefined quality of data.
     """
+    check_round(state, contract)
     return _earned(system, state, quality_of_data(system, state, contract.frequency), contract.payment)
 
 
@@ -55,6 +58,7 @@ def centred_utility(system: System, state: NetworkState, contract: Contract) -> 
     It ranks the contracts of one state as U_B does, and in float32 resolves differences a thousand
     times smaller, since U_B of the paper's states is near 2500 whatever the contract.
     """
+    check_round(state, contract)
     return _earned(system, state, centred_quality(system, state, contract.frequency), contract.payment)
 
 
@@ -63,6 +67,7 @@ def extended_centred_utility(system: System, state: NetworkState, contract: Cont
 
     Where a learner may be while its contracts have no quality of data to speak of. Returns [].
     """
+    check_round(state, contract)
     quality = extended_centred_quality(system, state, contract.frequency)
     return _earned(system, state, quality, contract.payment)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.fields import Record, concrete, finite, number, refuse, traced
-from jaxcontract.mechanism.records import NetworkState, System
+from jaxcontract.mechanism.records import NetworkState, System, check_round
 from jaxcontract.pytree import register
 
 LOWEST_TYPE, HIGHEST_TYPE = 1.0, 15.0  # the paper's range of φ
@@ -115,6 +115,7 @@ def _between(low: jax.Array, high: jax.Array, share: jax.Array) -> jax.Array:
 
 def observe(system: System, state: NetworkState) -> jax.Array:
     """s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11). Returns [4 + 2K], or [4 + 2K, B] of B rounds."""
+    check_round(state)
     probs = state.type_probs
     head = [system.num_devices, probs.shape[0], state.max_aoi, state.max_latency]
     rows = [jnp.broadcast_to(jnp.asarray(value, probs.dtype), probs[:1].shape) for value in head]

@@ -8,7 +8,7 @@ from jaxcontract.mechanism.bisection import best_by_bisection
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import NEVER, frequency_bounds, ideal_quality_index
 from jaxcontract.mechanism.ironing import antitonic_regression
-from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.records import Contract, NetworkState, System, check_round
 
 
 def optimal_contract(system: System, state: NetworkState) -> Contract:
@@ -39,6 +39,7 @@ def complete_information_contract(system: System, state: NetworkState) -> Contra
     An upper bound on (10). Devices that hide their types would not all pick their own items. Returns a
     contract [K], or [K, B] for B rounds side by side (`rounds_last`).
     """
+    check_round(state)
     cost = 1.0 / state.device_types
     frequency = best_frequency(system, state, cost)
     return Contract(frequency=frequency, payment=effort(system, frequency) * cost)
@@ -50,6 +51,7 @@ def pooled_contract(system: System, state: NetworkState) -> Contract:
     What can be had without screening: the yardstick of `screening_gap`. Returns a contract [K], or [K, B]
     for B rounds side by side (`rounds_last`).
     """
+    check_round(state)
     cost = 1.0 / state.device_types[:1]
     frequency = best_frequency(system, state, cost)
     item = jnp.stack(
@@ -74,6 +76,7 @@ def pooled_virtual_costs(state: NetworkState) -> jax.Array:
     What one more update of type k costs the BS: its own cost, and the rent that all higher types
     then earn. Returns [K, ...], non-increasing in k.
     """
+    check_round(state)
     cost = 1.0 / state.device_types
     from_each_on = running_sum(state.type_probs[::-1])[::-1]  # T_k
     rent = from_each_on[1:] * (cost[:-1] - cost[1:])

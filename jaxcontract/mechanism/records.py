@@ -27,7 +27,8 @@ class NetworkState(Record):
     type_probs:   [K]  Q_k, the share of devices of each type; non-negative, sums to one
     device_types: [K]  φ_k > 0, the inverse of a type's cost per update; ascending, ties allowed
 
-    Lists become arrays. A batch of rounds carries its axes in front of these shapes.
+    Lists become arrays. A batch of rounds carries its axes in front of these shapes, and is for `jax.vmap`:
+    functions of one round refuse it.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
@@ -73,6 +74,24 @@ class Contract(Record):
         require(payment.shape == frequency.shape, "Contract", "payment", payment, expected)
 
 
+def check_round(state: NetworkState, contract: Contract | None = None) -> None:
+    """See to it that these are of one round, [K], or of rounds side by side, [K, B] (`rounds_last`).
+
+    A batch [B, K] would pass for a round of B types. Shapes alone are looked at, so it costs nothing
+    under `jit`.
+
+    Raises:
+        ValueError: one line that says which shape is wrong and what is allowed.
+    """
+    types = jnp.shape(state.device_types)
+    if len(types) != max(1, jnp.ndim(state.max_aoi)):
+        raise ValueError(f"NetworkState: a batch, device_types of shape {types}: use jax.vmap")
+    items = types if contract is None else jnp.shape(contract.frequency)
+    if items[:1] != types[:1]:
+        allowed = f"one item for each of {types[0]} device types"
+        raise ValueError(f"Contract.frequency of shape {items}: must be {allowed}")
+
+
 def rounds_last(states: NetworkState) -> NetworkState:
     """A batch of network states [B, ...] with the axis of rounds behind all others.
 
@@ -93,7 +112,7 @@ def _finite_arrays(record: Record) -> None:
         value = concrete(given)
         if value is not None:
             require(finite(value), owner, field.name, given, "finite numbers")
-            given = value
+            given = value if isinstance(given, Sequence) else given
         elif not traced(given):
             raise refuse(owner, field.name, given, "finite numbers")
         if value is not None or isinstance(given, Sequence):

@@ -11,7 +11,7 @@ from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import quality_of_data
 from jaxcontract.mechanism.incentives import PAPER, device_utilities
 from jaxcontract.mechanism.optimum import binding_payments, complete_information_contract
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round
 from jaxcontract.rules import TOLERANCE
 
 
@@ -49,6 +49,7 @@ def posted_price_contract(system: System, state: NetworkState, cap: Numbers | No
     feasible for a cap within the system's bounds; at most the pooled item's U_B, and equal to it at the
     pooled f.
     """
+    check_round(state)
     frequency = jnp.asarray(system.max_frequency if cap is None else cap)
     return _offer_to_all(state, frequency, effort(system, frequency) / state.device_types[0])
 
