@@ -139,8 +139,11 @@ def watching(parsed: Any) -> Watching:
 
 def requested(parsed: Any) -> Request:
     """The run that the options ask for. Raises ValueError."""
-    if not 0 <= parsed.first_seed <= 2**31 - 1 - parsed.seeds:
-        raise ValueError(f"--first-seed {parsed.first_seed}: must be in [0, {2**31 - 1 - parsed.seeds}]")
+    most = (
+        2**31 - 2 - parsed.seeds
+    )  # the two seeds beyond are those of the states that policies are tested on
+    if not 0 <= parsed.first_seed <= most:
+        raise ValueError(f"--first-seed {parsed.first_seed}: must be in [0, {most}]")
     preset, setting = setting_from_options(parsed)
     num_updates = setting.ppo.num_updates
     return Request(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.env import ContractEnv, EnvParams
-from jaxcontract.learning.policy import Policy
+from jaxcontract.fields import refuse
 from jaxcontract.mechanism.incentives import centred_utility, certify, station_utility
 from jaxcontract.mechanism.networks import NetworkDistribution, observe, sample_network
 from jaxcontract.mechanism.optimum import optimal_contract, pooled_contract
@@ -102,7 +102,7 @@ def unseen_states(
     """Network states [N, ...] that no training draws: a stream of their own, the same every time.
 
     num_states: N; the first of more states are these states
-    seed:       of the stream; a training with the same seed draws others still
+    seed:       of the stream; not for a training's use
 
     Raises:
         ValueError: when num_states is less than 1.
@@ -137,7 +137,8 @@ def evaluate(
     states: [N, ...], or a `Yardstick` made from them; by default 20,000 of the env's distribution
 
     Raises:
-        ValueError: when a `HostPolicy` returns anything but [N, 2K].
+        ValueError: when a `HostPolicy` returns anything but [N, 2K], or the states are not [N, ...] of the
+            env's types.
 
     Contracts are computed in the caller's precision and judged in float64. Rounding and the
     tolerance let regret fall below zero by at most M (K + 1) times the largest violation.
@@ -150,11 +151,20 @@ def evaluate(
     params = env.default_params if params is None else params
     if states is None:
         states = unseen_states(params.distribution)
+    given = states.states if isinstance(states, Yardstick) else states
+    shape = np.shape(given.type_probs)
+    if len(shape) != 2 or shape[0] < 1 or shape[1] != env.num_types:
+        raise refuse("evaluate", "states", f"type_probs of shape {shape}", f"of shape [N, {env.num_types}]")
     yardstick = states if isinstance(states, Yardstick) else make_yardstick(params.system, states)
-    if not isinstance(policy, Policy | HostPolicy):
-        policy = jax.tree_util.Partial(policy)
+    if jax.tree.leaves(policy) == [policy] and not isinstance(policy, HostPolicy):
+        # A new function each time: JAX would keep what an earlier call has seen of the policy's own state.
+        policy = jax.tree_util.Partial(partial(_call, policy))
     contracts = offer(policy, env, params, yardstick.states)
     return judge(contracts, yardstick, penalty=params.penalty, tolerance=params.tolerance)
+
+
+def _call(policy: Callable[[jax.Array], Any], observation: jax.Array) -> Any:
+    return policy(observation)
 
 
 def offer(policy: Any, env: ContractEnv, params: EnvParams, states: NetworkState) -> Contract:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxcontract.fields import Allowed, concrete, refuse
+from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import quality_of_data
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 from jaxcontract.rules import TOLERANCE
@@ -119,9 +120,9 @@ def simulate_market(
     tolerance:       in units of payment; utilities that differ by less are a tie
 
     Every device has its type from `type_probs`, independently of the others. It takes the item of the
-    greatest utility r_j − f_j/φ, its own on a tie, or stays out when none gives it zero or more. The
-    base station earns β quality_j − r_j of a device that takes item j: minus infinity where the
-    quality of data is undefined.
+    greatest utility r_j − f_j/φ, its own on a tie, or stays out when none gives it zero or more; an effort
+    of the system's own stands for f. The base station earns β quality_j − r_j of a device that takes item
+    j: minus infinity where the quality of data is undefined.
 
     Raises:
         ValueError: naming the argument or the field, its value and what is allowed.
@@ -140,7 +141,8 @@ def simulate_market(
         raise refuse("simulate_market", "quality", quality, f"one number for each of {len(probs)} items")
 
     # [K]: devices of one type have one mind.
-    item, utility = _choose(types, frequency, payment, tolerance)
+    taken = np.asarray(effort(system, contract.frequency), float)
+    item, utility = _choose(types, taken, payment, tolerance)
     takes_part = utility >= -tolerance
     utility = np.where(takes_part, utility, 0.0)
     profit = np.where(takes_part, float(system.unit_profit) * quality[item] - payment[item], 0.0)
@@ -166,10 +168,10 @@ def _arrival_slots(generator: np.random.Generator, cycle: int, num_requests: int
 
 
 def _choose(
-    types: np.ndarray, frequency: np.ndarray, payment: np.ndarray, tolerance: float
+    types: np.ndarray, taken: np.ndarray, payment: np.ndarray, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The item that each type likes best, [K], and its utility from it, [K]."""
-    utilities = payment[None, :] - frequency[None, :] / types[:, None]
+    utilities = payment[None, :] - taken[None, :] / types[:, None]
     # The best contract leaves a type indifferent between its own item and its neighbour's: rounding
     # must not decide.
     item = np.argmax(utilities + tolerance * np.eye(len(types)), axis=1)

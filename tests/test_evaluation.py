@@ -132,3 +132,35 @@ def test_unseen_states_are_the_same_every_time_and_differ_by_seed():
 def test_evaluation_leaves_precision_as_it_was(yardstick):
     jc.evaluate(lambda observation: 0 * observation[:4], jc.ContractEnv(), states=yardstick)
     assert jnp.zeros(1).dtype == jnp.float32
+
+
+def test_a_policy_is_measured_as_it_is_now():
+    env = jc.ContractEnv()
+    states = jc.unseen_states(env.default_params.distribution, 50)
+    shift = jnp.zeros(4)
+
+    def policy(observation):
+        return shift
+
+    first = jc.evaluate(policy, env, states=states).regret
+    shift = jnp.array([1.0, 1.0, 3.0, 3.0])
+    assert jc.evaluate(policy, env, states=states).regret > first
+    fixed = jc.evaluate(lambda _: jnp.array([1.0, 1.0, 3.0, 3.0]), env, states=states).regret
+    assert jc.evaluate(policy, env, states=states).regret == fixed
+
+
+def test_undefined_payments_are_counted_as_infeasible():
+    env = jc.ContractEnv(actions="raw")
+    report = jc.evaluate(
+        lambda _: jnp.array([0.2, 0.3, jnp.nan, jnp.nan]),
+        env,
+        states=jc.unseen_states(env.default_params.distribution, 20),
+    )
+    assert (report.feasible, report.reward) == (0.0, -500.0)
+
+
+def test_states_of_other_types_are_refused_in_one_line():
+    env = jc.ContractEnv(num_types=3)
+    for states in (jc.printed_states(), jax.tree.map(lambda leaf: leaf[0], jc.printed_states())):
+        with pytest.raises(ValueError, match=r"evaluate.states = .* of shape \[N, 3\]"):
+            jc.evaluate(lambda _: jnp.zeros(6), env, states=states)

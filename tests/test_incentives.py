@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from random_states import pick, random_states
 
+import jaxcontract as jc
 from jaxcontract import (
     Contract,
     NetworkState,
@@ -330,3 +331,21 @@ def test_batches_and_single_rounds_agree():
         jax.tree.map(
             lambda one, other: np.testing.assert_allclose(one, other, atol=1e-7), pick(batched, index), single
         )
+
+
+def test_undefined_payments_are_not_feasible_in_batches_of_any_size():
+    """XLA's maxima over a few thousand columns lose NaN on a CPU."""
+    state = jc.NetworkState(max_aoi=0.95, max_latency=0.73, type_probs=[0.84, 0.16], device_types=[2.0, 12.0])
+    best = jc.optimal_contract(jc.System(), state)
+    for size in (1, 2048, 4096):
+        payment = np.tile(np.asarray(best.payment), (size, 1))
+        payment[::2, 1] = np.nan
+        certificate = jax.jit(
+            jax.vmap(
+                lambda paid: jc.certify(
+                    jc.System(), state, jc.Contract(frequency=best.frequency, payment=paid)
+                )
+            )
+        )(payment)
+        np.testing.assert_array_equal(certificate.feasible, np.arange(size) % 2 == 1)
+        np.testing.assert_array_equal(np.isnan(certificate.max_violation), np.arange(size) % 2 == 0)

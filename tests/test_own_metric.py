@@ -242,3 +242,14 @@ def test_the_example_is_short_and_learns(capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert "feasible 1.0000" in printed
     assert float(printed.split()[-1]) < 0.5
+
+
+def test_simulated_devices_bear_the_effort_of_the_system():
+    system, state = Accuracy(unit_profit=10.0), jax.tree.map(lambda leaf: leaf[0], jc.printed_states())
+    contract = jc.optimal_contract(system, state)
+    market = jc.simulate_market(np.random.default_rng(0), system, state, contract, 20_000)
+    assert np.mean(market.station_utility) == pytest.approx(
+        float(jc.station_utility(system, state, contract)), rel=5e-3
+    )
+    rents = np.diagonal(jc.device_utilities(state, contract, system))
+    assert np.mean(market.device_utility) == pytest.approx(float(rents @ state.type_probs), rel=2e-2)

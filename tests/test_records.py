@@ -468,7 +468,7 @@ def test_a_contract_or_an_action_of_other_types_is_refused_in_one_line():
     state, env = NetworkState(**RECORDS[NetworkState]), ContractEnv()
     one_item = Contract(frequency=[0.1], payment=[0.05])
     for judge in (jc.certify, jc.station_utility, jc.centred_utility):
-        with pytest.raises(ValueError, match=r"of shape \(1,\): must be one item for each of 2 device types"):
+        with pytest.raises(ValueError, match=r"of shape \(1,\): must be one for each of 2 device types"):
             judge(System(), state, one_item)
     with pytest.raises(ValueError, match=r"an action of shape \(3,\): must be \(4,\), or \(4, B\)"):
         env.contract(state, jnp.zeros(3))
@@ -481,3 +481,34 @@ def test_short_floating_point_numbers_are_numbers():
     assert made.frequency.dtype == jnp.bfloat16
     with pytest.raises(ValueError, match="must be finite numbers"):
         Contract(frequency=jnp.asarray([NAN, 0.5], jnp.bfloat16), payment=[0.5, 1.0])
+
+
+def test_shapes_are_looked_at_under_jit_too():
+    state = NetworkState(**RECORDS[NetworkState])
+    contract = Contract(**RECORDS[Contract])
+    with pytest.raises(ValueError, match=r"type_probs of shape \(1,\): must be one for each of 2"):
+        jax.jit(
+            lambda probs: jc.station_utility(System(), dataclasses.replace(state, type_probs=probs), contract)
+        )(jnp.ones(1))
+    with pytest.raises(ValueError, match=r"payment of shape \(1,\): must be one for each of 2"):
+        jax.jit(lambda paid: jc.certify(System(), state, dataclasses.replace(contract, payment=paid)))(
+            jnp.ones(1)
+        )
+    with pytest.raises(ValueError, match=r"a vector of shape \(3,\): must be \(4,\)"):
+        jax.jit(jc.feasible_contract)(System(), state, jnp.zeros(3))
+
+
+def test_whole_numbers_are_numbers_to_derive_by():
+    slope = jax.grad(lambda system: system.num_devices * system.unit_profit)(
+        System(num_devices=50, unit_profit=7)
+    )
+    assert (float(slope.num_devices), float(slope.unit_profit)) == (7.0, 50.0)
+    assert ContractEnv(num_types=3).num_types == 3
+
+
+def test_a_distribution_takes_traced_edges_in_a_list():
+    draw = jax.jit(
+        lambda edge: jc.sample_network(jax.random.key(0), NetworkDistribution(type_edges=(1.0, edge, 15.0)))
+    )
+    expected = jc.sample_network(jax.random.key(0), NetworkDistribution(type_edges=(1.0, 8.0, 15.0)))
+    np.testing.assert_allclose(draw(8.0).device_types, expected.device_types, rtol=1e-6)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.mechanism.freshness import frequency_bounds, marginal_quality, quality_of_data
-from jaxcontract.mechanism.records import NetworkState, Numbers, System
+from jaxcontract.mechanism.records import NetworkState, Numbers, System, check_round
 
 GRID = 257  # frequencies at which a shape is looked at
 SLACK = 1e-4  # of the greatest marginal, which rounding may break the order by
@@ -50,6 +50,7 @@ def check_shape(system: System, state: NetworkState) -> None:
 
     >>> check_shape(System(), NetworkState(max_aoi=1, max_latency=1, type_probs=[1], device_types=[2]))
     """
+    check_round(state)
     name = type(system).__name__
     along = partial(over_frequencies, system=system, state=state, count=GRID)
     frequency = np.asarray(along(jnp.asarray))

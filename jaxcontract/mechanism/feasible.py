@@ -28,9 +28,14 @@ def feasible_contract(system: System, state: NetworkState, vector: jax.Array) ->
 
     With IR at the lowest type, IC between neighbours both ways (the two ends of λ_k) implies all K²
     constraints. The best contract lies at s = 0, λ = 0: approached as far as the precision goes.
+
+    Raises:
+        ValueError: when the vector has another length.
     """
     check_round(state)
     size = state.device_types.shape[0]
+    if jnp.shape(vector)[:1] != (2 * size,):
+        raise ValueError(f"feasible_contract: a vector of shape {jnp.shape(vector)}: must be ({2 * size},)")
     logits, rent, shares = jnp.split(vector, [size, size + 1])
     gaps = jax.nn.softmax(jnp.concatenate([logits, jnp.zeros_like(rent)]), axis=0)[:-1]
     low, high = frequency_bounds(system, state)

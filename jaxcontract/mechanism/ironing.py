@@ -63,14 +63,16 @@ def _pooled(totals: jax.Array, weights: jax.Array, empty: jax.Array) -> Blocks:
     """
     dtype = jnp.result_type(totals, weights, empty)
     totals, weights, empty = (part.astype(dtype) for part in (totals, weights, empty))
-    alone = Blocks(totals, weights, _mean(totals, weights, empty), jnp.zeros(totals.shape, bool))
+    alone = Blocks(totals, weights, _mean(totals, weights, empty), jnp.zeros_like(totals, bool))
 
     def up_and_down(carry):
         blocks, _ = carry
         blocks, _ = _pass(blocks, downwards=False)
         return _pass(blocks, downwards=True)
 
-    blocks, _ = jax.lax.while_loop(lambda carry: carry[1], up_and_down, (alone, jnp.asarray(True)))
+    # Made of the data, not of a constant: under `shard_map` it varies over devices as the next one does.
+    begin = jnp.any(alone.joined) | True
+    blocks, _ = jax.lax.while_loop(lambda carry: carry[1], up_and_down, (alone, begin))
     return blocks  # the last pass pooled nothing, so it carried each block's mean through all of it
 
 

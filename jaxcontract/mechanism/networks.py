@@ -59,6 +59,7 @@ class NetworkDistribution(Record):
             given = getattr(self, name)
             value = concrete(given)
             if value is None and traced(given):
+                object.__setattr__(self, name, jnp.asarray(given))
                 continue
             if value is None or not _ascending(value, length):
                 count = f"{length}" if length else "K + 1"

@@ -86,10 +86,13 @@ def check_round(state: NetworkState, contract: Contract | None = None) -> None:
     types = jnp.shape(state.device_types)
     if len(types) != max(1, jnp.ndim(state.max_aoi)):
         raise ValueError(f"NetworkState: a batch, device_types of shape {types}: use jax.vmap")
-    items = types if contract is None else jnp.shape(contract.frequency)
-    if items[:1] != types[:1]:
-        allowed = f"one item for each of {types[0]} device types"
-        raise ValueError(f"Contract.frequency of shape {items}: must be {allowed}")
+    parts = {"NetworkState.type_probs": state.type_probs}
+    if contract is not None:
+        parts |= {"Contract.frequency": contract.frequency, "Contract.payment": contract.payment}
+    for name, part in parts.items():
+        if jnp.shape(part)[:1] != types[:1]:
+            allowed = f"one for each of {types[0]} device types"
+            raise ValueError(f"{name} of shape {jnp.shape(part)}: must be {allowed}")
 
 
 def rounds_last(states: NetworkState) -> NetworkState:

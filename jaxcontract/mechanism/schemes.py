@@ -87,6 +87,7 @@ def chosen_items(
     >>> chosen_items(state, complete_information_contract(System(), state)).tolist()
     [0, 0]
     """
+    check_round(state, contract)
     utilities = device_utilities(state, contract, system)
     best = jnp.max(utilities, axis=1)
     tempted = best - jnp.diagonal(utilities) > tolerance
