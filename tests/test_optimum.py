@@ -27,6 +27,7 @@ from jaxcontract import (
     pooled_contract,
     printed_states,
     station_utility,
+    whole_cycle_contract,
 )
 from jaxcontract.mechanism.optimum import (
     _falling_root,
@@ -726,3 +727,17 @@ def test_derivatives_of_rounds_side_by_side_are_those_of_a_batch():
     beside = jax.jit(jax.grad(paid, argnums=1))(System(), rounds_last(states))
     for one, other in zip(jax.tree.leaves(rounds_last(batch)), jax.tree.leaves(beside), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("scheme", [optimal_contract, whole_cycle_contract])
+def test_states_spread_over_devices_are_solved_under_the_strict_check(scheme):
+    """`shard_map` as it is by default, which follows what varies over devices through every loop."""
+    mesh = jax.make_mesh((1,), ("states",), axis_types=(jax.sharding.AxisType.Auto,))
+    spec = jax.sharding.PartitionSpec("states")
+
+    def solve(states):
+        return jax.vmap(scheme, (None, 0))(System(), states)
+
+    spread = jax.jit(jax.shard_map(solve, mesh=mesh, in_specs=spec, out_specs=spec))
+    states = printed_states()
+    np.testing.assert_allclose(spread(states).frequency, solve(states).frequency, rtol=1e-6)
