@@ -13,9 +13,7 @@ import jaxcontract as jc
 
 @jc.register
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Accuracy(jc.System):
-    """Accuracy rises with fresh data and levels off; a device's power grows with the square of f."""
-
+class Accuracy(jc.System):  # rises with fresh data and levels off; power grows with the square of f
     speed: float = 4.0
 
     def quality(self, state, frequency):
@@ -27,9 +25,7 @@ class Accuracy(jc.System):
 
 @jc.register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Rural(jc.NetworkDistribution):
-    """As the paper's, but that four in five devices are of the dearer type, and the fifth may be."""
-
+class Rural(jc.NetworkDistribution):  # four in five devices are of the dearer type, and the fifth may be
     def sample(self, key, num_rounds=None):
         states = jc.sample_network(key, jc.NetworkDistribution(), num_rounds)
         return dataclasses.replace(states, type_probs=(0.2 * states.type_probs).at[..., 0].add(0.8))

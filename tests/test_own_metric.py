@@ -233,7 +233,7 @@ def test_a_law_of_ones_own_is_what_the_game_draws():
 
 def test_the_example_is_short_and_learns(capsys, monkeypatch):
     text = EXAMPLE.read_text("utf-8")
-    assert sum(bool(line.strip()) for line in text.splitlines()) < 40
+    assert len(text.splitlines()) < 40
     monkeypatch.setattr("sys.argv", ["own_metric.py"])
     exec(
         compile(text.replace("num_updates=300", "num_updates=60"), "own_metric.py", "exec"),

@@ -66,7 +66,7 @@ def home(tmp_path_factory):
 
 def test_there_is_an_example_of_ten_lines():
     first = next(block for _, block in BLOCKS if "optimal_contract" in block)
-    assert len([line for line in first.splitlines() if line]) <= 14
+    assert len([line for line in first.splitlines() if line]) <= 12
     assert len(TEXT.splitlines()) <= 300
 
 
