@@ -1,6 +1,6 @@
 """Rounds per second: of the bare environment, and of full training with the regret that it reaches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -104,15 +104,4 @@ def training(
         "regret": float(np.mean([report.regret for report in reports])),
         "compile_seconds": timing.compile_seconds,
         "memory_bytes": under_way.memory_bytes,
-    }
-
-
-def growth(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
-    """Exponents with which the seconds of one update of everything, and memory, grow with a size."""
-    sizes = [row[name] for row in rows]
-    rounds = [row["parallel_rounds"] * row.get("num_seeds", 1) for row in rows]
-    seconds = [count / row["median"] for count, row in zip(rounds, rows, strict=True)]
-    return {
-        "time": clock.exponent(sizes, seconds),
-        "memory": clock.exponent(sizes, [row["memory_bytes"] for row in rows]),
     }

@@ -6,7 +6,7 @@ apart; every run is waited for; the median of the repeats is quoted beside the s
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,19 @@ from command import described, make_parser, numbers, picture_file, report
 from jaxcontract.options import count
 
 AXES = {"rounds": "parallel_rounds", "seeds": "num_seeds", "types": "num_types"}
+
+
+def growth(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
+    """Exponents with which the seconds of one update of everything, and memory, grow with a size."""
+    from clock import exponent
+
+    sizes = [row[name] for row in rows]
+    rounds = [row["parallel_rounds"] * row.get("num_seeds", 1) for row in rows]
+    seconds = [count / row["median"] for count, row in zip(rounds, rows, strict=True)]
+    return {
+        "time": exponent(sizes, seconds),
+        "memory": exponent(sizes, [row["memory_bytes"] for row in rows]),
+    }
 
 
 def line(kind: str, row: dict[str, Any]) -> str:
@@ -70,8 +83,6 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     print(described())
     result = measure_all(parsed)
-    from playing import growth
-
     exponents = {axis: growth(rows, AXES[axis.split()[-1]]) for axis, rows in result.items()}
     for axis, powers_of in exponents.items():
         print(f"{axis}: time grows with exponent {powers_of['time']:.2f}, memory {powers_of['memory']:.2f}")

@@ -46,6 +46,7 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     request = parse(arguments)
+    from jaxcontract.console import make_console
     from jaxcontract.export import export_policy
 
     try:
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"export_policy.py: error: {error}", file=sys.stderr)
         return 2
     size, description = request.file.stat().st_size, f"{request.file.name}.json"
-    print(f"{request.file} ({size:,} bytes) and {description} answer their self-test; sha256 {sha256}")
+    line = f"{request.file} ({size:,} bytes) and {description} answer their self-test; sha256 {sha256}"
+    make_console().print(line, soft_wrap=True, markup=False)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Train the paper's contract designer with PPO and measure every contract against the exact optimum."""
 
 import dataclasses
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -139,9 +140,8 @@ def watching(parsed: Any) -> Watching:
 
 def requested(parsed: Any) -> Request:
     """The run that the options ask for. Raises ValueError."""
-    most = (
-        2**31 - 2 - parsed.seeds
-    )  # the two seeds beyond are those of the states that policies are tested on
+    # The last two seeds below 2^31 are those of the states that policies are tested on.
+    most = 2**31 - 2 - parsed.seeds
     if not 0 <= parsed.first_seed <= most:
         raise ValueError(f"--first-seed {parsed.first_seed}: must be in [0, {most}]")
     preset, setting = setting_from_options(parsed)
@@ -199,7 +199,10 @@ def main() -> int:
             ensure_private(request.compilation_cache, "--compilation-cache")
         out, state = open_run(request.out, request.preset, request.configuration)
         if state == "finished":
-            print(f"{out}: this run has ended; its results are in summary.json")
+            from jaxcontract.console import make_console
+
+            line = f"{out}: this run has ended; its results are in summary.json"
+            make_console().print(line, soft_wrap=True, markup=False)
             return 0
         observers = open_observers(request.watching, out, request.seeds, request.configuration, say)
     except (ValueError, OSError) as error:
@@ -224,7 +227,7 @@ def say(line: str) -> None:
 
 def how_to_go_on(out: Path) -> str:
     """What a person can copy."""
-    return f"to go on: python {sys.argv[0]} --resume {out}"
+    return f"to go on: python {shlex.join([sys.argv[0], '--resume', str(out)])}"
 
 
 def run(request: Request, out: Path, observers: Observers, is_new: bool) -> int:

@@ -156,15 +156,15 @@ def evaluate(
     if len(shape) != 2 or shape[0] < 1 or shape[1] != env.num_types:
         raise refuse("evaluate", "states", f"type_probs of shape {shape}", f"of shape [N, {env.num_types}]")
     yardstick = states if isinstance(states, Yardstick) else make_yardstick(params.system, states)
-    if jax.tree.leaves(policy) == [policy] and not isinstance(policy, HostPolicy):
-        # A new function each time: JAX would keep what an earlier call has seen of the policy's own state.
-        policy = jax.tree_util.Partial(partial(_call, policy))
+    if jax.tree_util.all_leaves([policy]) and not isinstance(policy, HostPolicy):
+        policy = _unseen(policy)
     contracts = offer(policy, env, params, yardstick.states)
     return judge(contracts, yardstick, penalty=params.penalty, tolerance=params.tolerance)
 
 
-def _call(policy: Callable[[jax.Array], Any], observation: jax.Array) -> Any:
-    return policy(observation)
+def _unseen(function: Callable[[jax.Array], Any]) -> Any:
+    """The function as a pytree that JAX has not seen: what it closes over may have changed since it did."""
+    return jax.tree_util.Partial(lambda observation: function(observation))
 
 
 def offer(policy: Any, env: ContractEnv, params: EnvParams, states: NetworkState) -> Contract:

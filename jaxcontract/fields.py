@@ -166,8 +166,7 @@ class Record:
             elif isinstance(given, list | tuple):
                 object.__setattr__(self, field.name, value)  # left a list, it would be many leaves
             elif allowed.kind == "number" and value.dtype.kind in "iu":
-                whole = given if value.ndim else int(value)
-                object.__setattr__(self, field.name, whole * 1.0)  # a number is what one can derive by
+                object.__setattr__(self, field.name, 1.0 * given)  # what one can derive by
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, checked like a new one."""

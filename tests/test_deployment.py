@@ -437,3 +437,12 @@ def test_bad_input_gets_one_line_and_exit_code_two(original, arguments, without,
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
     assert sorted(path.name for path in original.iterdir()) == before
+
+
+def test_nobody_has_to_read_what_the_command_says(original, tmp_path):
+    words = [sys.executable, str(SCRIPT), str(original), str(tmp_path / "d.jaxexport")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as running:
+        running.stdout.close()
+        said = running.stderr.read()
+    assert (running.returncode, said) == (0, b"")
+    assert beside(tmp_path / "d.jaxexport").is_file()

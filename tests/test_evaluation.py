@@ -1,5 +1,7 @@
 """A report against its definition, and against policies whose regret is known."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -164,3 +166,24 @@ def test_states_of_other_types_are_refused_in_one_line():
     for states in (jc.printed_states(), jax.tree.map(lambda leaf: leaf[0], jc.printed_states())):
         with pytest.raises(ValueError, match=r"evaluate.states = .* of shape \[N, 3\]"):
             jc.evaluate(lambda _: jnp.zeros(6), env, states=states)
+
+
+@jc.register
+@dataclasses.dataclass(frozen=True, eq=False)
+class Shifted:
+    """A policy that is a pytree with one array in it."""
+
+    shift: np.ndarray
+
+    def __call__(self, _):
+        return self.shift
+
+
+def test_a_policy_that_is_a_pytree_is_measured_again_and_again():
+    env = jc.ContractEnv()
+    states = jc.unseen_states(env.default_params.distribution, 50)
+    regrets = [
+        jc.evaluate(Shifted(np.full(4, shift, np.float32)), env, states=states).regret
+        for shift in (0.0, 1.0, 0.0)
+    ]
+    assert regrets[0] == regrets[2] != regrets[1]

@@ -444,6 +444,7 @@ OF_ONE_ROUND = {
         name: (System(), BATCH, MENUS)
         for name in ("station_utility", "centred_utility", "certify", "realised_utility", "feasible_vector")
     },
+    "quality_of_data": (System(), BATCH, np.full((2, 2), 0.2)),
     "device_utilities": (BATCH, MENUS),
     "chosen_items": (BATCH, MENUS),
     "feasible_contract": (System(), BATCH, np.zeros((2, 4))),

@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.mechanism.records import NetworkState, Numbers, System
+from jaxcontract.mechanism.records import NetworkState, Numbers, System, check_round
 
 NEVER = 1e-9  # a frequency below it is no updating at all; 1/f² is finite in float32 above it
 LEAST_SHARE = 0.01  # of W₀, below which the extended quality is a straight line
@@ -75,8 +75,10 @@ def quality_of_data(system: System, state: NetworkState, frequency: Numbers) -> 
     >>> round(float(quality_of_data(System(), state, 0.25)), 4)
     0.638
     """
+    check_round(state)
+    frequency = jnp.asarray(frequency)
     if system.quality is not None:
-        own: jax.Array = system.quality(state, jnp.asarray(frequency))
+        own: jax.Array = system.quality(state, frequency)
         return own
     index = quality_index(system, state, frequency)
     defined = index > 0
