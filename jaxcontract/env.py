@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxcontract.fields import documented, refuse, traced
+from jaxcontract.fields import concrete, documented, refuse
+from jaxcontract.mechanism.checks import check_quality
 from jaxcontract.mechanism.effort import check_shape
 from jaxcontract.mechanism.feasible import feasible_contract
 from jaxcontract.mechanism.incentives import (
@@ -38,8 +40,9 @@ class EnvParams(EnvNumbers):
     distribution: the law of its network states, with as many types as the env
 
     Raises:
-        ValueError: naming the field, its value and what is allowed, or how the system's own quality or
-            effort cannot be screened (`check_shape`, at the corners of the distribution).
+        ValueError: naming the field, its value and what is allowed; how the system's own quality or
+            effort cannot be screened (`check_shape`, at the corners of the distribution); or that no network
+            of the distribution has a contract with a quality of data.
     """
 
     system: System = dataclasses.field(default_factory=System)
@@ -55,10 +58,14 @@ class EnvParams(EnvNumbers):
             given = getattr(self, name)
             if not isinstance(given, kind):
                 raise refuse("EnvParams", name, given, f"a {kind.__name__}")
-        numbers = jax.tree.leaves((self.system, self.distribution))
-        if self.system.brings_its_own and not any(map(traced, numbers)):
+        if any(concrete(leaf) is None for leaf in jax.tree.leaves((self.system, self.distribution))):
+            return
+        if self.system.brings_its_own:
             for state in corners(self.distribution):
                 check_shape(self.system, state)
+        else:
+            law = self.distribution
+            check_quality(self.system, np.max(law.aoi_range), np.max(law.latency_range))
 
 
 @register

@@ -28,14 +28,18 @@ class Report:
     """How good a set of contracts is: whether they hold, and what they lose.
 
     An infeasible contract is counted and never averaged in: all but reward, feasible, max_violation,
-    optimum and realised_regret is over feasible contracts only, NaN when there is none.
+    optimum, realised_regret and the two shares of states is over feasible contracts only, NaN when there is
+    none. A state in which no contract has a quality of data has no optimum and no regret.
 
     num_states:       N
+    without_quality:  share of states in which no contract has a quality of data: W ≤ 0 for every f
+    bound_binds:      share of states whose optimum has an f at `min_frequency` or `max_frequency`, so that
+                      U_B* is the best within these bounds
     reward:           mean of (13): U_B, or U_p where infeasible
     feasible:         share of states whose contract meets IR, IC and the domain
     max_violation:    the largest amount by which any of these is missed, over all states
     station_utility:  mean U_B
-    optimum:          mean U_B* over all states
+    optimum:          mean U_B* over all states that have one
     regret:           mean of U_B* − U_B of the same state
     worst_regret:     its largest value
     screening_gap:    Σ regret / Σ (U_B* − U_B of the best pooled item): 0 optimal, 1 no screening;
@@ -45,11 +49,13 @@ class Report:
     centred_utility:  mean of U_B − M β ln W₀, U_B less what no contract can change
     centred_welfare:  mean of the same plus M Σ Q_k u[k, k], what the BS and all devices gain together
     realised_regret:  mean of U_B* less what the BS earns when every device picks its best item or
-                      stays out: over all states, feasible or not
+                      stays out: over all states that have an optimum, feasible or not
     regrets:          [N] by state, NaN where infeasible
     """
 
     num_states: int
+    without_quality: float
+    bound_binds: float
     reward: float
     feasible: float
     max_violation: float
@@ -87,13 +93,15 @@ class HostPolicy:
 class Yardstick:
     """Network states with the numbers that contracts are measured against, all in float64.
 
-    states: [N, ...]; optimum, pooled: [N]  U_B of the optimal and of the best pooled contract
+    states: [N, ...]; optimum, pooled: [N]  U_B of the optimal and of the best pooled contract, minus infinity
+        where no contract has a quality of data; bound_binds: [N]  whether the optimum has an f at a bound
     """
 
     system: System
     states: NetworkState
     optimum: np.ndarray
     pooled: np.ndarray
+    bound_binds: np.ndarray
 
 
 def unseen_states(
@@ -118,8 +126,8 @@ def make_yardstick(system: System, states: NetworkState) -> Yardstick:
     """Solve every state [N, ...] exactly, once, so that many policies can be held against it."""
     system, states = _in_float64((system, states))
     with jax.enable_x64(True):
-        optimum, pooled = _in_blocks(_solve, states, system)
-    return Yardstick(system=system, states=states, optimum=optimum, pooled=pooled)
+        optimum, pooled, bound_binds = _in_blocks(_solve, states, system)
+    return Yardstick(system=system, states=states, optimum=optimum, pooled=pooled, bound_binds=bound_binds)
 
 
 def evaluate(
@@ -208,16 +216,20 @@ def judge(
         measured = _in_blocks(partial(_measure, known_types), pairs, yardstick.system, tolerance)
     feasible, own = measured["feasible"], measured["own_utilities"]
     utility, device = measured["station_utility"], measured["device_utility"]
-    regrets = np.where(feasible, yardstick.optimum - utility, np.nan)
-    worth = np.sum((yardstick.optimum - yardstick.pooled)[feasible])
+    regrets = np.full(len(feasible), np.nan)
+    regrets[feasible] = yardstick.optimum[feasible] - utility[feasible]
+    worth = np.sum(yardstick.optimum[feasible] - yardstick.pooled[feasible])
+    solved = np.isfinite(yardstick.optimum)
     welfare = measured["centred_utility"] + float(yardstick.system.num_devices) * device
     return Report(
         num_states=len(feasible),
+        without_quality=float(np.mean(~solved)),
+        bound_binds=float(np.mean(yardstick.bound_binds)),
         reward=float(np.mean(np.where(feasible, utility, float(penalty)))),
         feasible=float(np.mean(feasible)),
         max_violation=float(np.max(measured["max_violation"])),
         station_utility=_mean(utility[feasible]),
-        optimum=_mean(yardstick.optimum),
+        optimum=_mean(yardstick.optimum[solved]),
         regret=_mean(regrets[feasible]),
         worst_regret=float(np.max(regrets[feasible])) if feasible.any() else float("nan"),
         screening_gap=float(np.sum(regrets[feasible]) / worth) if worth > 1e-9 else float("nan"),
@@ -225,7 +237,7 @@ def judge(
         device_utility=_mean(device[feasible]),
         centred_utility=_mean(measured["centred_utility"][feasible]),
         centred_welfare=_mean(welfare[feasible]),
-        realised_regret=_mean(yardstick.optimum - measured["realised_utility"]),
+        realised_regret=_mean(yardstick.optimum[solved] - measured["realised_utility"][solved]),
         regrets=regrets,
     )
 
@@ -300,11 +312,14 @@ def _random(env: ContractEnv, pairs: Any, key: jax.Array, params: EnvParams) -> 
 
 
 @jax.jit
-def _solve(states: NetworkState, system: System) -> tuple[jax.Array, jax.Array]:
+def _solve(states: NetworkState, system: System) -> tuple[jax.Array, jax.Array, jax.Array]:
     def one(state):
+        best = optimal_contract(system, state)
+        at_bound = (best.frequency <= system.min_frequency) | (best.frequency >= system.max_frequency)
         return (
-            station_utility(system, state, optimal_contract(system, state)),
+            station_utility(system, state, best),
             station_utility(system, state, pooled_contract(system, state)),
+            jnp.any(at_bound),
         )
 
     return jax.vmap(one)(states)
@@ -319,7 +334,8 @@ def _measure(known_types: bool, pairs: Any, system: System, tolerance: jax.Array
         utility = station_utility(system, state, contract)
         realised = utility
         if known_types:
-            missed = jnp.maximum(0.0, jnp.max(-own))
+            # XLA's maxima over long arrays lose NaN on a CPU.
+            missed = jnp.where(jnp.any(jnp.isnan(own)), jnp.nan, jnp.maximum(0.0, jnp.max(-own)))
         else:
             realised = realised_utility(system, state, contract, tolerance)
         return {

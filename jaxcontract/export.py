@@ -129,7 +129,7 @@ def described(policy: Policy, env: ContractEnv, params: EnvParams) -> dict[str, 
         "actions": env.actions,
         "system": {name: float(value) for name, value in system.items()},
         "feasible_map": {
-            "least_defined": freshness.LEAST_DEFINED,
+            "least_defined": freshness.least_defined(jnp.float32),
             "rent_scale": feasible.RENT_SCALE,
             "rent_gain": feasible.RENT_GAIN,
             "rent_offset": feasible.RENT_OFFSET,

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from jaxcontract.fields import Record
 from jaxcontract.learning.config import PPOConfig
+from jaxcontract.mechanism.checks import PAPER_RANGE, check_quality
 from jaxcontract.mechanism.system import System
 from jaxcontract.rules import EnvNumbers, EnvOptions
 
@@ -13,12 +14,20 @@ R = TypeVar("R")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Setting(Record):
-    """The game that is played and the learner that plays it. Equal settings make equal runs."""
+    """The game that is played and the learner that plays it. Equal settings make equal runs.
+
+    Raises:
+        ValueError: when no contract of the game has a quality of data, as with slots of 2 s.
+    """
 
     options: EnvOptions = dataclasses.field(default_factory=EnvOptions)
     numbers: EnvNumbers = dataclasses.field(default_factory=EnvNumbers)
     system: System = dataclasses.field(default_factory=System)
     ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_quality(self.system, PAPER_RANGE[1], PAPER_RANGE[1])
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""

@@ -21,6 +21,7 @@ from jaxcontract import (
     station_utility,
 )
 from jaxcontract.env import EnvState
+from jaxcontract.mechanism.freshness import frequency_bounds
 
 KEY = jax.random.key(0)
 MODES = [(actions, reward) for actions in ("feasible", "raw") for reward in ("centred", "paper")]
@@ -54,7 +55,7 @@ def holds_by_hand(device_types, frequency, payment, tolerance):
     """IR (8), IC (9) and the bounds on f, in NumPy, [count]."""
     gains = payment[:, None, :] - frequency[:, None, :] / device_types[:, :, None]
     own = np.diagonal(gains, axis1=1, axis2=2)
-    inside = (frequency >= 0.01 - tolerance) & (frequency <= 1 + tolerance)
+    inside = (frequency >= 1e-4 - tolerance) & (frequency <= 1 + tolerance)
     willing = (own >= -tolerance).all(axis=1)
     honest = (gains - own[:, :, None] <= tolerance).all(axis=(1, 2))
     return willing & honest & inside.all(axis=1)
@@ -151,10 +152,11 @@ def test_the_paper_reward_is_formula_thirteen(tolerance):
     reward, info = jax.tree.map(np.asarray, play(env, states, actions, params))
     frequency, payment = np.split(actions, 2, axis=1)
     states = jax.tree.map(np.asarray, states)
-    feasible = holds_by_hand(states.device_types, frequency, payment, tolerance)
+    earned = station_utility_by_hand(states, frequency, payment)
+    feasible = holds_by_hand(states.device_types, frequency, payment, tolerance) & np.isfinite(earned)
     assert 300 < feasible.sum() < 2700
     np.testing.assert_array_equal(info["feasible"], feasible)
-    expected = np.where(feasible, station_utility_by_hand(states, frequency, payment), -321.0)
+    expected = np.where(feasible, earned, -321.0)
     np.testing.assert_allclose(reward, expected, rtol=1e-12)
     np.testing.assert_array_equal(info["paper_reward"], reward)
     np.testing.assert_array_equal(info["contract"].frequency, frequency)
@@ -204,7 +206,7 @@ def charges(params, device_types):
     state = pick(random_states(0, 1, 2), 0).replace(device_types=device_types)
     actions = np.array([action for action, _ in VIOLATIONS])
     reward, _ = play(env, repeated(state, len(actions)), actions, params)
-    inside = np.clip(actions[:, :2], 0.01, 1.0)
+    inside = np.clip(actions[:, :2], 1e-4, 1.0)
     contracts = Contract(frequency=inside, payment=actions[:, 2:])
     utility = jax.jit(jax.vmap(centred_utility, in_axes=(None, None, 0)))(params.system, state, contracts)
     return np.asarray(utility - reward)
@@ -280,7 +282,8 @@ def test_the_best_contract_is_paid_most(actions, reward, system):
         best = np.concatenate([contract.frequency, contract.payment])
         others = rivals(np.random.default_rng(index), env, state, best, 2)
         if actions == "feasible":
-            gaps = np.maximum(np.diff(best[:2], prepend=0.01, append=1.0), 1e-12)
+            low, high = map(float, frequency_bounds(system, state))
+            gaps = np.maximum(np.diff(best[:2], prepend=low, append=high), 1e-12)
             best = np.concatenate([np.log(gaps[:-1] / gaps[-1]), [-15.0, -15.0]])
         payoff, info = play(env, repeated(state, len(others) + 1), np.concatenate([[best], others]), params)
         assert info["feasible"][0]

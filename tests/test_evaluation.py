@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.evaluation import judge, make_yardstick, random_contracts, unseen_states
+from jaxcontract.evaluation import judge, make_yardstick, random_contracts, scheme_contracts, unseen_states
 from jaxcontract.mechanism.optimum import pooled_contract
 
 STATES = 300
@@ -58,6 +58,19 @@ def test_infeasible_contracts_are_counted_and_never_averaged_in(yardstick):
     np.testing.assert_allclose(report.regrets[~broken], 0, atol=1e-9)
     assert report.regret == pytest.approx(0, abs=1e-9)
     assert report.reward == pytest.approx(np.mean(np.where(broken, -7.0, yardstick.optimum)))
+
+
+def test_undefined_payments_are_infeasible_where_types_are_known_too(yardstick):
+    contracts = scheme_contracts(jc.complete_information_contract, yardstick)
+    broken = np.arange(STATES) % 3 == 0
+    payment = np.array(contracts.payment)
+    payment[broken, 1] = np.nan
+    undefined = jax.tree.unflatten(jax.tree.structure(contracts), [contracts.frequency, payment])
+    report = judge(undefined, yardstick, known_types=True)
+    assert report.feasible == pytest.approx(np.mean(~broken))
+    assert np.isnan(report.max_violation)
+    assert np.isnan(report.regrets[broken]).all()
+    assert (report.regrets[~broken] <= 1e-9).all()
 
 
 def test_without_a_feasible_contract_the_averages_are_undefined(yardstick):

@@ -152,7 +152,7 @@ def test_what_no_vector_gives_has_no_finite_vector():
         ([0.2, 0.3], [0.09, 0.11]),
         ([0.2, 0.3], [0.11, 0.11]),
         ([0.2, 0.3], [0.11, 0.19]),
-        ([0.005, 0.3], [0.1, 0.15]),
+        ([0.00005, 0.3], [0.1, 0.15]),
         ([0.2, 1.2], [0.11, 0.3]),
     ):
         vector = jax.jit(feasible_vector)(SYSTEM, state, Contract(frequency=frequency, payment=payment))
@@ -165,7 +165,8 @@ def test_the_optimum_is_approached_as_rent_and_shares_vanish(index):
     state = pick(printed_states(), index)
     best = jax.jit(optimal_contract)(SYSTEM, state)
     utility = jax.jit(lambda vector: station_utility(SYSTEM, state, feasible_contract(SYSTEM, state, vector)))
-    gaps = np.diff(np.asarray(best.frequency), prepend=0.01, append=1.0)
+    low, high = frequency_bounds(SYSTEM, state)
+    gaps = np.diff(np.asarray(best.frequency), prepend=float(low), append=float(high))
     logits = np.log(gaps[:-1] / gaps[-1])
     optimum = float(jax.jit(station_utility)(SYSTEM, state, best))
     regrets = [

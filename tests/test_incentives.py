@@ -349,3 +349,17 @@ def test_undefined_payments_are_not_feasible_in_batches_of_any_size():
         )(payment)
         np.testing.assert_array_equal(certificate.feasible, np.arange(size) % 2 == 1)
         np.testing.assert_array_equal(np.isnan(certificate.max_violation), np.arange(size) % 2 == 0)
+
+
+def test_infinite_payments_to_all_are_not_feasible_in_batches_of_any_size():
+    """No utility is NaN, but each type envies the others by ∞ − ∞."""
+    states = random_states(0, 1, 3)
+    frequency = np.tile([0.1, 0.2, 0.3], (4096, 1))
+    payment = np.full((4096, 3), np.inf)
+    judge = jax.jit(
+        jax.vmap(lambda f, r: jc.certify(jc.System(), pick(states, 0), jc.Contract(frequency=f, payment=r)))
+    )
+    for size in (1, 4096):
+        certificate = judge(frequency[:size], payment[:size])
+        assert not certificate.feasible.any()
+        assert np.isnan(certificate.max_violation).all()

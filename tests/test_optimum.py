@@ -29,6 +29,7 @@ from jaxcontract import (
     station_utility,
     whole_cycle_contract,
 )
+from jaxcontract.mechanism.freshness import frequency_bounds
 from jaxcontract.mechanism.optimum import (
     _falling_root,
     best_frequency,
@@ -176,7 +177,7 @@ def test_all_constraints_hold_to_nine_digits(size, system):
     for name in ("optimal", "pooled"):
         contract = answers[name]
         assert worst_violation(states.device_types, contract.frequency, contract.payment).max() < 1e-9
-        assert (contract.frequency >= 0.01 - 1e-9).all()
+        assert (contract.frequency >= SYSTEMS[system].min_frequency - 1e-9).all()
         assert (contract.frequency <= 1 + 1e-9).all()
 
 
@@ -396,8 +397,11 @@ def test_three_steps_find_the_root_wherever_its_coefficients_lie():
     np.testing.assert_array_equal(root[-4:], [0.0, high[-3], 1.0, 1.0])
 
 
-def falls_through_zero(system, state, cost, frequency, width):
-    """Whether f² (β W′(f) − cost · W(f)) changes sign within a relative `width` of f: exact arithmetic."""
+def falls_through_zero(system, state, cost, frequency, width, *, at_least=False):
+    """Whether f² (β W′(f) − cost · W(f)) changes sign within a relative `width` of f: exact arithmetic.
+
+    at_least: whether it may have done so below, as f is the least that is allowed
+    """
     slot, preference, profit, aoi, latency, cost, frequency, width = (
         fractions.Fraction(float(value))
         for value in (
@@ -418,7 +422,7 @@ def falls_through_zero(system, state, cost, frequency, width):
         index = constant * frequency - slot * frequency**2 - half  # f W
         return profit * (half - slot * frequency**2) - cost * frequency * index
 
-    return cubic(frequency * (1 - width)) >= 0 >= cubic(frequency * (1 + width))
+    return (at_least or cubic(frequency * (1 - width)) >= 0) and cubic(frequency * (1 + width)) <= 0
 
 
 @jax.jit
@@ -471,10 +475,12 @@ def test_best_frequencies_are_the_roots_at_every_system(double, preference, log_
         np.testing.assert_allclose(found, peak, rtol=width)
     elif margin > 100 * width:
         assert (np.diff(found) <= width * peak / margin).all()
+        with jax.enable_x64(double):
+            least = np.asarray(frequency_bounds(system, one)[0])
         for cost, frequency in zip(COSTS.astype(dtype), found, strict=True):
-            if frequency > 1.001e-6:
-                # Where W is hardly positive anywhere, rounding of C moves the root by more.
-                assert falls_through_zero(system, one, cost, frequency, width / margin)
+            at_least = frequency <= least
+            # Where W is hardly positive anywhere, rounding of C moves the root by more.
+            assert falls_through_zero(system, one, cost, frequency, width / margin, at_least=at_least)
 
 
 @pytest.mark.usefixtures("float64")

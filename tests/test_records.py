@@ -396,9 +396,9 @@ def test_replace_checks_what_it_puts_in(record, field, good, bad):
 
 def test_replacing_one_bound_checks_it_against_the_other():
     with pytest.raises(
-        ValueError, match=r"System.min_frequency = 0.01: must be at most max_frequency = 0.005"
+        ValueError, match=r"System.min_frequency = 0.0001: must be at most max_frequency = 5e-05"
     ):
-        System().replace(max_frequency=0.005)
+        System().replace(max_frequency=0.00005)
 
 
 @pytest.mark.parametrize("record", list(RECORDS))
@@ -477,11 +477,22 @@ def test_a_contract_or_an_action_of_other_types_is_refused_in_one_line():
         jc.unseen_states(NetworkDistribution(), 0)
 
 
-def test_short_floating_point_numbers_are_numbers():
-    made = Contract(frequency=jnp.asarray([0.25, 0.5], jnp.bfloat16), payment=[0.5, 1.0])
-    assert made.frequency.dtype == jnp.bfloat16
+@pytest.mark.parametrize("short", [jnp.bfloat16, jnp.float16])
+def test_short_floating_point_numbers_are_numbers_and_made_longer(short):
+    made = Contract(frequency=jnp.asarray([0.25, 0.5], short), payment=[0.5, 1.0])
+    assert made.frequency.dtype == jnp.float32
+    assert made.frequency.tolist() == [0.25, 0.5]
+    fields = {"max_aoi": 0.75, "max_latency": 0.75, "type_probs": [0.5, 0.5], "device_types": [2.0, 12.0]}
+    columns = [jnp.asarray(value, short) for value in fields.values()]
+
+    def best(*columns):
+        state = NetworkState(**dict(zip(fields, columns, strict=True)))
+        return jc.certify(System(), state, jc.optimal_contract(System(), state)).feasible
+
+    assert best(*columns)
+    assert jax.jit(best)(*columns)
     with pytest.raises(ValueError, match="must be finite numbers"):
-        Contract(frequency=jnp.asarray([NAN, 0.5], jnp.bfloat16), payment=[0.5, 1.0])
+        Contract(frequency=jnp.asarray([NAN, 0.5], short), payment=[0.5, 1.0])
 
 
 def test_shapes_are_looked_at_under_jit_too():

@@ -1,9 +1,13 @@
 """What a network state must be, said of NumPy arrays. Imports no JAX: `records.py` and NumPy's policy ask."""
 
+from typing import Any
+
 import numpy as np
 
 from jaxcontract.fields import refuse
+from jaxcontract.mechanism.system import System
 
+PAPER_RANGE = (0.5, 1.0)  # seconds, of Ā_max and of D̄_max in the paper's Section V
 SUM_TOLERANCE = 1e-6  # of `type_probs`; float32 sums of a few thousand terms stay within it
 
 
@@ -43,6 +47,32 @@ def _check_types(types: np.ndarray) -> None:
     require(positive, "NetworkState", "device_types", types, "positive (the inverse of a cost)")
     ascending = np.all(np.diff(types, axis=-1) >= 0)
     require(ascending, "NetworkState", "device_types", types, "in ascending order, ties allowed")
+
+
+def greatest_index(system: System, max_aoi: Any, max_latency: Any) -> np.ndarray:
+    """The greatest W (3) over all f within the system's bounds: at f = √(α/2), or the bound next to it.
+
+    system: with the paper's quality, numbers [...]; max_aoi, max_latency: [...]. Returns [...]; where it is
+    not positive, no contract has a quality of data (4).
+    """
+    weight = np.asarray(system.aoi_preference)
+    frequency = np.clip(np.sqrt(0.5 * weight), system.min_frequency, system.max_frequency)
+    slots = weight * (frequency + 0.5 / frequency + 0.5) + (1.0 - weight) * (1.0 + frequency)
+    index: np.ndarray = 1.0 + weight * max_aoi + (1.0 - weight) * max_latency - system.slot_duration * slots
+    return index
+
+
+def check_quality(system: System, max_aoi: float, max_latency: float) -> None:
+    """See to it that data can have a quality where its requirements are at most these.
+
+    Raises:
+        ValueError: when no f in the system's bounds gives W > 0, with the numbers that this follows from.
+    """
+    if system.quality is None and not np.all(greatest_index(system, max_aoi, max_latency) > 0):
+        slot = np.max(system.slot_duration)
+        asked = f"max_aoi = {float(max_aoi):g} s and max_latency = {float(max_latency):g} s"
+        allowed = f"short enough for a quality of data (4): with {asked} W ≤ 0 for every update frequency"
+        raise refuse(type(system).__name__, "slot_duration", float(slot), allowed)
 
 
 def require(condition: object, owner: str, name: str, value: object, allowed: str) -> None:

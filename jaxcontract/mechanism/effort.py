@@ -31,9 +31,12 @@ def marginal_value(system: System, state: NetworkState, frequency: jax.Array) ->
 
 
 def falls(marginals: jax.Array) -> jax.Array:
-    """Whether marginal values [N, ...] do not rise along axis 0, up to rounding. Returns [...]."""
-    rise = jnp.max(jnp.diff(marginals, axis=0), axis=0)
-    return rise <= SLACK * jnp.max(jnp.abs(marginals), axis=0)
+    """Whether marginal values [N, ...] do not rise along axis 0, up to rounding. Returns [...].
+
+    Not so where one is NaN, which each comparison sees and a maximum need not: XLA's lose NaN on a CPU.
+    """
+    most = SLACK * jnp.max(jnp.abs(marginals), axis=0, keepdims=True)
+    return jnp.all(jnp.diff(marginals, axis=0) <= most, axis=0)
 
 
 def over_frequencies(function: Callable[..., Any], system: System, state: NetworkState, count: int) -> Any:
@@ -56,7 +59,9 @@ def check_shape(system: System, state: NetworkState) -> None:
     frequency = np.asarray(along(jnp.asarray))
     taken = np.asarray(along(partial(effort, system)))
     worth = np.asarray(along(partial(quality_of_data, system, state)))
-    _require(np.isfinite(worth), frequency, f"{name}.quality", "a finite number")
+    _require(
+        np.isfinite(worth), frequency, f"{name}.quality", "a finite number, if need be from min_frequency on"
+    )
     _require(np.isfinite(taken) & (taken >= 0), frequency, f"{name}.effort", "a finite number, at least 0")
     _require(np.diff(taken) > 0, frequency, f"{name}.effort", "rising in f: no single crossing otherwise")
     value = np.asarray(along(partial(marginal_value, system, state)))

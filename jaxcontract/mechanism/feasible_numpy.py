@@ -19,7 +19,7 @@ class FeasibleMap(Record):
         ValueError: naming the field, its value and what is allowed.
     """
 
-    least_defined: float = number(1e-3, "W/W₀ below which data is worthless", static=True, low=0, high=1)
+    least_defined: float = number(2.0**-17, "W/W₀ that W exceeds", static=True, low=0, high=1)
     rent_scale: float = number(0.01, "scale of the rent", unit="units of payment", static=True, low=0)
     rent_gain: float = number(2.0, "gain of the rent's softplus", static=True)
     rent_offset: float = number(3.0, "offset of the rent's softplus", static=True)
@@ -59,16 +59,17 @@ def feasible_items(
 def frequency_bounds(
     system: System, numbers: FeasibleMap, max_aoi: np.ndarray, max_latency: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the greatest f in the system's bounds whose data is worth something, [...] each."""
+    """The least and the greatest f in the system's bounds whose W is surely positive, [...] each."""
     slot, preference = system.slot_duration, system.aoi_preference
     ideal = 1.0 + preference * max_aoi + (1.0 - preference) * max_latency
     linear = (1.0 - numbers.least_defined) * ideal - slot * (1.0 - 0.5 * preference)
     discriminant = linear**2 - 2.0 * preference * slot**2
     exists = (linear > 0) & (discriminant > 0)
-    total = np.where(exists, linear, slot) + np.sqrt(np.where(exists, discriminant, slot**2))
-    low = np.clip(preference * slot / total, system.min_frequency, system.max_frequency)
-    high = np.clip(0.5 * total / slot, system.min_frequency, system.max_frequency)
-    return low, np.where(exists, np.maximum(low, high), low)
+    total = np.where(exists, linear + np.sqrt(np.where(exists, discriminant, 1.0)), slot)
+    peak = np.sqrt(0.5 * preference)
+    low = np.where(exists, preference * slot / total, peak)
+    high = np.where(exists, 0.5 * total / slot, peak)
+    return tuple(np.clip(end, system.min_frequency, system.max_frequency) for end in (low, high))
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

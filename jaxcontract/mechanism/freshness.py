@@ -1,6 +1,7 @@
 """How fresh data is, and what that is worth: (1) to (4)."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ from jaxcontract.mechanism.records import NetworkState, Numbers, System, check_r
 
 NEVER = 1e-9  # a frequency below it is no updating at all; 1/f² is finite in float32 above it
 LEAST_SHARE = 0.01  # of W₀, below which the extended quality is a straight line
-LEAST_DEFINED = 1e-3  # of W₀, below which rounding may take W to zero, and data is worthless
+ROUNDINGS = 64  # of W₀: what W must exceed, lest rounding of f or of W takes it to zero
 
 
 def average_aoi(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
@@ -119,26 +120,36 @@ def extended_centred_quality(system: System, state: NetworkState, frequency: Num
     return jnp.log1p(-jnp.minimum(share, kept)) - beyond / LEAST_SHARE
 
 
-def frequency_bounds(system: System, state: NetworkState) -> tuple[jax.Array, jax.Array]:
-    """The least and the greatest f within the system's bounds at which W ≥ W₀/1000. Returns [], [].
+def least_defined(dtype: Any) -> float:
+    """W/W₀ below which rounding may make W zero: 7.6e-6 in float32, 1.4e-14 in float64."""
+    return float(ROUNDINGS * jnp.finfo(dtype).eps)
 
-    W(f) = W₀/1000 is a quadratic in f. With the paper's slots of 1 ms its roots lie outside the system's
-    bounds; with slots of 0.1 s data that is updated seldom has no defined quality, and they matter.
-    Where no f will do, as with slots of a second, the two coincide. With a quality of its own they are the
-    system's bounds.
+
+def frequency_bounds(system: System, state: NetworkState) -> tuple[jax.Array, jax.Array]:
+    """The least and the greatest f within the system's bounds whose W is surely positive. Returns [], [].
+
+    W ≥ W₀ · `least_defined`, a quadratic in f. With the paper's slots of 1 ms its roots are near 2e-4 and
+    beyond 1; with slots of 0.1 s data that is updated seldom has no defined quality. Where no f will do, as
+    with slots of 2 s, both are the f of the greatest W, √(α/2), as far as the system's bounds allow. With a
+    quality of its own they are the system's bounds.
     """
+    aoi = jnp.asarray(state.max_aoi)
     if system.quality is not None:
-        like = jnp.zeros_like(jnp.asarray(state.max_aoi))
+        like = jnp.zeros_like(aoi)
         return like + system.min_frequency, like + system.max_frequency
     slot, preference = system.slot_duration, system.aoi_preference
-    constant = (1.0 - LEAST_DEFINED) * ideal_quality_index(system, state)
+    constant = (1.0 - least_defined(aoi.dtype)) * ideal_quality_index(system, state)
     linear = constant - slot * (1.0 - 0.5 * preference)
     discriminant = linear**2 - 2.0 * preference * slot**2
     exists = (linear > 0) & (discriminant > 0)
-    total = jnp.where(exists, linear, slot) + jnp.sqrt(jnp.where(exists, discriminant, slot**2))
-    low = jnp.clip(preference * slot / total, system.min_frequency, system.max_frequency)
-    high = jnp.clip(0.5 * total / slot, system.min_frequency, system.max_frequency)
-    return low, jnp.where(exists, jnp.maximum(low, high), low)
+    total = linear + jnp.sqrt(jnp.where(exists, discriminant, 1.0))
+    total = jnp.where(exists, total, slot)
+    peak = jnp.sqrt(jnp.maximum(0.5 * preference, NEVER**2))  # its slope is finite at α = 0
+    ends = preference * slot / total, 0.5 * total / slot
+    low, high = (
+        jnp.clip(jnp.where(exists, end, peak), system.min_frequency, system.max_frequency) for end in ends
+    )
+    return low, high
 
 
 def marginal_quality(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:

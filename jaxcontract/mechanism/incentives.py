@@ -89,7 +89,7 @@ class Certificate:
     ic_slack:      [K, K]  u[k, k] − u[k, j], (9): ≥ 0 where type k prefers its own item to item j
     domain:        [K]     f_k within the system's bounds and W(f_k) > 0
     max_violation: []      the largest amount by which (8), (9) or a bound on f is missed; 0 if none, NaN
-                           where a utility is
+                           where a slack is
     shortfall:     []      the sum of what the slacks of (8) and (9) fall short of the margin asked for, and
                            of what f lies outside its bounds
     feasible:      []      all of it, up to the tolerance
@@ -125,10 +125,10 @@ def certify(
     )
     domain = (outside <= tolerance) & has_quality(system, state, contract.frequency)
     worst = jnp.maximum(jnp.max(-own, axis=0), jnp.max(outside, axis=0))
-    # XLA's maxima over long arrays lose NaN on a CPU.
-    undefined = jnp.any(jnp.isnan(own), axis=0)
-    max_violation = jnp.where(undefined, jnp.nan, jnp.maximum(0.0, jnp.maximum(worst, -least)))
     missed = missed + jnp.sum(jnp.maximum(0.0, margin - own), axis=0)
+    # XLA's maxima over long arrays lose NaN on a CPU; sums do not.
+    undefined = jnp.isnan(missed)
+    max_violation = jnp.where(undefined, jnp.nan, jnp.maximum(0.0, jnp.maximum(worst, -least)))
     return Certificate(
         ir_slack=own,
         ic_slack=ic_slack,

@@ -50,9 +50,23 @@ def _derivative(primals, tangents):
 
 
 def _mean(total: jax.Array, weight: jax.Array, empty: Numbers) -> jax.Array:
-    weighted = weight > 0
-    mean = total / jnp.where(weighted, weight, 1.0)
-    return jnp.where(weighted, mean, jnp.where(total > 0, jnp.inf, empty))
+    least = jnp.finfo(weight.dtype).tiny  # a device may take what is less for zero
+    weighted = weight >= least
+    mean = _ratio(total, jnp.where(weighted, weight, 1.0))
+    return jnp.where(weighted, mean, jnp.where(total >= least, jnp.inf, empty))
+
+
+@jax.custom_jvp
+def _ratio(total: jax.Array, weight: jax.Array) -> jax.Array:
+    return total / weight
+
+
+@_ratio.defjvp
+def _ratio_derivative(primals, tangents):
+    """JAX's own takes the inverse of w², which overflows for weights that are small and yet count."""
+    (_, weight), (total_dot, weight_dot) = primals, tangents
+    ratio = _ratio(*primals)
+    return ratio, (total_dot - jnp.where(jnp.isfinite(ratio), ratio, 0.0) * weight_dot) / weight
 
 
 def _pooled(totals: jax.Array, weights: jax.Array, empty: jax.Array) -> Blocks:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.fields import Record, concrete, finite, number, refuse, traced
+from jaxcontract.mechanism.checks import PAPER_RANGE
 from jaxcontract.mechanism.records import NetworkState, System, check_round
 from jaxcontract.pytree import register
 
@@ -35,8 +36,8 @@ class NetworkDistribution(Record):
 
     sample: ClassVar[Callable[..., NetworkState] | None] = None  # the paper's law
 
-    aoi_range: Any = (0.5, 1.0)
-    latency_range: Any = (0.5, 1.0)
+    aoi_range: Any = PAPER_RANGE
+    latency_range: Any = PAPER_RANGE
     type_edges: Any = (1.0, 8.0, 15.0)
     concentration: float = number(1.0, "Dirichlet concentration of Q", low=0, above=True, static=True)
 

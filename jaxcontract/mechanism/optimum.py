@@ -105,8 +105,8 @@ def best_frequency(system: System, state: NetworkState, cost: jax.Array) -> jax.
     worth = system.unit_profit * slot / constant
     total = worth + counted
     root = peak * _falling_root(worth / total, slot * peak / constant * (counted / total))
-    least, _ = frequency_bounds(system, state)
-    return jnp.clip(jnp.where(finite, root, least), system.min_frequency, system.max_frequency)
+    low, high = frequency_bounds(system, state)
+    return jnp.clip(jnp.where(finite, root, low), low, high)
 
 
 @jax.custom_jvp

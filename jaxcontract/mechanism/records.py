@@ -27,8 +27,8 @@ class NetworkState(Record):
     type_probs:   [K]  Q_k, the share of devices of each type; non-negative, sums to one
     device_types: [K]  φ_k > 0, the inverse of a type's cost per update; ascending, ties allowed
 
-    Lists become arrays. A batch of rounds carries its axes in front of these shapes, and is for `jax.vmap`:
-    functions of one round refuse it.
+    Lists become arrays, whole numbers and those of 16 bits float32. A batch of rounds carries its axes in
+    front of these shapes, and is for `jax.vmap`: functions of one round refuse it.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
@@ -108,7 +108,7 @@ def rounds_last(states: NetworkState) -> NetworkState:
 
 
 def _finite_arrays(record: Record) -> None:
-    """Turn every field into a floating-point array, refusing what is not made of finite numbers."""
+    """Turn every field into an array of float32 or longer, refusing what is not made of finite numbers."""
     owner = type(record).__name__
     for field in dataclasses.fields(record):  # type: ignore[arg-type]
         given = getattr(record, field.name)
@@ -119,6 +119,7 @@ def _finite_arrays(record: Record) -> None:
         elif not traced(given):
             raise refuse(owner, field.name, given, "finite numbers")
         if value is not None or isinstance(given, Sequence):
-            array = jnp.asarray(given)
-            floating = jnp.issubdtype(array.dtype, jnp.floating)
-            object.__setattr__(record, field.name, array if floating else array.astype(float))
+            given = jnp.asarray(given)
+        # In 16 bits not even the exact optimum would pass its certificate.
+        long = jnp.issubdtype(given.dtype, jnp.floating) and given.dtype.itemsize >= 4
+        object.__setattr__(record, field.name, given if long else given.astype(float))

@@ -36,7 +36,7 @@ class System(Record):
     unit_profit: Any = number(100.0, "profit β per unit of quality of data", low=0, above=True)
     slot_duration: Any = number(1e-3, "duration t = l/τ of a slot", unit="s", low=0, above=True)
     min_frequency: Any = number(
-        0.01, "least update frequency 1/θ_max", unit="updates per slot", low=1e-6, high=1
+        1e-4, "least update frequency 1/θ_max", unit="updates per slot", low=1e-6, high=1
     )
     max_frequency: Any = number(1.0, "greatest update frequency", unit="updates per slot", low=1e-6, high=1)
 
