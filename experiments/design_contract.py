@@ -212,7 +212,10 @@ def run(request: Request, given: Input, contracts: Any, out: Path) -> int:
     totals, shown = solve(request, given, contracts, out)
     show_contracts(request, totals, shown, contracts, console)
     written = ["contract.json", ITEMS, NETWORKS, *draw_contracts(request, totals["networks"], shown, out)]
-    if given.observed and given.grouping:
+    if given.observed and given.grouping and not shown[0].found["any_quality"][0]:
+        write_csv(out / "grouping.csv", group_rows(given.observed, given.grouping))
+        written.append("grouping.csv")
+    elif given.observed and given.grouping:
         written += study_history(request, given.observed, given.grouping, out, console)
     console.print(f"\nwritten to {out}/: {', '.join(written)}", soft_wrap=True)
     return 0 if totals["feasible"] == totals["networks"] else 3

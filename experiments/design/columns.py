@@ -5,6 +5,7 @@ names are not read, and said to be left out; a name like a known one is taken fo
 """
 
 import difflib
+import functools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -12,6 +13,7 @@ from typing import NamedTuple, Protocol
 LIKE = 0.75  # difflib's ratio from which a name is a slip of another; device_name and device_types: 0.7
 SEPARATION = "columns are separated by commas, semicolons or tabs"
 MOST_NAMES, LONGEST_NAME = 8, 40  # of a list of names in a message
+MOST_REMARKS = 1000  # on a file of whatever length, and as many names
 
 Names = Sequence[str]
 
@@ -61,11 +63,14 @@ class Remarks:
 
     def add(self, text: str) -> None:
         """Say something of the file."""
-        self._said[text] = None
+        if len(self._said) < MOST_REMARKS:
+            self._said[text] = None
 
     def chosen(self, names: Names, choice: Choice) -> None:
         """Say what a choice among these names leaves out, and which names it takes in another case."""
-        self._unread |= dict.fromkeys(name for name in choice.unread if name)
+        for name in choice.unread:
+            if name and len(self._unread) < MOST_REMARKS:
+                self._unread[name] = None
         without = sum(not name for name in choice.unread)
         if without:
             self.add(f"{without} column{'s' * (without > 1)} without a name not read")
@@ -81,7 +86,8 @@ class Remarks:
 
     def as_list(self) -> list[str]:
         """Each remark."""
-        return [*self._said, *([f"not read: {listed(self._unread)}"] if self._unread else [])]
+        others = " and others" * (len(self._unread) == MOST_REMARKS)
+        return [*self._said, *([f"not read: {listed(self._unread)}{others}"] if self._unread else [])]
 
 
 def plain(name: str) -> str:
@@ -107,14 +113,15 @@ def called(name: str, word: str, lists: Collection[str] = ()) -> str:
     return f"key {base}, entry {number}" if word == "key" and base in lists else f"{word} {name}"
 
 
-def slip_of(name: str, known: Iterable[str]) -> str | None:
+@functools.lru_cache(4096)  # the same names come back in many records
+def slip_of(name: str, known: tuple[str, ...]) -> str | None:
     """The known name that a name is a slip of, if it looks like one.
 
     It does when it is one but for a few letters, signs or digits at its end, or is the end of one.
     """
     base = re.sub(r"[^a-z0-9]+", "_", re.sub(r"[\W_]*\d+$", "", plain(name)))
     ends = [other for other in known if other.endswith("_" + base)]
-    close = difflib.get_close_matches(base, list(known), n=1, cutoff=LIKE)
+    close = difflib.get_close_matches(base, known, n=1, cutoff=LIKE)
     return next(iter(close or ends), None)
 
 

@@ -68,7 +68,9 @@ class CostColumn:
         read = once({place: COLUMN for place, name in enumerate(names) if self.knows(name)}, names, word)
         if COLUMN not in read:
             ends = f" ({SEPARATION})" if word == "column" and len(names) < 2 else ""
-            raise ValueError(f"{word} {COLUMN} is missing{ends}; the file has {listed(names)}")
+            raise ValueError(
+                f"{word} {COLUMN} is missing{ends}; the file has {listed(names)}; call the update costs {COLUMN}"
+            )
         others = [name for place, name in enumerate(names) if place != read[COLUMN]]
         return Choice([COLUMN], [read[COLUMN]], others)
 

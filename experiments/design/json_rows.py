@@ -8,6 +8,7 @@ JSON number that a double can hold: neither text nor true, nor NaN or Infinity, 
 import difflib
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -186,7 +187,7 @@ def _as_written(value: Any) -> str:
 
 def _as_float(text: str) -> float | str:
     value = float(text)
-    lost = not np.isfinite(value) or (value == 0 and re.search("[1-9]", re.split("[eE]", text)[0]))
+    lost = not math.isfinite(value) or (value == 0 and re.search("[1-9]", re.split("[eE]", text)[0]))
     return Unheld(text) if lost else value
 
 

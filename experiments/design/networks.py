@@ -62,7 +62,7 @@ class NetworkColumns:
         ours = {place: plain(name) for place, name in enumerate(names) if self.knows(name)}
         unread = [name for place, name in enumerate(names) if place not in ours]
         for name in unread:
-            close = slip_of(name, [*CONSTANTS, *STATE, *TYPES]) if name else None
+            close = slip_of(name, (*CONSTANTS, *STATE, *TYPES)) if name else None
             if close:
                 end = "_1" if close in TYPES and word == "column" else ""
                 other = f"did you mean {close}{end}? Give a {word} that is none of ours another name"

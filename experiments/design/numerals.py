@@ -45,7 +45,7 @@ def find_decimals(
             sign = _decimal_sign(cell)
             if not sign:
                 continue
-            if sign == separator or not _perhaps_grouped(cell, separator):
+            if not _perhaps_grouped(cell, separator):
                 return Decimals(sign, row)
             doubtful = doubtful or (row, name, cell.strip(BLANKS))
     if not doubtful:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from design.networks import Networks
+from design.networks import CONSTANTS, Networks
 from design.writing import BOUNDS, Found, bound_types
 
 
@@ -18,28 +18,30 @@ def no_quality(networks: Networks, index: int) -> str:
 
 
 def bound_lines(networks: Networks, found: Found, index: int, scheme: str) -> list[str]:
-    """Which bound on f holds which items, and whether the base station loses; a line each."""
+    """Which bounds on f hold which items, in one line; and in another whether the base station loses."""
+    limits = {name: f"{name} = {networks.fields[name][index]:g}" for name in BOUNDS.values()}
+    size, held = found["frequency"].shape[1], bound_types(found, index)
+    verb = "holds" if scheme == "learned" else "binds for"
+    parts = [f"{limits[name]} {verb} {types_listed(types, size)}" for name, types in held.items() if types]
+    if len(held[BOUNDS[-1]]) == size > 1:
+        parts = [f"all {size} items stand at {limits[BOUNDS[-1]]}, which does not tell the types apart"]
+    lines = [f"bounds on f: {', '.join(parts)}{_without(found, index, scheme)}"] if parts else []
     earned = float(found["station_utility"][index])
-    free = float(found["utility_without_bounds"][index])
-    limits = {name: float(networks.fields[name][index]) for name in BOUNDS.values()}
-    size = found["frequency"].shape[1]
-    held = {name: types for name, types in bound_types(found, index).items() if types}
-    verb = "items stand at it" if scheme == "learned" else "it binds"
-    parts = [
-        f"{name} = {limits[name]:g}: {verb} for {types_listed(types, size)}" for name, types in held.items()
-    ]
-    lines = []
-    if parts:
-        more = f"; without bounds on f {free:.4f} would be earned" if scheme != "learned" else ""
-        lines.append("bounds on f: " + "; ".join(parts) + more)
-    if len(held.get(BOUNDS[-1], [])) == size > 1:
-        lines.append(f"all {size} items are one, at min_frequency: it does not tell the types apart")
     if earned < 0:
         lines.append(
-            "the base station loses: it earns more, 0, by offering nothing; are the devices' costs and "
-            "unit_profit in one unit?"
+            f"the base station loses {-earned:.4f}, and offering nothing is better: costs and unit_profit "
+            "must be in one unit"
         )
     return lines
+
+
+def _without(found: Found, index: int, scheme: str) -> str:
+    """What a scheme would earn with the widest bounds on f; of a policy that is not known."""
+    if scheme == "learned":
+        return ""
+    low, high = (CONSTANTS[name].metadata["allowed"] for name in BOUNDS.values())
+    free = float(found["utility_without_bounds"][index])
+    return f"; with f between {low.low:g} and {high.high:g} the base station would earn {free:.4f}"
 
 
 def types_listed(types: Sequence[int], size: int) -> str:
@@ -71,8 +73,8 @@ def total_lines(totals: Mapping[str, Any], scheme: str) -> list[str]:
         lines.append(f"bounds on f: {', '.join(told)} of {totals['networks']:,} networks{every}")
     if totals["losing"]:
         lines.append(
-            f"the base station loses in {totals['losing']:,}, where offering nothing earns more; are the "
-            "devices' costs and unit_profit in one unit?"
+            f"the base station loses in {totals['losing']:,}, where offering nothing is better: costs and "
+            "unit_profit must be in one unit"
         )
     if totals["without_quality"]:
         lines.append(
