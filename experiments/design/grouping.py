@@ -69,7 +69,7 @@ class CostColumn:
         if COLUMN not in read:
             ends = f" ({SEPARATION})" if word == "column" and len(names) < 2 else ""
             raise ValueError(
-                f"{word} {COLUMN} is missing{ends}; the file has {listed(names)}; call the update costs {COLUMN}"
+                f"{word} {COLUMN} is missing{ends}; the file has {listed(names)}; name that of the costs so"
             )
         others = [name for place, name in enumerate(names) if place != read[COLUMN]]
         return Choice([COLUMN], [read[COLUMN]], others)
