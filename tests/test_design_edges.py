@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 import jaxcontract as jc
 from design.grouping import MOST_CLUSTERS, Observed, by_kmeans
 from design.networks import networks
+from design.showing import verdict
 from design.solving import Exact, Learned, Solver
-from design.writing import NUMBERS, Totals
+from design.writing import NUMBERS, Totals, loses
 from jaxcontract import figures
 
 COLUMNS = f"slot_duration,min_frequency,max_frequency,{HEADER}"
@@ -114,14 +115,21 @@ def test_many_networks_are_told_apart_in_the_summary(edges, tmp_path, capsys, mo
 
 
 def test_a_whole_cycle_binds_only_where_a_longer_one_is_better(tmp_path):
-    """The golden state's best cycles are 6 and 3 slots."""
+    """The golden state's best cycles are 6 and 3 slots; with slots of a second 2 is the only one, or none."""
     bounds = {"free": (0.01, 1), "the longest by choice": (1 / 6.5, 1), "held": (0.2, 0.3)}
     rows = "".join(f"0.001,{low},{high},{GOLDEN}" for low, high in bounds.values())
+    ideal = 1 + 0.75 * 0.95 + 0.25 * 0.73
+    rows += "".join(f"{ideal / slots},0.01,1,{GOLDEN}" for slots in (1.88, 1.87))  # W(1/2) = ideal - 1.875 t
     (tmp_path / "n.csv").write_text(COLUMNS + rows)
     (block,) = networks(tmp_path / "n.csv")
     found = Solver(Exact.named("whole cycles"))(block)
-    np.testing.assert_allclose(1 / found["frequency"], [[6, 3], [6, 3], [5, 4]])
-    np.testing.assert_array_equal(found["binding"], [[0, 0], [0, 0], [-1, 1]])
+    np.testing.assert_allclose(1 / found["frequency"], [[6, 3], [6, 3], [5, 4], [2, 2], [2, 2]])
+    np.testing.assert_array_equal(found["binding"], [[0, 0], [0, 0], [-1, 1], [0, 0], [0, 0]])
+    np.testing.assert_array_equal(loses(found), [False, False, False, True, False])
+    little, none = ("\n".join(verdict(block, found, k, "whole cycles", (0, 0), 1e-9)) for k in (3, 4))
+    assert "offering nothing is better: the quality of data itself is below zero" in little
+    assert "NOT FEASIBLE: data has no quality at the frequency of all 2 types" in none
+    assert not NO_NUMBER.search(little + none)
 
 
 def test_items_of_a_policy_stand_at_a_bound_where_they_are_on_it():

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from design.networks import CONSTANTS, Networks
-from design.writing import BOUNDS, Found, bound_types
+from design.writing import BOUNDS, Found, bound_types, loses
 
 
 def no_quality(networks: Networks, index: int) -> str:
@@ -26,12 +26,13 @@ def bound_lines(networks: Networks, found: Found, index: int, scheme: str) -> li
     if len(held[BOUNDS[-1]]) == size > 1:
         parts = [f"all {size} items stand at {limits[BOUNDS[-1]]}, which does not tell the types apart"]
     lines = [f"bounds on f: {', '.join(parts)}{_without(found, index, scheme)}"] if parts else []
-    earned = float(found["station_utility"][index])
-    if earned < 0:
-        lines.append(
-            f"the base station loses {-earned:.4f}, and offering nothing is better: costs and unit_profit "
-            "must be in one unit"
-        )
+    if loses(found)[index]:
+        earned = float(found["station_utility"][index])
+        paid = float(networks.fields["type_probs"][index] @ found["payment"][index])
+        worth = earned + float(networks.fields["num_devices"][index]) * paid
+        why = "the quality of data itself is below zero"
+        why = "costs and unit_profit must be in one unit" if worth > 0 else why
+        lines.append(f"the base station loses {-earned:.4f}, and offering nothing is better: {why}")
     return lines
 
 
@@ -73,8 +74,8 @@ def total_lines(totals: Mapping[str, Any], scheme: str) -> list[str]:
         lines.append(f"bounds on f: {', '.join(told)} of {totals['networks']:,} networks{every}")
     if totals["losing"]:
         lines.append(
-            f"the base station loses in {totals['losing']:,}, where offering nothing is better: costs and "
-            "unit_profit must be in one unit"
+            f"the base station loses in {totals['losing']:,}, where offering nothing is better: are costs "
+            "and unit_profit in one unit?"
         )
     if totals["without_quality"]:
         lines.append(

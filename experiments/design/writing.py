@@ -103,6 +103,13 @@ def network_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
     return {"row": networks.rows, **{name: found[name] for name in MEASURES}, **bound}
 
 
+def loses(found: Found) -> np.ndarray:
+    """Which contracts [n] have a quality of data and cost the base station more than it is worth."""
+    utility = found["station_utility"]
+    less: np.ndarray = np.isfinite(utility) & (utility < 0)
+    return less
+
+
 def bound_types(found: Found, index: int) -> dict[str, list[int]]:
     """The types, numbered from 1, whose item each bound on f moves."""
     return {
@@ -127,7 +134,7 @@ def as_record(networks: Networks, found: Found, index: int) -> dict[str, Any]:
         "row": int(networks.rows[index]),
         **{name: field[index].tolist() for name, field in networks.fields.items()},
         **{name: measures[name][0].item() for name in MEASURES},
-        "loses": bool(found["station_utility"][index] < 0),
+        "loses": bool(loses(found)[index]),
         "binding_types": bound_types(found, index),
         "items": [dict(zip(names, item, strict=True)) for item in items],
     }
@@ -166,7 +173,7 @@ class Totals:
             NUMBERS,
             (
                 none,
-                found["any_quality"] & (found["station_utility"] < 0),
+                loses(found),
                 *((binding == side).any(axis=1) for side in BOUNDS),
                 (binding == -1).all(axis=1) & ~none,
             ),
