@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from design.grouping import STAND_FOR, WAYS, Grouping, Observed, group, group_rows, read_costs
+from design.columns import Remarks
+from design.grouping import MOST_TYPES, STAND_FOR, WAYS, Grouping, Observed, group, group_rows, read_costs
 from design.networks import Networks, networks
 from design.writing import ITEMS, NETWORKS, Found, Tables, Totals, as_record
 from jaxcontract.files import write_csv, write_json
@@ -20,13 +21,22 @@ network files:
   .json   {"system": {constants}, "states": [{"max_aoi": 0.95, "max_latency": 0.73,
            "type_probs": [0.84, 0.16], "device_types": [2, 12]}, ...]}
   .jsonl  one such state on each line
-  .csv    columns max_aoi, max_latency, type_probs_1, ..., device_types_1, ...
+  .csv    columns max_aoi, max_latency, type_probs_1, ..., device_types_1, ...; .tsv the same
   max_aoi and max_latency in seconds; type_probs sum to 1; device_types ascend, each 1 / the cost of an
   update per slot. The constants num_devices, aoi_preference, unit_profit, slot_duration, min_frequency and
   max_frequency may stand beside them, as columns too; the paper's are taken for what is left out.
-  Networks are called by their row in the file; the header of a .csv file is row 1.
+  Networks are called by their row in the file; the header of a .csv file is row 1, or 2 behind sep=.
 
-observed costs: a CSV file with a column named cost, a row for each device
+observed costs: such a file with a column named cost, a row for each device
+
+how files are read; what is not plain to see is said in one line and in contract.json:
+  cells     separated by commas, semicolons or tabs: whatever stands between the names, or sep=; before them
+  names     in either case; other columns (name, note) are not read, names like ours are refused as slips
+  numbers   0.5, .5, 1.5e-3; with decimal commas where no number has a point. 1,234 may be a thousand: refused
+            unless another number shows the comma to be decimal; so is 1.234 where no commas separate cells.
+            No 1_000, 1 000, 50%, 0x10, nan, inf, 1e400, and no digits but 0 to 9
+  rows      as long as the header, but for empty cells behind the last name; blank rows do not count
+  JSON      numbers are no text; no key twice, no comma too many
 
 examples, from the root of the repository:
   python experiments/design_contract.py experiments/examples/network.json
@@ -38,8 +48,8 @@ examples, from the root of the repository:
 It writes contract.json, items.csv, networks.csv and contract.png; with --history also grouping.csv,
 resolution.csv and grouping.png.
 
-exit codes: 0 done, 2 bad input, 3 a contract is not feasible, 5 the results could not be written,
-130 interrupted
+exit codes: 0 done, 2 bad input, 3 a contract is not feasible, or no contract has a quality of data,
+5 the results could not be written, 130 interrupted
 """
 SHOWN = 3  # networks up to which every contract is printed item by item; as many are drawn
 DRAWN = 32  # types
@@ -109,10 +119,12 @@ class Input(NamedTuple):
     """What has been read, all of it found in order.
 
     total, num_types: how many networks there are, of how many types
+    read_as: how each file was read where that is not plain to see, by its path
     """
 
     total: int
     num_types: int
+    read_as: Mapping[str, list[str]]
     observed: Observed | None = None
     grouping: Grouping | None = None
 
@@ -123,6 +135,7 @@ class Shown(NamedTuple):
     networks: Networks
     found: Found
     place: int
+    slacks: tuple[float, float]  # the least of IR and of IC, NaN of very many types
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,21 +164,23 @@ def failed(code: int, message: str) -> int:
 def read(request: Request) -> Input:
     """Read and check everything, before JAX is imported. Raises ValueError."""
     observed = grouping = None
+    remarks = {str(path): Remarks() for path in (request.network, request.history) if path}
     if request.history and request.types:
-        observed = read_costs(request.history)
+        observed = read_costs(request.history, remarks[str(request.history)])
         grouping = group(observed, request.types, request.grouping, request.group_cost)
     total, num_types = 0, 0
-    for block in source(request, grouping):
+    for block in source(request, grouping, remarks[str(request.network)]):
         total += len(block.rows)
         num_types = block.fields["type_probs"].shape[1]
     if request.history and total > 1:
         raise ValueError(f"{request.network}: --history goes with one network, this file has {total:,}")
-    return Input(total, num_types, observed, grouping)
+    read_as = {path: said for path, one in remarks.items() if (said := one.as_list())}
+    return Input(total, num_types, read_as, observed, grouping)
 
 
-def source(request: Request, grouping: Grouping | None) -> Iterator[Networks]:
+def source(request: Request, grouping: Grouping | None, remarks: Remarks | None = None) -> Iterator[Networks]:
     """The networks, block by block; of the types that were observed, where there are any."""
-    for block in networks(request.network, typed=grouping is None):
+    for block in networks(request.network, typed=grouping is None, remarks=remarks):
         if grouping is None:
             yield block
             continue
@@ -190,13 +205,17 @@ def run(request: Request, given: Input, contracts: Any, out: Path) -> int:
     from jaxcontract.console import make_console
 
     console = make_console()
+    for path, said in given.read_as.items():
+        console.print(f"{path}: {'; '.join(said)}", soft_wrap=True, markup=False)
     if given.observed and given.grouping:
         show_history(request, given.observed, given.grouping, console)
     totals, shown = solve(request, given, contracts, out)
     show_contracts(request, totals, shown, contracts, console)
-    draw_contracts(request, totals["networks"], shown, out)
-    written = ["contract.json", ITEMS, NETWORKS, "contract.png"]
-    if given.observed and given.grouping:
+    written = ["contract.json", ITEMS, NETWORKS, *draw_contracts(request, totals["networks"], shown, out)]
+    if given.observed and given.grouping and not shown[0].found["any_quality"][0]:
+        write_csv(out / "grouping.csv", group_rows(given.observed, given.grouping))
+        written.append("grouping.csv")
+    elif given.observed and given.grouping:
         written += study_history(request, given.observed, given.grouping, out, console)
     console.print(f"\nwritten to {out}/: {', '.join(written)}", soft_wrap=True)
     return 0 if totals["feasible"] == totals["networks"] else 3
@@ -204,7 +223,7 @@ def run(request: Request, given: Input, contracts: Any, out: Path) -> int:
 
 def solve(request: Request, given: Input, contracts: Any, out: Path) -> tuple[dict[str, Any], list[Shown]]:
     """Every network's contract, written as it comes: the totals, and the first few networks."""
-    from design.solving import Solver
+    from design.solving import Solver, least_slacks
 
     solver, totals, unlike = Solver(contracts), Totals(), 0
     shown: list[Shown] = []
@@ -217,9 +236,11 @@ def solve(request: Request, given: Input, contracts: Any, out: Path) -> tuple[di
             totals.add(block, found)
             unlike += int(contracts.unlike(block).sum())
             places = range(len(block.rows))
-            shown += [Shown(block, found, index) for index in places[: SHOWN - len(shown)]]
+            first = places[: SHOWN - len(shown)]
+            shown += [Shown(block, found, index, least_slacks(block, found, index)) for index in first]
             records += [as_record(block, found, index) for index in places[: most - len(records)]]
-    summed = {"contracts": request.scheme, **totals.as_dict(), "unlike_training": unlike}
+    summed = {"contracts": request.scheme, "read_as": given.read_as, **totals.as_dict()}
+    summed["unlike_training"] = unlike
     left_out = given.total - len(records)
     write_json(out / "contract.json", {**summed, "left_out_here": left_out, "contract_of": records})
     return summed, shown
@@ -230,33 +251,40 @@ def show_contracts(
 ) -> None:
     """Few networks item by item, many in a summary."""
     from design.showing import items_table, summary_lines, verdict
-    from design.solving import least_slacks
+    from design.telling import no_quality
 
     if totals["networks"] > SHOWN:
         lines = summary_lines(totals, request.scheme, contracts.tolerance)
         console.print("\n".join(lines), soft_wrap=True)
-    else:
-        for one in shown:
-            console.print(items_table(*one, request.scheme))
-            slacks = least_slacks(*one)
-            lines = verdict(one.found, one.place, request.scheme, slacks, contracts.tolerance)
-            console.print("\n".join(lines), "", sep="\n", soft_wrap=True)
+        shown = []
+    for one in shown:
+        if not one.found["any_quality"][one.place]:
+            console.print(no_quality(one.networks, one.place), "", sep="\n", soft_wrap=True)
+            continue
+        console.print(items_table(*one[:3], request.scheme))
+        lines = verdict(*one[:3], request.scheme, one.slacks, contracts.tolerance)
+        console.print("\n".join(lines), "", sep="\n", soft_wrap=True)
     if totals["unlike_training"]:
         many = f"{totals['unlike_training']:,} of {totals['networks']:,} networks"
         console.print(f"{many} are unlike those that the policy was trained on")
 
 
-def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Path) -> None:
-    """`contract.png` of the first networks; of very many types some."""
+def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Path) -> list[str]:
+    """`contract.png` of the first networks that a contract can serve; of very many types some.
+
+    Returns the names of the files.
+    """
     from jaxcontract.figures import Design, designs, save
 
     rows = []
-    for block, found, place in shown:
+    for block, found, place, slacks in shown:
+        if not found["any_quality"][place]:
+            continue
         size = found["frequency"].shape[1]
         some = np.unique(np.linspace(0, size - 1, min(size, DRAWN)).round().astype(int))
         told = f"row {block.rows[place]}" + f" (of {total:,})" * (total > SHOWN)
         if len(some) < size:
-            told += f", {len(some)} of its {size:,} types, numbered anew"
+            told += f", {len(some)} of its {size:,} types"
         pairs = {
             request.scheme: (found["frequency"][place, some], found["payment"][place, some]),
             "complete information": (
@@ -264,8 +292,14 @@ def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Pa
                 found["complete_payment"][place, some],
             ),
         }
-        rows.append(Design(told, block.fields["device_types"][place, some], pairs))
+        checked = {"least slack: IR": slacks[0], "IC": slacks[1]}
+        if np.isnan(slacks[0]):
+            checked = {"largest violation:": float(found["max_violation"][place])}
+        rows.append(Design(told, block.fields["device_types"][place, some], pairs, some + 1, checked))
+    if not rows:
+        return []
     save(designs(rows), out / "contract")
+    return ["contract.png"]
 
 
 def show_history(request: Request, observed: Observed, grouping: Grouping, console: Any) -> None:
@@ -288,10 +322,14 @@ def study_history(
     block = next(source(request, grouping))
     network = {name: float(column[0]) for name, column in block.fields.items() if column.ndim == 1}
     scheme = Exact.named("optimum" if request.policy else request.scheme).scheme
-    sizes = sizes_for(observed, len(grouping.cost))
+    sizes, beyond = sizes_for(observed, len(grouping.cost), MOST_TYPES[request.grouping])
     groupings = [group(observed, size, request.grouping, request.group_cost) for size in sizes]
     found, best = outcomes(observed, groupings, network, scheme), finest(observed, network, scheme)
     console.print(resolution_table(found, best))
+    if beyond:
+        left_out = ", ".join(map(str, beyond))
+        most = MOST_TYPES[request.grouping]
+        console.print(f"left out: {left_out} types; --grouping {request.grouping} takes at most {most}")
     write_csv(out / "resolution.csv", [one._asdict() for one in [*found, *([best] if best else [])]])
     write_csv(out / "grouping.csv", group_rows(observed, grouping))
     curve = figures.Resolution(

@@ -127,7 +127,9 @@ def test_a_contract_that_does_not_hold_is_no_success(tmp_path, capsys):
     (tmp_path / "slow.csv").write_text(f"slot_duration,{HEADER}10,{GOLDEN}0.001,{GOLDEN}")
     assert design(tmp_path / "slow.csv", "--out", tmp_path / "out") == 3
     printed = capsys.readouterr().out
-    assert "NOT FEASIBLE: data of such slots is never fresh enough" in printed
+    assert (
+        "Row 2: no contract has a quality of data: with slots of t = 10 s it is never fresh enough" in printed
+    )
     feasible = [row["feasible"] for row in rows_of(tmp_path / "out" / "networks.csv")]
     assert feasible == ["False", "True"]
 

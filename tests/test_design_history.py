@@ -1,6 +1,7 @@
 """Observed costs in groups: against all partitions, and against devices that the package lets choose."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -33,7 +34,11 @@ def test_the_history_example(tmp_path, capsys):
     best = max(float(row["observed"]) for row in sizes)
     assert int(sizes[-1]["num_types"]) == len(np.unique(costs))
     assert float(sizes[-1]["observed"]) == best
-    assert "What the number of types costs" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "What the number of types costs" in printed
+    assert f"{EXAMPLES / 'costs.csv'}: not read: device\n" in printed
+    assert f"{EXAMPLES / 'network.json'}: its types are not read, --history gives them\n" in printed
+    assert len(json.loads((tmp_path / "out" / "contract.json").read_text())["read_as"]) == 2
     assert (tmp_path / "out" / "grouping.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from design.reading import Names, blocks
+from design.columns import SEPARATION, Choice, Names, Remarks, called, listed, once, plain
+from design.reading import blocks
 
 COLUMN = "cost"
 MOST_DEVICES = 10**7
+MOST_CLUSTERS = 255  # that ckmeans finds
 LEAST, GREATEST = float(np.finfo(np.float32).tiny), 1e30  # of a cost, so that 1/cost is one too
 
 
@@ -52,18 +54,41 @@ class Grouping(NamedTuple):
         return self.shares[::-1]
 
 
-def read_costs(path: Path) -> Observed:
+class CostColumn:
+    """The one column of a file of observed costs."""
+
+    lists: tuple[str, ...] = ()
+
+    def knows(self, name: str) -> bool:
+        """Whether this is it."""
+        return plain(name) == COLUMN
+
+    def choose(self, names: Names, word: str) -> Choice:
+        """Its place. Raises ValueError when there is none, or two."""
+        read = once({place: COLUMN for place, name in enumerate(names) if self.knows(name)}, names, word)
+        if COLUMN not in read:
+            ends = f" ({SEPARATION})" if word == "column" and len(names) < 2 else ""
+            raise ValueError(
+                f"{word} {COLUMN} is missing{ends}; the file has {listed(names)}; name that of the costs so"
+            )
+        others = [name for place, name in enumerate(names) if place != read[COLUMN]]
+        return Choice([COLUMN], [read[COLUMN]], others)
+
+
+def read_costs(path: Path, remarks: Remarks | None = None) -> Observed:
     """The update costs in the column `cost` of a file, one row for each device; other columns are not read.
+
+    remarks: where to say how the file was read
 
     Raises:
         ValueError: one line naming the file, the row, the column and what is allowed.
     """
     parts, num_rows = [], 0
-    for block in blocks(path, _cost_column):
+    for block in blocks(path, CostColumn(), remarks):
         wrong = np.flatnonzero(~((block.values[:, 0] >= LEAST) & (block.values[:, 0] <= GREATEST)))
         if wrong.size:
             value = block.values[wrong[0], 0]
-            where = f"{path}: row {block.rows[wrong[0]]}, column {COLUMN}"
+            where = f"{path}: row {block.rows[wrong[0]]}, {called(COLUMN, block.word)}"
             raise ValueError(f"{where}: {value:g} must be a positive number, the cost of an update")
         parts.append(block.values[:, 0])
         num_rows += len(block.rows)
@@ -76,12 +101,6 @@ def read_costs(path: Path) -> Observed:
         many = "one device" if num_rows == 1 else f"{num_rows:,} devices of one cost"
         raise ValueError(f"{path}: has {many}; grouping takes two or more different costs")
     return observed
-
-
-def _cost_column(names: Names) -> Names:
-    if COLUMN not in names:
-        raise ValueError(f"column {COLUMN} is missing; it has {', '.join(names)}"[:200])
-    return [COLUMN]
 
 
 def by_quantiles(observed: Observed, num_types: int) -> np.ndarray:
@@ -106,6 +125,7 @@ def by_kmeans(observed: Observed, num_types: int) -> np.ndarray:
 
 
 WAYS: dict[str, Callable[[Observed, int], np.ndarray]] = {"quantiles": by_quantiles, "kmeans": by_kmeans}
+MOST_TYPES = {"quantiles": MOST_DEVICES, "kmeans": MOST_CLUSTERS}  # that a way of grouping finds
 STAND_FOR = ("highest", "mean")
 
 
@@ -120,10 +140,14 @@ def group(observed: Observed, num_types: int, way: str, stand_for: str = "highes
         than its mean stay out, and the dear half of every other group takes the item below its own.
 
     Raises:
-        ValueError: when there are fewer different costs than types.
+        ValueError: when there are fewer different costs than types, or more types than this way finds.
     """
     if num_types > len(observed.costs):
         raise ValueError(f"--types {num_types}: there are {len(observed.costs)} different costs")
+    if num_types > MOST_TYPES[way]:
+        raise ValueError(
+            f"--types {num_types}: --grouping {way} takes at most {MOST_TYPES[way]}; use --grouping quantiles"
+        )
     return grouped(observed, WAYS[way](observed, num_types), stand_for)
 
 

@@ -33,10 +33,13 @@ class Outcome(NamedTuple):
     as_meant: float
 
 
-def sizes_for(observed: Observed, num_types: int) -> list[int]:
-    """Numbers of types to compare: some small ones, the one asked for and twice that."""
-    most = len(observed.costs)
-    return sorted(size for size in {*SIZES, num_types, 2 * num_types} if size <= most)
+def sizes_for(observed: Observed, num_types: int, most: int) -> tuple[list[int], list[int]]:
+    """Numbers of types to compare, some small ones, the one asked for and twice that; and those left out.
+
+    most: how many types the way of grouping finds at most
+    """
+    sizes = sorted(size for size in {*SIZES, num_types, 2 * num_types} if size <= len(observed.costs))
+    return [size for size in sizes if size <= most], [size for size in sizes if size > most]
 
 
 def outcomes(

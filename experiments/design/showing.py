@@ -9,6 +9,7 @@ from rich.table import Table
 from design.grouping import Grouping, Observed, group_rows
 from design.networks import Networks
 from design.resolution import Outcome
+from design.telling import bound_lines, total_lines, types_listed
 from design.writing import Found, item_columns, only
 from jaxcontract.tables import plain_table
 
@@ -37,9 +38,14 @@ def items_table(networks: Networks, found: Found, index: int, scheme: str) -> Ta
     told = f"Row {networks.rows[index]}: {CHOSEN[scheme]}; {_described(networks, index)}"
     table = plain_table(told, ["type", *columns])
     for k in range(min(len(values["type"]), MOST_ITEMS)):
-        cells = (form.format(values[name][k]) for name, form in columns.values())
+        cells = (_cell(values[name][k], form) for name, form in columns.values())
         table.add_row(str(k + 1), *cells)
     return table
+
+
+def _cell(value: float, form: str = "{:.4f}") -> str:
+    """A number, a dash where there is none."""
+    return form.format(value) if np.isfinite(value) else "-"
 
 
 def _described(networks: Networks, index: int) -> str:
@@ -51,26 +57,44 @@ def _described(networks: Networks, index: int) -> str:
 
 
 def verdict(
-    found: Found, index: int, scheme: str, slacks: tuple[float, float], tolerance: float
+    networks: Networks,
+    found: Found,
+    index: int,
+    scheme: str,
+    slacks: tuple[float, float],
+    tolerance: float,
 ) -> list[str]:
     """What the contract of one network brings, and whether it holds."""
     one = {name: float(value[index]) for name, value in found.items() if np.ndim(value[index]) == 0}
     earned, num_types = one["station_utility"], found["frequency"].shape[1]
-    lost = "" if scheme == "optimum" else f"; regret, what the optimum earns more: {one['regret']:.4f}"
-    lines = [
-        f"the base station earns {earned:.4f} per round{lost}",
-        f"beside it: {_against(one, scheme)}",
-        f"a device earns {one['device_utility']:.6f} on average: its rent for the type that it hides",
-    ]
-    if num_types > MOST_ITEMS:
-        lines.insert(0, f"and {num_types - MOST_ITEMS} more types, in items.csv")
-    least = "" if np.isnan(slacks[0]) else f" (least slack: IR {slacks[0]:.1e}, IC {slacks[1]:.1e})"
+    lines = [f"and {num_types - MOST_ITEMS} more types, in items.csv"] * (num_types > MOST_ITEMS)
+    if np.isfinite(earned):
+        lost = "" if scheme == "optimum" else f"; regret, what the optimum earns more: {one['regret']:.4f}"
+        lines += [
+            f"the base station earns {earned:.4f} per round{lost}",
+            f"beside it: {_against(one, scheme)}",
+            f"a device earns {one['device_utility']:.6f} on average: its rent for the type that it hides",
+            *bound_lines(networks, found, index, scheme),
+        ]
+    else:
+        lines.append(f"beside it: {_against(one, scheme)}")
+    least = f" (least slack: {_slacks(slacks)})" if np.isfinite(slacks[0]) else ""
     if one["feasible"]:
-        held = (
-            f"all {num_types} IR and {num_types * (num_types - 1)} IC constraints hold within {tolerance:g}"
-        )
+        held = f"{_constraints(num_types)} within {tolerance:g}"
         return [*lines, f"certificate, in float64: {held}{least}"]
     return [*lines, f"NOT FEASIBLE: {_why(found, index)}{least}"]
+
+
+def _constraints(num_types: int) -> str:
+    if num_types == 1:
+        return "its IR constraint holds, and of one type no IC is asked,"
+    return f"all {num_types} IR and {num_types * (num_types - 1)} IC constraints hold"
+
+
+def _slacks(slacks: tuple[float, float]) -> str:
+    """IR's and IC's; of one type there is no IC."""
+    named = zip(("IR", "IC"), slacks, strict=True)
+    return ", ".join(f"{name} {slack:.1e}" for name, slack in named if np.isfinite(slack))
 
 
 def _against(one: Mapping[str, float], scheme: str) -> str:
@@ -79,12 +103,20 @@ def _against(one: Mapping[str, float], scheme: str) -> str:
     if scheme == "optimum":
         del others["the optimum"]
     earned = one["station_utility"]
-    return ", ".join(f"{title} {one[name]:.4f} ({one[name] - earned:+.4f})" for title, name in others.items())
+    return ", ".join(
+        f"{title} {_cell(one[name])}"
+        + (f" ({one[name] - earned:+.4f})" if np.isfinite(one[name] - earned) else "")
+        for title, name in others.items()
+    )
 
 
 def _why(found: Found, index: int) -> str:
-    if not np.isfinite(found["station_utility"][index]):
-        return "data of such slots is never fresh enough to have a quality"
+    if not np.isfinite([found["frequency"][index], found["payment"][index]]).all():
+        return "it has items that are no numbers"
+    without = np.flatnonzero(~found["has_quality"][index]) + 1
+    if without.size:
+        told = types_listed(without.tolist(), len(found["has_quality"][index]))
+        return f"data has no quality at the frequency of {told}"
     return f"a constraint or a bound on f is missed by {found['max_violation'][index]:.2g}"
 
 
@@ -93,7 +125,8 @@ def summary_lines(totals: Mapping[str, Any], scheme: str, tolerance: float) -> l
     count, holds = totals["networks"], totals["feasible"]
     lines = [
         f"{count:,} networks, {CHOSEN[scheme]} of each; {holds:,} feasible within {tolerance:g} in float64, "
-        f"largest violation {totals['max_violation']:.1e}"
+        f"largest violation {_cell(totals['max_violation'], '{:.1e}')}",
+        *total_lines(totals, scheme),
     ]
     if not holds:
         return lines
@@ -130,7 +163,7 @@ def resolution_table(outcomes: Sequence[Outcome], best: Outcome | None) -> Table
     )
     top = best.observed if best else float("nan")
     for one in [*outcomes, *([best] if best else [])]:
-        lost = f"{top - one.observed:.4f}" if best else "-"
+        amounts = map(_cell, (one.modelled, one.observed, top - one.observed))
         shares = f"{one.taking_part:.2%}", f"{one.as_meant:.2%}"
-        table.add_row(str(one.num_types), f"{one.modelled:.4f}", f"{one.observed:.4f}", lost, *shares)
+        table.add_row(str(one.num_types), *amounts, *shares)
     return table

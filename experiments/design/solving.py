@@ -16,6 +16,7 @@ from jaxcontract.rules import TOLERANCE
 
 EXACT_TOLERANCE = 1e-9  # of contracts made in float64
 LEARNED_TOLERANCE = TOLERANCE  # of those made in float32
+MOVED = 1e-9  # of f, by which a bound must move it to count as binding
 LARGEST_TABLE = 200  # types up to which all K² constraints of (9) are looked at one by one
 
 Scheme = Callable[[jc.System, jc.NetworkState], jc.Contract]
@@ -34,20 +35,32 @@ class Solver:
     def __call__(self, networks: Networks) -> dict[str, np.ndarray]:
         """What becomes of each network, all in float64.
 
-        By type, [n, K]: frequency, payment; rent, u[k, k]; complete_frequency, complete_payment.
+        By type, [n, K]: frequency, payment; rent, u[k, k]; complete_frequency, complete_payment;
+        has_quality; binding, −1 where min_frequency raises f_k, 1 where max_frequency lowers it, else 0.
         By network, [n]: feasible; max_violation; station_utility; optimum, complete_information and
-        pooled, the U_B of those contracts; regret; device_utility, Σ Q_k u[k, k].
+        pooled, the U_B of those contracts; regret; device_utility, Σ Q_k u[k, k]; any_quality, whether any
+        contract has a quality of data; utility_without_bounds, with f bounded by the model alone.
         """
         count = len(networks.rows)
         self._size = self._size or count
         rows = np.minimum(np.arange(self._size), count - 1)  # the last network fills up the block
+        fields = {name: values[rows] for name, values in networks.fields.items()}
         with jax.enable_x64(True):
-            system, state = records({name: values[rows] for name, values in networks.fields.items()})
+            system, state = records(fields)
         contract = self.contracts.choose(system, state)
+        free = self.contracts.choose_freely(fields, contract)
         with jax.enable_x64(True):
-            contract = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), contract)
-            found = jax.device_get(_measured(system, state, contract, self.contracts.tolerance))
+            contract, free = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (contract, free))
+            found = jax.device_get(_measured(system, state, contract, free, self.contracts.tolerance))
+        found["binding"] = self.contracts.binding(fields, contract, free)
         return {name: values[:count] for name, values in found.items()}
+
+
+def _widest(fields: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The bounds on f that no network may exceed, for all of them."""
+    ranges = {name: CONSTANTS[name].metadata["allowed"] for name in ("min_frequency", "max_frequency")}
+    ends = {"min_frequency": ranges["min_frequency"].low, "max_frequency": ranges["max_frequency"].high}
+    return {name: np.full_like(fields[name], end) for name, end in ends.items()}
 
 
 def records(fields: Mapping[str, np.ndarray]) -> tuple[jc.System, jc.NetworkState]:
@@ -76,6 +89,22 @@ class Exact:
         with jax.enable_x64(True):
             contract: jc.Contract = _by_scheme(self.scheme, system, state)
         return contract
+
+    def choose_freely(self, fields: Mapping[str, np.ndarray], contract: jc.Contract) -> jc.Contract:
+        """Contracts [n, K] with the widest bounds on f that there may be."""
+        del contract  # the one with the bounds says nothing of the one without them
+        with jax.enable_x64(True):
+            system, state = records({**fields, **_widest(fields)})
+        return self.choose(system, state)
+
+    def binding(
+        self, fields: Mapping[str, np.ndarray], contract: jc.Contract, free: jc.Contract
+    ) -> np.ndarray:
+        """Which bound on f holds each item where it would not stand without it: −1, 0 or 1. [n, K]"""
+        del fields  # who has both contracts need not ask where the bounds are
+        moved = np.asarray(contract.frequency - free.frequency)
+        sides: np.ndarray = np.where(np.abs(moved) > MOVED * contract.frequency, -np.sign(moved), 0)
+        return sides.astype(int)
 
     def unlike(self, networks: Networks) -> np.ndarray:
         """Nothing was trained, so that no network is unlike what was trained on. [n]"""
@@ -107,6 +136,23 @@ class Learned:
         inputs = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), (system, state))
         contract: jc.Contract = _by_policy(self.env, self.params, self.policy, *inputs)
         return contract
+
+    def choose_freely(self, fields: Mapping[str, np.ndarray], contract: jc.Contract) -> jc.Contract:
+        """The same contracts: what a policy would do in a game of other bounds is not known."""
+        del fields
+        return contract
+
+    def binding(
+        self, fields: Mapping[str, np.ndarray], contract: jc.Contract, free: jc.Contract
+    ) -> np.ndarray:
+        """Which bound on f each item stands at: −1, 0 or 1. [n, K]"""
+        del free
+        low, high = (fields[name][:, None] for name in ("min_frequency", "max_frequency"))
+        at_low, at_high = (
+            np.isclose(contract.frequency, bound, rtol=LEARNED_TOLERANCE, atol=0) for bound in (low, high)
+        )
+        sides: np.ndarray = np.where(at_low, -1, np.where(at_high, 1, 0))
+        return sides
 
     def unlike(self, networks: Networks) -> np.ndarray:
         """Which networks [n] are not among those that the policy was trained on."""
@@ -157,12 +203,14 @@ def _by_policy(env: jc.ContractEnv, params: Any, policy: Any, systems: Any, stat
 
 
 @jax.jit
-def _measured(systems: Any, states: Any, contracts: Any, tolerance: float) -> dict[str, jax.Array]:
-    def one(system, state, contract):
+def _measured(systems: Any, states: Any, contracts: Any, free: Any, tolerance: float) -> dict[str, jax.Array]:
+    def one(system, state, contract, free):
         certificate = jc.certify(system, state, contract, tolerance)
         complete = jc.complete_information_contract(system, state)
         utility = jc.station_utility(system, state, contract)
         optimum = jc.station_utility(system, state, jc.optimal_contract(system, state))
+        # W (3) is greatest there; if it is not positive there, it is nowhere.
+        best = jnp.clip(jnp.sqrt(system.aoi_preference / 2), system.min_frequency, system.max_frequency)
         return {
             "frequency": contract.frequency,
             "payment": contract.payment,
@@ -177,6 +225,9 @@ def _measured(systems: Any, states: Any, contracts: Any, tolerance: float) -> di
             "complete_information": jc.station_utility(system, state, complete),
             "pooled": jc.station_utility(system, state, jc.pooled_contract(system, state)),
             "device_utility": jnp.sum(state.type_probs * certificate.ir_slack),
+            "has_quality": jnp.isfinite(jc.quality_of_data(system, state, contract.frequency)),
+            "any_quality": jnp.isfinite(jc.quality_of_data(system, state, best)),
+            "utility_without_bounds": jc.station_utility(system, state, free),
         }
 
-    return jax.vmap(one)(systems, states, contracts)
+    return jax.vmap(one)(systems, states, contracts, free)

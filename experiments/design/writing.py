@@ -20,6 +20,19 @@ MEASURES = (
     "complete_information",
     "pooled",
     "device_utility",
+    "any_quality",
+    "utility_without_bounds",
+)
+MEANS = MEASURES[2:8]
+BOUNDS = {-1: "min_frequency", 1: "max_frequency"}
+
+# How many networks have no contract with a quality, lose by theirs, are held by a bound, by it in all items.
+NUMBERS = (
+    "without_quality",
+    "losing",
+    "min_frequency_binding",
+    "max_frequency_binding",
+    "all_at_min_frequency",
 )
 
 
@@ -47,8 +60,16 @@ class Tables:
         for writer, columns in zip(self._writers, tables, strict=True):
             if not self._begun:
                 writer.writerow(columns)
-            writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+            writer.writerows(zip(*map(_cells, columns.values()), strict=True))
         self._begun = True
+
+
+def _cells(column: np.ndarray) -> list[Any]:
+    """A column as plain values, an empty cell for a number that there is not."""
+    cells: list[Any] = column.tolist()
+    if column.dtype.kind == "f" and not np.isfinite(column).all():
+        return [cell if np.isfinite(cell) else "" for cell in cells]
+    return cells
 
 
 def item_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
@@ -71,13 +92,29 @@ def item_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
         "rent": found["rent"],
         "complete_frequency": found["complete_frequency"],
         "complete_payment": found["complete_payment"],
+        "binding_bound": np.array([BOUNDS[-1], "", BOUNDS[1]])[found["binding"] + 1],
     }
     return {name: np.ravel(column) for name, column in columns.items()}
 
 
 def network_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
     """What the contracts of a block bring, [n] in each column."""
-    return {"row": networks.rows, **{name: found[name] for name in MEASURES}}
+    bound = {f"{BOUNDS[side]}_binds": (found["binding"] == side).sum(axis=1) for side in BOUNDS}
+    return {"row": networks.rows, **{name: found[name] for name in MEASURES}, **bound}
+
+
+def loses(found: Found) -> np.ndarray:
+    """Which contracts [n] have a quality of data and cost the base station more than it is worth."""
+    utility = found["station_utility"]
+    less: np.ndarray = np.isfinite(utility) & (utility < 0)
+    return less
+
+
+def bound_types(found: Found, index: int) -> dict[str, list[int]]:
+    """The types, numbered from 1, whose item each bound on f moves."""
+    return {
+        name: (np.flatnonzero(found["binding"][index] == side) + 1).tolist() for side, name in BOUNDS.items()
+    }
 
 
 def only(networks: Networks, found: Found, index: int) -> tuple[Networks, Found]:
@@ -97,6 +134,8 @@ def as_record(networks: Networks, found: Found, index: int) -> dict[str, Any]:
         "row": int(networks.rows[index]),
         **{name: field[index].tolist() for name, field in networks.fields.items()},
         **{name: measures[name][0].item() for name in MEASURES},
+        "loses": bool(loses(found)[index]),
+        "binding_types": bound_types(found, index),
         "items": [dict(zip(names, item, strict=True)) for item in items],
     }
 
@@ -108,14 +147,17 @@ class Totals:
         self.count = self.feasible = 0
         self._sums: dict[str, float] = {}
         self.worst_regret, self.worst_row, self.max_violation = -np.inf, 0, 0.0
+        self._number = dict.fromkeys(NUMBERS, 0)
+        self.first_without_quality: int | None = None
 
     def add(self, networks: Networks, found: Found) -> None:
         """Count a block."""
         holds = found["feasible"]
         self.count += len(holds)
         self.feasible += int(holds.sum())
-        self.max_violation = max(self.max_violation, float(found["max_violation"].max()))
-        for name in MEASURES[2:]:
+        self.max_violation = float(np.maximum(self.max_violation, found["max_violation"].max()))  # keeps NaN
+        self._tell(networks, found)
+        for name in MEANS:
             self._sums[name] = self._sums.get(name, 0.0) + float(found[name][holds].sum())
         regret = np.where(holds, found["regret"], -np.inf)
         if regret.max() > self.worst_regret:
@@ -123,6 +165,23 @@ class Totals:
                 float(regret.max()),
                 int(networks.rows[regret.argmax()]),
             )
+
+    def _tell(self, networks: Networks, found: Found) -> None:
+        """Count the networks of a block of which something is to be said."""
+        binding, none = found["binding"], ~found["any_quality"]
+        for name, which in zip(
+            NUMBERS,
+            (
+                none,
+                loses(found),
+                *((binding == side).any(axis=1) for side in BOUNDS),
+                (binding == -1).all(axis=1) & ~none,
+            ),
+            strict=True,
+        ):
+            self._number[name] += int(which.sum())
+        if self.first_without_quality is None and none.any():
+            self.first_without_quality = int(networks.rows[none.argmax()])
 
     def as_dict(self) -> dict[str, Any]:
         """Means are over the networks whose contract is feasible."""
@@ -134,6 +193,8 @@ class Totals:
             "networks": self.count,
             "feasible": self.feasible,
             "max_violation": self.max_violation,
+            **self._number,
+            "first_without_quality_row": self.first_without_quality,
             **means,
             "worst_regret": self.worst_regret if self.feasible else float("nan"),
             "worst_regret_row": self.worst_row if self.feasible else None,

@@ -166,11 +166,12 @@ def indifference_lines(axes: Axes, types: np.ndarray, frequency: Any, payment: A
         )
 
 
-def type_numbers(axes: Axes, contracts: Sequence[np.ndarray]) -> None:
+def type_numbers(axes: Axes, contracts: Sequence[np.ndarray], numbers: Sequence[int] | None = None) -> None:
     """The types' numbers beside their items, once where items of the same types lie together.
 
-    contracts: [K, 2] each, (frequency, payment)
+    contracts: [K, 2] each, (frequency, payment); numbers: [K], 1 to K by default
     """
+    numbers = range(1, 1 + len(contracts[0])) if numbers is None else numbers
     points = 72 / axes.figure.dpi
     edge = axes.transAxes.transform((0, 0))[0] * points
     written: list[tuple[list[int], np.ndarray]] = []
@@ -183,7 +184,7 @@ def type_numbers(axes: Axes, contracts: Sequence[np.ndarray]) -> None:
                 written.append((group, place))
                 cramped = place[0] - edge < 15  # on the left it would lie on the axis
                 axes.annotate(
-                    ", ".join(str(k + 1) for k in group),
+                    ", ".join(str(numbers[k]) for k in group),
                     tuple(pairs[group[0]]),
                     xytext=(5 if cramped else -5, 7),
                     textcoords="offset points",
@@ -205,9 +206,20 @@ def _together(places: np.ndarray, reach: float) -> list[list[int]]:
     return groups
 
 
-def choice_curves(axes: Axes, utilities: np.ndarray, scheme: str) -> list[Label]:
-    """The curves of one contract; returns their labels."""
-    number = np.arange(1, len(utilities) + 1)
+def choice_curves(
+    axes: Axes,
+    utilities: np.ndarray,
+    scheme: str,
+    numbers: Sequence[int] | None = None,
+    checked: Mapping[str, float] | None = None,
+) -> list[Label]:
+    """The curves of one contract; returns their labels.
+
+    utilities: [K, K]; numbers: [K] of the types, 1 to K by default
+    checked: what the panel says of the constraints, such as {"least slack: IR": 0.0, "IC": 0.0}; by default
+        the least slacks of these utilities. A violation counts as its negative
+    """
+    number = np.arange(1, len(utilities) + 1) if numbers is None else np.asarray(numbers)
     axes.axhline(0, color=GREY, linewidth=1.0, linestyle="--")
     shades = [to_hex(c) for c in colormaps["viridis"](np.linspace(0, 0.88, len(utilities)))]
     for curve, shade in zip(utilities, shades, strict=True):
@@ -216,13 +228,15 @@ def choice_curves(axes: Axes, utilities: np.ndarray, scheme: str) -> list[Label]
     axes.plot(number, own, **{**dots(scheme, size=9), "marker": "*", "markersize": 13}, zorder=4)
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
     axes.margins(x=0.04, y=0.12)
-    slacks = {"IR": own.min(), "IC": _least_ic(utilities)}
-    text = "least slack: " + ", ".join(f"{name} {_slack(slack)}" for name, slack in slacks.items())
-    colour = GREY if min(slacks.values()) >= -1e-6 else ink("gradient")
+    checked = checked or {"least slack: IR": own.min(), "IC": _least_ic(utilities)}
+    checked = {name: value for name, value in checked.items() if np.isfinite(value)}  # of one type no IC
+    text = ", ".join(f"{name} {_slack(value)}" for name, value in checked.items())
+    worst = min(-value if "violation" in name else value for name, value in checked.items())
+    colour = GREY if worst >= -1e-6 else ink("gradient")
     axes.text(0.02, 0.03, text, transform=axes.transAxes, fontsize=SMALL, color=colour)
     every = -(-len(own) // 10)  # as many labels as a panel has room for
     named = [k for k in range(len(own)) if k % every == 0 or k == len(own) - 1]
-    labels = [Label(f"type {k + 1}", readable(shades[k]), utilities[k, -1], number[-1]) for k in named]
+    labels = [Label(f"type {number[k]}", readable(shades[k]), utilities[k, -1], number[-1]) for k in named]
     return [*labels, Label("IR: zero", GREY, 0.0)]
 
 

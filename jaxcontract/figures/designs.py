@@ -24,11 +24,16 @@ class Design(NamedTuple):
 
     device_types: [K]  φ, ascending
     contracts:    by scheme, frequency and payment [K] each, in updates per slot and units of payment
+    numbers:      [K]  of the types where these are some of a contract's; 1 to K by default
+    checked:      what is said of the whole contract's constraints, as in `choice_curves`; by default the
+                  least slacks of these types
     """
 
     title: str
     device_types: Any
     contracts: Mapping[str, tuple[Any, Any]]
+    numbers: Any = None
+    checked: Mapping[str, float] | None = None
 
 
 def designs(rows: Sequence[Design]) -> Figure:
@@ -45,7 +50,7 @@ def designs(rows: Sequence[Design]) -> Figure:
         heading(left, row.title)
         _items(left, row.contracts)
         utilities = np.asarray(payment)[None, :] - np.asarray(frequency)[None, :] / _column(row.device_types)
-        labels[right] = choice_curves(right, utilities, scheme)
+        labels[right] = choice_curves(right, utilities, scheme, row.numbers, row.checked)
         left.set_ylabel(PAYMENT)
         right.set_ylabel("utility u[k, j] of type k\n(units of payment)")
     grid[-1, 0].set_xlabel(FREQUENCY)
@@ -59,7 +64,7 @@ def designs(rows: Sequence[Design]) -> Figure:
         types = np.asarray(row.device_types, float)[:lines]
         indifference_lines(axes, types, frequency[:lines], payment[:lines])
         if lines == len(row.device_types):
-            type_numbers(axes, [np.stack(pair, axis=1) for pair in row.contracts.values()])
+            type_numbers(axes, [np.stack(pair, axis=1) for pair in row.contracts.values()], row.numbers)
     place_labels(figure, labels)
     return figure
 
