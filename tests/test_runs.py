@@ -14,7 +14,7 @@ from jaxcontract.learning.ppo import init_learner
 from jaxcontract.runs import make_env, save_policies
 from jaxcontract.settings import PRESETS, change
 
-SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "parallel_rounds": 8})
+SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "parallel_rounds": 16})
 
 
 @pytest.fixture
