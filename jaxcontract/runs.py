@@ -51,6 +51,7 @@ def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Sett
         "schema": SCHEMA,
         "jaxcontract": version("jaxcontract"),
         "seeds": list(policies),
+        "precision": str(next(iter(policies.values())).log_std.dtype),
         "setting": setting.as_dict(),
     }
     write_json(directory / "policy.json", head)
@@ -59,18 +60,20 @@ def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Sett
 def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> Policy:
     """Read back a policy that a run has saved: `load_policy("runs/…/policy")`.
 
+    It comes in the precision in which it was saved, or in single precision where JAX computes in no other.
+
     directory: where the run has its policies
     seed:      which of the run's seeds; by default its first
 
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    setting, seeds = _read_head(Path(directory))
+    setting, seeds, precision = _read_head(Path(directory))
     seed = seeds[0] if seed is None else seed
     if seed not in seeds:
         raise ValueError(f"{directory}: has no policy of seed {seed}; it has {seeds}")
     path = Path(directory) / f"seed-{seed}.npz"
-    template = _template(setting)
+    template = _template(setting, precision)
     expected = by_path(template)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -114,26 +117,29 @@ def saved_seeds(directory: str | os.PathLike[str]) -> list[int]:
     return list(_read_head(Path(directory))[1])
 
 
-def _read_head(directory: Path) -> tuple[Setting, Sequence[int]]:
+def _read_head(directory: Path) -> tuple[Setting, Sequence[int], str]:
     path = directory / "policy.json"
     try:
         head = json.loads(path.read_text("utf-8"))
         if head["schema"] != SCHEMA:
             raise ValueError(f"schema {head['schema']!r}, this version reads {SCHEMA}")
-        return setting_from_dict(head["setting"]), [int(seed) for seed in head["seeds"]]
+        precision = head.get("precision", "float32")
+        if precision not in ("float32", "float64"):
+            raise ValueError(f"precision {precision!r} is not float32 or float64")
+        return setting_from_dict(head["setting"]), [int(seed) for seed in head["seeds"]], precision
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: cannot be read as a policy's description ({error})") from None
 
 
-def _template(setting: Setting) -> Policy:
-    """A policy of the right structure, shapes and dtypes: float32, whatever JAX now computes in."""
+def _template(setting: Setting, precision: str) -> Policy:
+    """A policy of the right structure, shapes and dtypes: those that it was saved in."""
     num_actions = 2 * setting.options.num_types
     num_inputs = num_actions + 4
     network = Perceptron(setting.ppo.hidden_sizes, num_actions)
-    inputs = jax.ShapeDtypeStruct((num_inputs,), jnp.float32)
-    with jax.enable_x64(False):
+    with jax.enable_x64(precision == "float64"):
+        inputs = jax.ShapeDtypeStruct((num_inputs,), precision)
         weights = jax.eval_shape(network.init, jax.random.key(0), inputs)
-    one_input, one_action = (jnp.zeros(size, jnp.float32) for size in (num_inputs, num_actions))
+    one_input, one_action = (np.zeros(size, precision) for size in (num_inputs, num_actions))
     return Policy(
         weights=weights,
         log_std=one_action,
