@@ -5,6 +5,8 @@ from typing import Any
 
 from jaxcontract.fields import Record, choice, documented, flag, number, refuse, sizes, whole
 
+LOG_STD_RANGE = (-10.0, 2.0)  # where ln of a deviation is kept in training: beyond it densities leave float32
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LearnerConfig(Record):

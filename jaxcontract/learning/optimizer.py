@@ -30,6 +30,7 @@ def descend(
     """
     flat, as_tree = ravel_pytree(gradient)
     clipped, _ = optax.clip_by_global_norm(config.max_gradient_norm).update(flat, optax.EmptyState())
+    direction: Any
     direction, optimizer_state = ADAM.update(clipped, optimizer_state)
     step = as_tree(-step_size(config, num_updates) * direction)
     return jax.tree.map(jnp.add, weights, step), optimizer_state, optax.tree.norm(flat)
