@@ -13,7 +13,7 @@ STILL = 1e-10  # KL divergences below it are rounding
 
 
 def without_effect(setting: Setting) -> dict[str, str]:
-    """The options of a setting whose value changes nothing in the training: {name: why}."""
+    """The options of a setting whose value changes no result: {name: where that is so}."""
     ppo, found = setting.ppo, dict[str, str]()
     if ppo.estimator == "paper":
         why = "estimator = paper"
@@ -25,6 +25,8 @@ def without_effect(setting: Setting) -> dict[str, str]:
         found["clip_range"] = "one gradient step for each rollout"
     if setting.options.reward == "paper":
         found |= dict.fromkeys(("violation_price", "safety_margin"), "reward = paper")
+    elif setting.options.actions == "feasible" and setting.numbers.safety_margin == 0:
+        found["violation_price"] = "actions = feasible and safety_margin = 0"
     if ppo.num_updates == 1:
         found["final_learning_rate"] = "num_updates = 1"
     return found

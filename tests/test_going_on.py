@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxcontract import extension
+from jaxcontract.learning import seeds
 from jaxcontract.learning.config import PPOConfig
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "run_ppo.py"
@@ -20,6 +21,14 @@ SMALL = (
 ).split()
 CONSTANT = ["--learning-rate", "0.01", "--final-learning-rate", "0.01"]
 RESULTS = ("summary.json", "metrics.jsonl", "learning_curve.png", "policy/seed-0.npz", "policy/seed-1.npz")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """What is compared here does not hang on how well the training was compiled; the time it takes does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seeds, "FAST_RUN", seeds.FAST_COMPILE)
+        yield
 
 
 @pytest.fixture(scope="module")
