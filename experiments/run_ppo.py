@@ -215,14 +215,10 @@ def resumed(parsed: Any, others: set[str]) -> Request:
         raise ValueError(f"--resume {parsed.resume}: holds no run of this program")
     if not all(seed == 0 or _is_count(seed) for seed in seeds):
         raise ValueError(f"--resume {parsed.resume}: its seeds must be whole numbers in [0, 2^31)")
-    setting, init, ends = (
-        setting_from_dict(run.get("setting")),
-        run.get("init_from"),
-        run.get("extended_from", []),
-    )
-    if not extension.is_well_formed(ends, setting.ppo.num_updates) or not (
-        init is None or warmstart.is_well_formed(init, len(seeds))
-    ):
+    setting = setting_from_dict(run.get("setting"))
+    init, ends = run.get("init_from"), run.get("extended_from", [])
+    begun_well = init is None or warmstart.is_well_formed(init, len(seeds))
+    if not begun_well or not extension.is_well_formed(ends, setting.ppo.num_updates):
         raise ValueError(f"--resume {parsed.resume}: holds no run of this program")
     return Request(
         seeds=seeds,
@@ -252,7 +248,7 @@ def extended(request: Request, out: Path, state: str) -> tuple[Request, str]:
     end = request.setting.ppo.num_updates
     if state != "finished":
         raise ValueError(
-            f"--resume {out}: has not come to its end, update {end}; first without --num-updates"
+            f"--resume {out}: has not come to its end, update {end}; first resume it without more"
         )
     more = request._replace(
         setting=change(request.setting, {EXTENDS: request.extend_to}),

@@ -96,7 +96,7 @@ def remark(ppo: PPOConfig, ends: Sequence[int]) -> str:
     where = f"extended at update {' and at '.join(map(str, ends))}"
     whole = f"one run of {ppo.num_updates} updates"
     if ppo.learning_rate == ppo.final_learning_rate:
-        return f"{where}: the step size is constant, so these are the policies of {whole}, bit for bit"
+        return f"{where}: the step size is constant, so these are, on a CPU, the bits of {whole}"
     share = ends[-1] / (ppo.num_updates - 1)
     rate = ppo.learning_rate + (ppo.final_learning_rate - ppo.learning_rate) * share
     return (
