@@ -81,7 +81,7 @@ def training(
     count = max(1, steps // (parallel_rounds * per_device))
     config = jc.PPOConfig(
         parallel_rounds=parallel_rounds,
-        minibatches=min(minibatches, parallel_rounds),
+        minibatches=min(minibatches, max(1, parallel_rounds // 2)),
         num_updates=(repeats + 1) * count,
     )
     under_way = compile_training(list(range(num_seeds)), env, params, config)

@@ -102,8 +102,10 @@ def parse(arguments: list[str] | None) -> Any:
     add("--steps", type=count, metavar="N", help="in a repeat on a core (default 2^19)")
     add("--scale", type=share, default=1.0, metavar="SHARE", help="of the ceilings' sizes (default 1)")
     parsed = parser.parse_args(arguments)
-    if parsed.parallel_rounds % parsed.minibatches:
-        parser.error(f"--minibatches {parsed.minibatches}: must divide --parallel-rounds")
+    try:
+        PPOConfig(parallel_rounds=parsed.parallel_rounds, minibatches=parsed.minibatches)
+    except ValueError as error:
+        parser.error(str(error))
     return parsed
 
 

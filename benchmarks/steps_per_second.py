@@ -81,6 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
     add("--steps", type=count, metavar="N", help="rounds in a repeat on a core (default 2^20, or 2^19)")
     add("--plot", type=picture_file, metavar="FILE", help="also draw the growth, as a PNG")
     parsed = parser.parse_args(arguments)
+    if min(*parsed.parallel_rounds, parsed.base_rounds) < 2:
+        parser.error("--parallel-rounds and --base-rounds: must be at least 2, for a gradient step")
     print(described())
     result = measure_all(parsed)
     exponents = {axis: growth(rows, AXES[axis.split()[-1]]) for axis, rows in result.items()}

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxcontract import extension, warmstart
 from jaxcontract.files import (
     append_json_line,
     ensure_private,
@@ -27,8 +28,9 @@ from jaxcontract.options import (
     seconds,
     setting_from_options,
 )
+from jaxcontract.remarks import at_their_limit, unmoved, without_effect
 from jaxcontract.rundir import open_run, read_run, version_changes
-from jaxcontract.settings import PRESETS, Setting, setting_from_dict
+from jaxcontract.settings import PRESETS, Setting, change, setting_from_dict
 from jaxcontract.watching import Observers, Watching, open_observers
 
 EPILOG = """\
@@ -38,9 +40,15 @@ examples:
   python experiments/run_ppo.py --seeds 5 --preset paper                   Algorithm 1 as printed
   python experiments/run_ppo.py --num-types 8 --num-updates 1200           eight device types
   python experiments/run_ppo.py --resume runs/default-20260101-120000      goes on where that run stopped
+  python experiments/run_ppo.py --resume runs/first --num-updates 1200     extends a run that has ended
+  python experiments/run_ppo.py --init-from runs/first --out runs/second   begins with that run's policies
 
 A run is saved as it goes. Killed at any moment, --resume DIR, or the same command with the same --out, goes
 on and ends with the same bits. Ctrl-C and SIGTERM end the chunk that is under way and save.
+
+An extended run keeps what it had in DIR/updates-N. It is not what one longer run gives, unless the step size
+is constant: the earlier updates were made at the step sizes of a shorter run. A run with --init-from begins
+with networks and deviations; its critics, optimisers, step sizes and random numbers begin anew.
 
 exit codes:
   0    done
@@ -53,6 +61,7 @@ exit codes:
 """
 # What may differ when a run goes on.
 ANEW = {"resume", "devices", "compilation_cache", "stall_limit", "tensorboard", "wandb", "wandb_project"}
+EXTENDS = "num_updates"  # and a run that has ended goes on to so many
 
 
 class Request(NamedTuple):
@@ -70,6 +79,9 @@ class Request(NamedTuple):
     compilation_cache: Path | None
     stall_limit: float
     watching: Watching
+    init_from: dict[str, Any] | None = None  # as `warmstart.described` has it
+    extended_from: Sequence[int] = ()  # the updates at which it had ended before
+    extend_to: int | None = None  # updates, where it is to be extended now
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -79,7 +91,16 @@ class Request(NamedTuple):
             "jaxcontract": version("jaxcontract"),
             **{name: getattr(self, name) for name in names},
             "setting": self.setting.as_dict(),
+            **({"init_from": self.init_from} if self.init_from else {}),
+            **({"extended_from": list(self.extended_from)} if self.extended_from else {}),
         }
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the run is not, bit for bit."""
+        begun = warmstart.remarks(self.init_from, self.setting, self.seeds) if self.init_from else []
+        more = [extension.remark(self.setting.ppo, self.extended_from)] if self.extended_from else []
+        return begun + more
 
 
 def parse(arguments: Sequence[str] | None = None) -> Request:
@@ -91,7 +112,7 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
     try:
         watching(parsed).check_installed()
         if parsed.resume:
-            return resumed(parsed, given_options(parser, arguments) - ANEW)
+            return resumed(parsed, given_options(parser, arguments) - ANEW - {EXTENDS})
         return requested(parsed)
     except ValueError as error:
         parser.error(str(error))
@@ -103,12 +124,23 @@ def add_run_options(parser: OneLineParser) -> None:
     add("--seeds", type=count, default=5, metavar="N", help="how many seeds (default 5)")
     add("--first-seed", type=int, default=0, metavar="SEED", help="they are SEED, SEED + 1, … (default 0)")
     add("--out", type=Path, metavar="DIR", help="where to write (default runs/<preset>-<time>)")
-    add("--resume", type=Path, metavar="DIR", help="go on with the run in DIR, as it was asked for")
+    add(
+        "--resume",
+        type=Path,
+        metavar="DIR",
+        help="go on with the run in DIR, as it was asked for; --num-updates N extends one that has ended",
+    )
+    add(
+        "--init-from",
+        type=Path,
+        metavar="DIR",
+        help="begin with the policies of the run in DIR, seed by seed (default: with fresh ones)",
+    )
     counts = {
         "--checkpoint-every": (None, "updates between checkpoints (default: a tenth of the training)"),
         "--eval-states": (20_000, "unseen states on which the result is measured (default 20000)"),
         "--curve-states": (1024, "fixed states for the learning curve (default 1024)"),
-        "--curve-points": (24, "points on the learning curve, and progress reports (default 24)"),
+        "--curve-points": (None, "points on the learning curve, and progress reports (default 24, or all)"),
         "--devices": (None, "devices, on a CPU cores, to spread the seeds over (default: all)"),
     }
     for option, (default, meaning) in counts.items():
@@ -146,10 +178,17 @@ def requested(parsed: Any) -> Request:
         raise ValueError(f"--first-seed {parsed.first_seed}: must be in [0, {most}]")
     preset, setting = setting_from_options(parsed)
     num_updates = setting.ppo.num_updates
+    if (parsed.curve_points or 1) > num_updates:
+        raise ValueError(
+            f"--curve-points {parsed.curve_points}: must be in [1, {num_updates}], no more than updates"
+        )
+    if parsed.init_from and hasattr(parsed, "initial_std"):
+        raise ValueError("--initial-std: is of fresh policies, and those of --init-from have their own")
+    seeds = list(range(parsed.first_seed, parsed.first_seed + parsed.seeds))
     return Request(
-        seeds=list(range(parsed.first_seed, parsed.first_seed + parsed.seeds)),
+        seeds=seeds,
         out=parsed.out,
-        curve_points=min(parsed.curve_points, num_updates),
+        curve_points=parsed.curve_points or min(24, num_updates),
         eval_states=parsed.eval_states,
         curve_states=parsed.curve_states,
         checkpoint_every=parsed.checkpoint_every or -(-num_updates // 10),
@@ -159,6 +198,7 @@ def requested(parsed: Any) -> Request:
         compilation_cache=parsed.compilation_cache,
         stall_limit=parsed.stall_limit,
         watching=watching(parsed),
+        init_from=warmstart.described(parsed.init_from, setting, seeds) if parsed.init_from else None,
     )
 
 
@@ -175,17 +215,49 @@ def resumed(parsed: Any, others: set[str]) -> Request:
         raise ValueError(f"--resume {parsed.resume}: holds no run of this program")
     if not all(seed == 0 or _is_count(seed) for seed in seeds):
         raise ValueError(f"--resume {parsed.resume}: its seeds must be whole numbers in [0, 2^31)")
+    setting = setting_from_dict(run.get("setting"))
+    init, ends = run.get("init_from"), run.get("extended_from", [])
+    begun_well = init is None or warmstart.is_well_formed(init, len(seeds))
+    if not begun_well or not extension.is_well_formed(ends, setting.ppo.num_updates):
+        raise ValueError(f"--resume {parsed.resume}: holds no run of this program")
     return Request(
         seeds=seeds,
         out=parsed.resume,
         **{name: run[name] for name in numbers},
         preset=run["preset"],
-        setting=setting_from_dict(run.get("setting")),
+        setting=setting,
         devices=parsed.devices,
         compilation_cache=parsed.compilation_cache,
         stall_limit=parsed.stall_limit,
         watching=watching(parsed),
+        init_from=init,
+        extended_from=ends,
+        extend_to=extension.asked_for(parsed.resume, setting, getattr(parsed, EXTENDS, None)),
     )
+
+
+def extended(request: Request, out: Path, state: str) -> tuple[Request, str]:
+    """The run and its state after the extension that is asked for, or that was interrupted.
+
+    Raises ValueError and OSError.
+    """
+    if state == "finished" and request.extended_from:
+        state = "begun" if extension.forget_earlier_results(out, request.extended_from[-1]) else state
+    if request.extend_to is None:
+        return request, state
+    end = request.setting.ppo.num_updates
+    if state != "finished":
+        raise ValueError(
+            f"--resume {out}: has not come to its end, update {end}; first resume it without more"
+        )
+    more = request._replace(
+        setting=change(request.setting, {EXTENDS: request.extend_to}),
+        extended_from=[*request.extended_from, end],
+        extend_to=None,
+    )
+    kept = extension.extend(out, more.configuration)
+    say(f"{out}: extended from {end} to {request.extend_to} updates; its results so far are in {kept}")
+    return more, "begun"
 
 
 def _is_count(value: Any) -> bool:
@@ -197,7 +269,12 @@ def main() -> int:
     try:
         if request.compilation_cache:
             ensure_private(request.compilation_cache, "--compilation-cache")
+        init = request.init_from
+        initial = warmstart.initial_policies(request.out, init) if init else []
         out, state = open_run(request.out, request.preset, request.configuration)
+        if init:
+            warmstart.keep_initial_policies(out, init)
+        request, state = extended(request, out, state)
         if state == "finished":
             from jaxcontract.console import make_console
 
@@ -209,7 +286,7 @@ def main() -> int:
         return failed(2, str(error))
     try:
         with closing(observers):
-            return run(request, out, observers, is_new=state == "new")
+            return run(request, out, observers, is_new=state == "new", initial=initial)
     except KeyboardInterrupt:
         return failed(130, f"interrupted; {how_to_go_on(out)}")
 
@@ -230,8 +307,11 @@ def how_to_go_on(out: Path) -> str:
     return f"to go on: python {shlex.join([sys.argv[0], '--resume', str(out)])}"
 
 
-def run(request: Request, out: Path, observers: Observers, is_new: bool) -> int:
-    """Train, measure, print and write: the exit code."""
+def run(request: Request, out: Path, observers: Observers, is_new: bool, initial: Sequence[Any] = ()) -> int:
+    """Train, measure, print and write: the exit code.
+
+    initial: the policies that the seeds begin with; none, and they are fresh
+    """
     from jaxcontract.checkpoints import NothingLoadableError
     from jaxcontract.console import make_console
     from jaxcontract.interruption import Interruption
@@ -245,13 +325,17 @@ def run(request: Request, out: Path, observers: Observers, is_new: bool) -> int:
     announce(console, request, device)
     with Interruption() as interruption:
         training = compiled(request, out, console, device)
+        if initial:
+            training = warmstart.warm_started(training, initial)
         keeper = make_keeper(request, out, training, interruption)
         try:
             now = keeper.start()
+            if now.update < max(request.extended_from, default=0):
+                return failed(4, f"{out}: no checkpoint of what it was extended from can be loaded")
             if not is_new:
                 console.print(f"going on at update {now.update} of {request.setting.ppo.num_updates}")
-                for change in version_changes(out):
-                    keeper.say(f"{change}: the last bits may differ from an undisturbed run's")
+                for library in version_changes(out):
+                    keeper.say(f"{library}: the last bits may differ from an undisturbed run's")
             train(request, out, keeper, now, observers, console)
         except NothingLoadableError as error:
             return failed(4, str(error))
@@ -264,6 +348,7 @@ def run(request: Request, out: Path, observers: Observers, is_new: bool) -> int:
         "device": device,
         "num_devices": training.num_devices,
         "num_seeds": len(request.seeds),
+        "jax": version("jax"),
         "env_steps_per_seed": request.setting.ppo.env_steps,
         "compile_seconds": training.compile_seconds,
         "train_seconds": now.seconds,
@@ -314,7 +399,9 @@ def make_keeper(request: Request, out: Path, training: Any, interruption: Any) -
 
     num_updates, step = request.setting.ppo.num_updates, request.checkpoint_every
     return Keeper(
-        Checkpoints(out / "checkpoints", request.configuration),
+        Checkpoints(
+            out / "checkpoints", request.configuration, extension.earlier_runs(request.configuration)
+        ),
         training,
         request.seeds,
         breaks=[*range(step, num_updates, step), num_updates],
@@ -343,8 +430,12 @@ def announce(console: Any, request: Request, device: str) -> None:
         f"{config.env_steps:,} env steps = {config.num_updates} updates of {config.batch_size} rounds; "
         "compiling ..."
     )
+    idle = without_effect(request.setting)
     for name, (value, usual) in differences(request.setting, PRESETS[request.preset]).items():
-        console.print(f"  {name} = {value} (preset: {usual})")
+        effect = f"; changes nothing where {idle[name]}" if name in idle else ""
+        console.print(f"  {name} = {value} (preset: {usual}{effect})")
+    for remark in request.remarks:
+        console.print(f"  {remark}", soft_wrap=True, markup=False)
 
 
 def train(request: Request, out: Path, keeper: Any, now: Any, observers: Observers, console: Any) -> None:
@@ -394,6 +485,7 @@ def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now
     from jaxcontract.evaluation import evaluate, make_yardstick, unseen_states
     from jaxcontract.experiment import reference_reports
     from jaxcontract.runs import make_env, save_policies
+    from jaxcontract.summary import printed_items, results
     from jaxcontract.tables import printed_states_table, seeds_table
 
     env, params = make_env(request.setting)
@@ -406,7 +498,17 @@ def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now
     references = reference_reports(params, yardstick)
     draw(request, out, keeper.curve, references)
     write_text(out / METRICS, json_lines(keeper.curve))
-    write_json(out / "summary.json", summary(request, timing, reports, references["random"]))
+    found = results(request.seeds, reports, references)
+    if env.num_types == 2:
+        items = printed_items(policies[0], env, params)
+        found["printed_states"] = {"seed": request.seeds[0], "contracts": items}
+    log_stds = [policy.log_std for policy in policies]
+    amiss = unmoved(keeper.curve, request.seeds, request.setting.ppo) + at_their_limit(
+        log_stds, request.seeds
+    )
+    for line in amiss:
+        say(line)
+    write_json(out / "summary.json", summary(request, timing, found, [*request.remarks, *amiss]))
 
     console.print()
     console.print(seeds_table(request.seeds, reports, references))
@@ -420,17 +522,20 @@ def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now
     )
 
 
-def summary(request: Request, timing: dict[str, Any], reports: list[Any], random: Any) -> dict[str, Any]:
-    """The numbers of `summary.json`."""
-    measures = ("reward", "feasible", "regret", "screening_gap", "max_violation")
+def summary(
+    request: Request, timing: dict[str, Any], found: dict[str, Any], remarks: list[str]
+) -> dict[str, Any]:
+    """What is shown of a run, for `summary.json`. `found`: what was measured."""
     return {
         "preset": request.preset,
+        "options": dataclasses.asdict(request.setting.options),
+        "num_updates": request.setting.ppo.num_updates,
+        "rounds_per_update": request.setting.ppo.batch_size,
+        "init_from": request.init_from,
+        "extended_from": list(request.extended_from),
         **timing,
-        "seeds": [
-            {"seed": seed, **{name: getattr(report, name) for name in measures}}
-            for seed, report in zip(request.seeds, reports, strict=True)
-        ],
-        "random": {"reward": random.reward, "feasible": random.feasible},
+        **found,
+        "remarks": remarks,
     }
 
 

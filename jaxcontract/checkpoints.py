@@ -47,7 +47,8 @@ class Step:
 class Checkpoints:
     """The steps of one run in a directory of their own.
 
-    run: what makes the run, plain values; a step of another run is never loaded
+    run:     what makes the run, plain values; a step of another run is never loaded
+    earlier: what made it before it was extended; steps of these are steps of the run
 
     >>> import tempfile
     >>> import numpy as np
@@ -60,9 +61,11 @@ class Checkpoints:
     >>> folder.cleanup()
     """
 
-    def __init__(self, directory: Path, run: Mapping[str, Any]) -> None:
+    def __init__(
+        self, directory: Path, run: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self.directory = directory.resolve()
-        self.run = json.loads(json.dumps(run))
+        self.run, *self.earlier = (json.loads(json.dumps(one)) for one in (run, *earlier))
 
     def save(self, update: int, arrays: Mapping[int, Arrays], notes: Mapping[str, Any]) -> None:
         """Write a step, read it back, and let go of those that are older than the last `KEPT`.
@@ -125,12 +128,27 @@ class Checkpoints:
         named = [entry for entry in entries if _STEP.fullmatch(entry.name) and entry.is_dir()]
         return sorted((int(entry.name) for entry in named if os.listdir(entry.path)), reverse=True)
 
-    def _load(self, update: int, like: Mapping[int, Arrays]) -> Step:
+    def verify(self, update: int) -> None:
+        """Read a step, and let go of what it holds.
+
+        Raises:
+            DamagedError: when it is not a step of this run, or not as it was written.
+        """
+        _read_back(self.directory / str(update), self._manifest(update))
+
+    def _is_ours(self, body: Mapping[str, Any]) -> bool:
+        return body["run"] == self.run or body["run"] in self.earlier
+
+    def _manifest(self, update: int) -> dict[str, Any]:
         body = _read_manifest(self.directory / str(update))
-        if body["run"] != self.run:
+        if not self._is_ours(body):
             raise DamagedError("it belongs to another run")
         if body["update"] != update:
             raise DamagedError(f"its manifest is of update {body['update']}")
+        return body
+
+    def _load(self, update: int, like: Mapping[int, Arrays]) -> Step:
+        body = self._manifest(update)
         described = {_name(seed): _described(own, digest=False) for seed, own in like.items()}
         stated = {name: [entry[:3] for entry in own] for name, own in body["arrays"].items()}
         if stated != described:
@@ -149,7 +167,7 @@ class Checkpoints:
                     _read_back(step, body)
             except DamagedError:
                 continue
-            if verified >= KEPT and update < newest and body["run"] == self.run:
+            if verified >= KEPT and update < newest and self._is_ours(body):
                 shutil.rmtree(step, ignore_errors=True)
             verified += 1
 

@@ -1,7 +1,8 @@
 """A policy's contracts against the exact optimum of every state, state by state, in double precision."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -112,14 +113,19 @@ def unseen_states(
     num_states: N; the first of more states are these states
     seed:       of the stream; not for a training's use
 
+    They are drawn in single precision: the same numbers in whatever precision and with whatever random
+    keys JAX now computes, returned in its present precision.
+
     Raises:
         ValueError: when num_states is less than 1.
     """
     if num_states < 1:
         raise ValueError(f"unseen_states.num_states = {num_states}: must be a whole number in [1, inf)")
     numbers = np.arange(num_states, dtype=np.uint32)
-    states: NetworkState = _in_blocks(_sample, numbers, jax.random.key(seed), distribution)
-    return states
+    with _the_same_draws():
+        states = _in_blocks(_sample, numbers, _stream(seed), _in_float32(distribution))
+    drawn: NetworkState = _in_default_precision(states)
+    return drawn
 
 
 def make_yardstick(system: System, states: NetworkState) -> Yardstick:
@@ -250,11 +256,28 @@ def scheme_contracts(scheme: Callable[[System, NetworkState], Contract], yardsti
 
 
 def random_contracts(env: ContractEnv, params: EnvParams, states: NetworkState, *, seed: int = 0) -> Contract:
-    """Contracts [N, K] of random actions: uniform in the raw box, or random feasible ones."""
+    """Contracts [N, K] of random actions: uniform in the raw box, or random feasible ones.
+
+    The same actions in whatever precision JAX now computes, as `unseen_states` are the same states.
+    """
     numbers = np.arange(np.shape(states.max_aoi)[0], dtype=np.uint32)
-    pairs = numbers, _in_default_precision(states)
-    contracts: Contract = _in_blocks(partial(_random, env), pairs, jax.random.key(seed), params)
+    with _the_same_draws():
+        actions = _in_blocks(partial(_random_actions, env), numbers, _stream(seed), _in_float32(params))
+    pairs = _in_default_precision((states, actions))
+    contracts: Contract = _in_blocks(partial(_contracts, env), pairs, params)
     return contracts
+
+
+def _stream(seed: int) -> jax.Array:
+    """The key of a stream of draws that does not depend on JAX's settings."""
+    return jax.random.key(seed, impl="threefry2x32")
+
+
+@contextmanager
+def _the_same_draws() -> Iterator[None]:
+    """JAX's own settings for random numbers, whatever those of this process are."""
+    with jax.enable_x64(False), jax.threefry_partitionable(True):
+        yield
 
 
 def _in_blocks(function: Callable[..., Any], batch: Any, *shared: Any) -> Any:
@@ -303,12 +326,9 @@ def _scheme(scheme: Any, states: NetworkState, system: System) -> Contract:
 
 
 @partial(jax.jit, static_argnums=0)
-def _random(env: ContractEnv, pairs: Any, key: jax.Array, params: EnvParams) -> Contract:
-    def one(number, state):
-        action = env.action_space(params).sample(jax.random.fold_in(key, number))
-        return env.contract(state, action, params)
-
-    return jax.vmap(one)(*pairs)
+def _random_actions(env: ContractEnv, numbers: jax.Array, key: jax.Array, params: EnvParams) -> jax.Array:
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
+    return jax.vmap(env.action_space(params).sample)(keys)
 
 
 @jax.jit
@@ -354,6 +374,16 @@ def _measure(known_types: bool, pairs: Any, system: System, tolerance: jax.Array
 def _in_float64(tree: Any) -> Any:
     """The same records around NumPy arrays of double precision."""
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
+
+
+def _in_float32(tree: Any) -> Any:
+    """The same records, their real numbers NumPy arrays of single precision."""
+
+    def single(leaf: Any) -> Any:
+        is_real = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+        return np.asarray(leaf, np.float32) if is_real else leaf
+
+    return jax.tree.map(single, tree)
 
 
 def _in_default_precision(tree: Any) -> Any:

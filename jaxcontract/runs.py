@@ -6,12 +6,11 @@ anything that its files contain.
 
 import dataclasses
 import io
-import json
 import math
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,9 @@ from jaxcontract.files import write_json
 from jaxcontract.learning.policy import Frame, Perceptron, Policy
 from jaxcontract.mechanism.networks import NetworkDistribution
 from jaxcontract.pytree import by_path
-from jaxcontract.settings import Setting, setting_from_dict
+from jaxcontract.saved import HEAD, SCHEMA, policy_file, read_head
+from jaxcontract.settings import Setting
 
-SCHEMA = 1
 LARGEST_HEAD = 4096  # bytes with which NumPy describes an array
 
 
@@ -46,18 +45,21 @@ def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Sett
         temporary = directory / f"seed-{seed}.npz.tmp"
         with temporary.open("wb") as file:
             np.savez(file, **by_path(policy))
-        temporary.replace(directory / f"seed-{seed}.npz")
+        temporary.replace(policy_file(directory, seed))
     head = {
         "schema": SCHEMA,
         "jaxcontract": version("jaxcontract"),
         "seeds": list(policies),
+        "precision": str(next(iter(policies.values())).log_std.dtype),
         "setting": setting.as_dict(),
     }
-    write_json(directory / "policy.json", head)
+    write_json(directory / HEAD, head)
 
 
 def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> Policy:
     """Read back a policy that a run has saved: `load_policy("runs/…/policy")`.
+
+    It comes in the precision in which it was saved, or in single precision where JAX computes in no other.
 
     directory: where the run has its policies
     seed:      which of the run's seeds; by default its first
@@ -65,12 +67,12 @@ def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> P
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    setting, seeds = _read_head(Path(directory))
+    setting, seeds, precision = read_head(Path(directory))
     seed = seeds[0] if seed is None else seed
     if seed not in seeds:
         raise ValueError(f"{directory}: has no policy of seed {seed}; it has {seeds}")
-    path = Path(directory) / f"seed-{seed}.npz"
-    template = _template(setting)
+    path = policy_file(Path(directory), seed)
+    template = _template(setting, precision)
     expected = by_path(template)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -106,34 +108,23 @@ def load_env(directory: str | os.PathLike[str]) -> tuple[ContractEnv, EnvParams]
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    return make_env(_read_head(Path(directory))[0])
+    return make_env(read_head(Path(directory)).setting)
 
 
 def saved_seeds(directory: str | os.PathLike[str]) -> list[int]:
     """The seeds whose policies are in `directory`; the first is what `load_policy` takes by default."""
-    return list(_read_head(Path(directory))[1])
+    return list(read_head(Path(directory)).seeds)
 
 
-def _read_head(directory: Path) -> tuple[Setting, Sequence[int]]:
-    path = directory / "policy.json"
-    try:
-        head = json.loads(path.read_text("utf-8"))
-        if head["schema"] != SCHEMA:
-            raise ValueError(f"schema {head['schema']!r}, this version reads {SCHEMA}")
-        return setting_from_dict(head["setting"]), [int(seed) for seed in head["seeds"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: cannot be read as a policy's description ({error})") from None
-
-
-def _template(setting: Setting) -> Policy:
-    """A policy of the right structure, shapes and dtypes: float32, whatever JAX now computes in."""
+def _template(setting: Setting, precision: str) -> Policy:
+    """A policy of the right structure, shapes and dtypes: those that it was saved in."""
     num_actions = 2 * setting.options.num_types
     num_inputs = num_actions + 4
     network = Perceptron(setting.ppo.hidden_sizes, num_actions)
-    inputs = jax.ShapeDtypeStruct((num_inputs,), jnp.float32)
-    with jax.enable_x64(False):
+    with jax.enable_x64(precision == "float64"):
+        inputs = jax.ShapeDtypeStruct((num_inputs,), precision)
         weights = jax.eval_shape(network.init, jax.random.key(0), inputs)
-    one_input, one_action = (jnp.zeros(size, jnp.float32) for size in (num_inputs, num_actions))
+        one_input, one_action = (jnp.zeros(size, precision) for size in (num_inputs, num_actions))
     return Policy(
         weights=weights,
         log_std=one_action,

@@ -7,11 +7,9 @@ import numpy as np
 from rich.table import Table
 
 from jaxcontract.env import ContractEnv, EnvParams
-from jaxcontract.evaluation import Report, judge, make_yardstick, offer, scheme_contracts
+from jaxcontract.evaluation import Report
 from jaxcontract.learning.policy import Policy
-from jaxcontract.mechanism.networks import printed_states
-from jaxcontract.mechanism.optimum import optimal_contract
-from jaxcontract.statistics import bootstrap_interval
+from jaxcontract.summary import over_seeds, printed_items
 
 MEASURES = {
     "feasible": ("feasible", "{:.5f}"),
@@ -33,11 +31,10 @@ def seeds_table(seeds: Sequence[int], reports: Sequence[Report], references: Map
     for seed, report in zip(seeds, reports, strict=True):
         table.add_row(str(seed), *_cells(report))
     table.add_section()
-    columns = {name: np.array([getattr(report, name) for report in reports]) for name in MEASURES}
-    table.add_row("mean", *(_cell(name, float(np.mean(values))) for name, values in columns.items()))
-    intervals = {name: bootstrap_interval(values) for name, values in columns.items()}
+    together = over_seeds(reports)
+    table.add_row("mean", *(_cell(name, together["mean"][name]) for name in MEASURES))
     for label, end in (("95 % from", 0), ("to", 1)):
-        table.add_row(label, *(_cell(name, interval[end]) for name, interval in intervals.items()))
+        table.add_row(label, *(_cell(name, together["interval"][name][end]) for name in MEASURES))
     table.add_section()
     for name, report in references.items():
         table.add_row(name, *_cells(report))
@@ -64,17 +61,13 @@ def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) ->
         "The paper's printed states: learned and exact items",
         ["state", "type", "f learned", "f exact", "r learned", "r exact", "regret"],
     )
-    yardstick = make_yardstick(params.system, printed_states())
-    learned = offer(policy, env, params, yardstick.states)
-    exact = scheme_contracts(optimal_contract, yardstick)
-    report = judge(learned, yardstick, penalty=params.penalty, tolerance=params.tolerance)
-    columns = (learned.frequency, exact.frequency, learned.payment, exact.payment)
-    for state in range(3):
-        regret = report.regrets[state]
+    pairs = [(name, of) for name in ("frequency", "payment") for of in ("learned", "exact")]
+    for row in printed_items(policy, env, params):
+        regret = row["regret"]
         ends = [f"{regret:.5f}" if np.isfinite(regret) else "infeasible", ""]
         for k in range(2):
-            numbers = (f"{column[state, k]:.5f}" for column in columns)
-            table.add_row("" if k else str(state + 1), str(k + 1), *numbers, ends[k])
+            numbers = (f"{row[of][name][k]:.5f}" for name, of in pairs)
+            table.add_row("" if k else str(row["state"]), str(k + 1), *numbers, ends[k])
     return table
 
 

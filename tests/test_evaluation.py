@@ -1,6 +1,9 @@
 """A report against its definition, and against policies whose regret is known."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -142,6 +145,38 @@ def test_unseen_states_are_the_same_every_time_and_differ_by_seed():
     other = unseen_states(distribution, 10, seed=3)
     np.testing.assert_array_equal(one.type_probs, again.type_probs)
     assert not np.array_equal(one.type_probs, other.type_probs)
+
+
+DRAWS = """
+import sys
+import jax
+import numpy as np
+import jaxcontract as jc
+from jaxcontract.evaluation import random_contracts
+
+numbers = {}
+for num_types, concentration in ((2, 1.0), (3, 0.5)):
+    distribution = jc.NetworkDistribution.equal_bands(num_types, concentration=concentration)
+    states = jc.unseen_states(distribution, 50)
+    env = jc.ContractEnv(num_types=num_types, actions="raw")
+    contracts = random_contracts(env, env.default_params, states)
+    rows = [np.asarray(leaf, float) for leaf in jax.tree.leaves((states, contracts))]
+    numbers[str(num_types)] = np.concatenate([row.ravel() for row in rows])
+np.savez(sys.argv[1], precision=str(states.max_aoi.dtype), **numbers)
+"""
+OTHERWISE = {"JAX_ENABLE_X64": "1", "JAX_DEFAULT_PRNG_IMPL": "rbg", "JAX_THREEFRY_PARTITIONABLE": "0"}
+
+
+def test_unseen_states_and_random_contracts_are_the_same_numbers_whatever_jax_is_set_to(tmp_path):
+    for name, settings in (("usual", {}), ("otherwise", OTHERWISE)):
+        command = [sys.executable, "-c", DRAWS, str(tmp_path / name)]
+        subprocess.run(command, env={**os.environ, **settings}, check=True, timeout=120)
+    with np.load(tmp_path / "usual.npz") as usual, np.load(tmp_path / "otherwise.npz") as otherwise:
+        assert (usual["precision"], otherwise["precision"]) == ("float32", "float64")
+        for name in ("2", "3"):
+            np.testing.assert_array_equal(otherwise[name], usual[name])
+    again = unseen_states(jc.NetworkDistribution(), 50)
+    assert again.max_aoi.dtype == np.float32
 
 
 def test_evaluation_leaves_precision_as_it_was(yardstick):

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from jaxcontract import ContractEnv, PPOConfig, train
+from jaxcontract.learning.optimizer import step_size
+from jaxcontract.learning.policy import LOG_STD_RANGE
 from jaxcontract.learning.ppo import advance, init_learner, train_for, update
 from jaxcontract.spaces import Box
 
@@ -466,7 +468,9 @@ def test_minibatches_share_out_all_rounds():
 
 
 @pytest.mark.parametrize("final", [0.0, 2e-4, 1e-3, 2e-3])
-@pytest.mark.parametrize(("num_updates", "progress"), [(5, 0.5), (9, 0.9), (10, 1.0), (11, 1.0), (30, 1.0)])
+@pytest.mark.parametrize(
+    ("num_updates", "progress"), [(3, 1 / 3), (6, 2 / 3), (9, 1.0), (10, 1.0), (30, 1.0)]
+)
 def test_the_step_size_moves_linearly_to_its_end_and_stays_there(final, num_updates, progress):
     config = STEP.replace(learning_rate=1e-3, final_learning_rate=final)
     first, _ = first_step(config)
@@ -474,6 +478,27 @@ def test_the_step_size_moves_linearly_to_its_end_and_stays_there(final, num_upda
     later, _ = first_step(config, num_updates=num_updates)
     share = ((1 - progress) * 1e-3 + progress * final) / 1e-3
     np.testing.assert_allclose(later, first * share, rtol=1e-2, atol=2e-7)
+
+
+def test_the_step_size_is_exactly_that_of_its_ends():
+    for first, last in ((3e-3, 1e-4), (3e-3, 0.0), (1e-4, 1e-4), (1e-4, 0.7)):
+        config = STEP.replace(num_updates=7, learning_rate=first, final_learning_rate=last)
+        sizes = [float(step_size(config, jnp.asarray(done))) for done in range(9)]
+        assert sizes[0] == np.float32(first)
+        assert sizes[6:] == [np.float32(last)] * 3
+        np.testing.assert_allclose(sizes[:7], np.linspace(first, last, 7), rtol=1e-5, atol=1e-9)
+    assert float(step_size(STEP.replace(num_updates=1, learning_rate=0.1), jnp.asarray(0))) == np.float32(0.1)
+
+
+def test_a_final_step_size_of_zero_is_that_of_the_last_update(begin, compiled):
+    one_more = functools.partial(compiled(update, static_argnames="env"), config=TINY, **GAME)
+    learner = begin(KEY)
+    moved = []
+    for _ in range(TINY.num_updates):
+        before, (learner, _) = learner, one_more(learner)
+        moved.append(np.abs(weight_change(before, learner)).max())
+    assert min(moved[:-1]) > 1e-5
+    assert moved[-1] == 0.0
 
 
 def trace_counter():
@@ -585,9 +610,10 @@ REFUSED = {
         ("num_updates", "parallel_rounds", "rollout_length", "epochs", "minibatches"), (NOT_WHOLE, WHOLE)
     ),
     **dict.fromkeys(
-        ("learning_rate", "clip_range", "max_gradient_norm", "initial_std"),
+        ("learning_rate", "clip_range", "max_gradient_norm"),
         ((0, 0.0, -1e-3, *NOT_NUMBERS), ABOVE_ZERO),
     ),
+    "initial_std": ((0, -1e-3, 1e-5, 4.9e-5, 7.1, 10, *NOT_NUMBERS), "a number in [5e-05, 7]"),
     **dict.fromkeys(
         ("final_learning_rate", "value_coefficient", "entropy_coefficient"),
         ((-1, -1e-9, *NOT_NUMBERS), FROM_ZERO),
@@ -624,7 +650,11 @@ def test_every_field_refuses_something():
         {"trace_decay": 0.0},
         {"final_learning_rate": 0},
         {"entropy_coefficient": 0.0},
-        {"minibatches": 1, "parallel_rounds": 1},
+        {"minibatches": 1, "parallel_rounds": 1, "normalize_advantages": False},
+        {"minibatches": 1, "parallel_rounds": 1, "rollout_length": 2},
+        {"minibatches": 8, "parallel_rounds": 16},
+        {"initial_std": 5e-5},
+        {"initial_std": 7.0},
         {"hidden_sizes": (1,)},
         {"learning_rate": np.float32(1e-3)},
         {"num_updates": np.int64(3)},
@@ -654,6 +684,32 @@ def test_minibatches_must_divide_the_rounds(parallel_rounds, minibatches):
         f"PPOConfig.minibatches = {minibatches}: must be a divisor of parallel_rounds = {parallel_rounds}"
     )
     assert str(refusal.value) == expected
+
+
+@pytest.mark.parametrize("rounds", [1, 8])
+def test_a_gradient_step_on_one_round_is_refused_where_advantages_are_normalised(rounds):
+    with pytest.raises(ValueError, match="must be") as refusal:
+        PPOConfig(parallel_rounds=rounds, minibatches=rounds)
+    assert str(refusal.value) == (
+        f"PPOConfig.minibatches = {rounds}: must be at most parallel_rounds · rollout_length / 2 = "
+        f"{rounds / 2:g} with normalize_advantages, which leaves nothing of the only round of a gradient step"
+    )
+
+
+@pytest.mark.parametrize("sizes", [{"minibatches": 8, "normalize_advantages": False}, {"minibatches": 4}])
+def test_gradient_steps_on_the_fewest_rounds_that_are_allowed_learn(sizes):
+    config = ACTION.replace(parallel_rounds=8, epochs=1, **sizes)
+    learner, metrics = quick_train(jax.random.key(0), Target(), target(0.7), config)
+    assert float(jnp.mean(metrics["kl"])) > 1e-6
+    np.testing.assert_allclose(learner.policy(jnp.array([20.0])), [0.7], atol=0.3)
+
+
+@pytest.mark.parametrize("std", [5e-5, 7.0])
+def test_every_initial_deviation_that_is_allowed_is_played(std):
+    config = STEP.replace(learning_rate=1e-9, initial_std=std, epochs=2)
+    learner, _ = quick_update(quick_init(KEY, config=config, **GAME), config=config, **GAME)
+    np.testing.assert_allclose(jnp.exp(learner.policy.log_std), std, rtol=1e-5)
+    assert LOG_STD_RANGE[0] < float(learner.policy.log_std[0]) < LOG_STD_RANGE[1]
 
 
 def test_a_replaced_value_is_checked_too():

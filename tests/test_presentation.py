@@ -70,7 +70,7 @@ def test_the_table_has_a_row_for_every_seed_and_scheme(yardstick):
 def test_printed_states_show_the_golden_optimum():
     env = jc.ContractEnv()
     params = env.default_params
-    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(parallel_rounds=8))
+    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(parallel_rounds=8, minibatches=2))
     text = printed(printed_states_table(learner.policy, env, params))
     for number in ("0.17706", "0.38143", "0.08853", "0.10556", "0.13276", "0.38952"):
         assert number in text

@@ -111,7 +111,10 @@ def test_the_figures_are_complete_and_fit_each_other(finished):
         assert any(line.startswith(name) for line in printed.splitlines())
 
 
-@pytest.mark.parametrize("arguments", ["--minibatches 7", "--scale 2", "--seeds 0", "--no-such-option"])
+@pytest.mark.parametrize(
+    "arguments",
+    ["--minibatches 7", "--parallel-rounds 8 --minibatches 8", "--scale 2", "--seeds 0", "--no-such-option"],
+)
 def test_bad_input_is_one_line_and_exit_code_2(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         roofline.parse(arguments.split())

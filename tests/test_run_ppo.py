@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
+from jaxcontract.summary import MEASURES
+from jaxcontract.tables import MEASURES as TITLES
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "run_ppo.py"
 SMALL = "--num-updates 4 --parallel-rounds 64 --eval-states 200 --curve-states 50 --curve-points 2".split()
@@ -44,17 +46,70 @@ def test_the_summary_has_its_fields(finished):
         "env_steps_per_second",
         "seeds",
         "random",
+        "random_feasible",
+        "pooled",
+        "mean",
+        "interval",
+        "printed_states",
+        "num_states",
+        "optimum",
+        "jax",
+        "options",
+        "num_updates",
+        "rounds_per_update",
+        "init_from",
+        "extended_from",
+        "remarks",
     }
     assert (summary["preset"], summary["num_seeds"], summary["env_steps_per_seed"]) == ("default", 3, 256)
     assert [seed["seed"] for seed in summary["seeds"]] == [5, 6, 7]
     for seed in summary["seeds"]:
-        measures = {"seed", "reward", "feasible", "regret", "screening_gap", "max_violation"}
-        assert set(seed) == measures
+        assert set(seed) == {"seed", *MEASURES}
         assert seed["feasible"] == 1.0
         assert seed["regret"] > 0
-    assert set(summary["random"]) == {"reward", "feasible"}
+    for name in ("random", "random_feasible", "pooled", "mean", "interval"):
+        assert set(summary[name]) == set(MEASURES)
     assert summary["train_seconds"] > 0
     assert summary["env_steps_per_second"] == pytest.approx(3 * 256 / summary["train_seconds"])
+
+
+def rows_of(printed, title):
+    """The rows of a table as lists of words, by how they begin."""
+    lines = printed.partition(title)[2].partition("\n\n")[0].splitlines()[2:]
+    return [line.split() for line in lines]
+
+
+def test_the_summary_has_every_number_of_the_tables(finished):
+    out, printed = finished
+    summary = json.loads((out / "summary.json").read_text())
+    assert (
+        f"On {summary['num_states']} unseen states (mean optimum U_B* = {summary['optimum']:.3f})" in printed
+    )
+    shown = {
+        **{str(seed["seed"]): seed for seed in summary["seeds"]},
+        "mean": summary["mean"],
+        "95 % from": {name: interval[0] for name, interval in summary["interval"].items()},
+        "to": {name: interval[1] for name, interval in summary["interval"].items()},
+        **{name: summary[name.replace(" ", "_")] for name in ("pooled", "random feasible", "random")},
+    }
+    table = [
+        [*label.split(), *(form.format(values[name]) for name, (_, form) in TITLES.items())]
+        for label, values in shown.items()
+    ]
+    assert rows_of(printed, "unseen states") == table
+
+    states = summary["printed_states"]
+    assert states["seed"] == 5
+    table = []
+    for row in states["contracts"]:
+        for k in range(2):
+            items = [row[of][name][k] for name in ("frequency", "payment") for of in ("learned", "exact")]
+            ends = [f"{row['regret']:.5f}"] if k == 0 else []
+            start = [str(row["state"])] if k == 0 else []
+            table.append([*start, str(k + 1), *(f"{item:.5f}" for item in items), *ends])
+    assert rows_of(printed, "learned and exact items") == table
+    assert f"compiled in {summary['compile_seconds']:.1f} s" in printed
+    assert f"{summary['env_steps_per_second']:,.0f} env" in printed
 
 
 def test_every_file_is_written_and_readable(finished):
@@ -129,6 +184,9 @@ def test_more_types_run(tmp_path):
         ("--first-seed -1", "--first-seed -1"),
         ("--unit-profit -3", "System.unit_profit = -3.0: must be a number in (0, inf)"),
         ("--minibatches 7", "PPOConfig.minibatches = 7"),
+        ("--parallel-rounds 8", "PPOConfig.minibatches = 8: must be at most"),
+        ("--initial-std 1e-5", "PPOConfig.initial_std = 1e-05: must be a number in [5e-05, 7]"),
+        ("--num-updates 10 --curve-points 11", "--curve-points 11: must be in [1, 10]"),
         ("--out {full}", "is not empty"),
         ("--out {file}", "cannot be made a directory"),
     ],

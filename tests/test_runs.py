@@ -14,7 +14,7 @@ from jaxcontract.learning.ppo import init_learner
 from jaxcontract.runs import make_env, save_policies
 from jaxcontract.settings import PRESETS, change
 
-SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "parallel_rounds": 8})
+SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "parallel_rounds": 16})
 
 
 @pytest.fixture
@@ -41,6 +41,20 @@ def test_a_policy_comes_back_where_jax_computes_in_double_precision(saved, float
     for one, other in zip(jax.tree.leaves(loaded), jax.tree.leaves(policies[5]), strict=True):
         assert one.dtype == np.float32
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_policy_trained_in_double_precision_comes_back_in_either(saved, tmp_path):
+    with jax.enable_x64(True):
+        policy = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64) / 3.0, saved[1][3])
+        save_policies(tmp_path, {4: policy}, SETTING)
+        for one, other in zip(
+            jax.tree.leaves(jc.load_policy(tmp_path)), jax.tree.leaves(policy), strict=True
+        ):
+            assert one.dtype == np.float64
+            np.testing.assert_array_equal(one, other)
+    for one, other in zip(jax.tree.leaves(jc.load_policy(tmp_path)), jax.tree.leaves(policy), strict=True):
+        assert one.dtype == np.float32
+        np.testing.assert_array_equal(one, np.asarray(other, np.float32))
 
 
 def test_the_environment_comes_back_with_it(saved):

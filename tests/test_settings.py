@@ -126,6 +126,11 @@ def test_a_bad_command_line_gets_one_line_and_exit_code_two(arguments, said, cap
         ("--num-types 0", ("EnvOptions.num_types = 0", "[1, inf)")),
         ("--minibatches 3", ("PPOConfig.minibatches = 3", "divisor of parallel_rounds = 2048")),
         ("--clip-range 0", ("PPOConfig.clip_range = 0.0", "(0, inf)")),
+        (
+            "--parallel-rounds 8",
+            ("PPOConfig.minibatches = 8", "at most parallel_rounds · rollout_length / 2 = 4"),
+        ),
+        ("--initial-std 10", ("PPOConfig.initial_std = 10.0", "[5e-05, 7]")),
         ("--penalty 3", ("EnvNumbers.penalty = 3.0", "0]")),
         ("--hidden-sizes 0", ("PPOConfig.hidden_sizes", "[1, inf)")),
         ("--min-frequency 0.5 --max-frequency 0.2", ("System.min_frequency = 0.5", "max_frequency = 0.2")),

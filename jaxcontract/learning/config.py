@@ -5,6 +5,8 @@ from typing import Any
 
 from jaxcontract.fields import Record, choice, documented, flag, number, refuse, sizes, whole
 
+LOG_STD_RANGE = (-10.0, 2.0)  # where ln of a deviation is kept in training: beyond it densities leave float32
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LearnerConfig(Record):
@@ -20,7 +22,9 @@ class LearnerConfig(Record):
     parallel_rounds: int = whole(2048, "environments played side by side, B", low=1)
     hidden_sizes: tuple[int, ...] = sizes((64, 64), "units of each hidden layer, actor and critic", low=1)
     learning_rate: Any = number(3e-3, "Adam's step size, at the start", low=0, above=True)
-    final_learning_rate: Any = number(0.0, "Adam's step size at the end, reached linearly", low=0)
+    final_learning_rate: Any = number(
+        0.0, "Adam's step size at the last of several updates, reached linearly", low=0
+    )
     max_gradient_norm: Any = number(0.5, "global norm to which gradients are clipped", low=0, above=True)
 
     @property
@@ -60,12 +64,21 @@ class PPOConfig(LearnerConfig):
     clip_range: Any = number(0.3, "ε of the clipped surrogate", low=0, above=True)
     value_coefficient: Any = number(0.5, "weight c of the value loss", low=0)
     entropy_coefficient: Any = number(0.0, "weight of an entropy bonus", low=0)
-    initial_std: Any = number(0.5, "standard deviation of a fresh policy's actions", low=0, above=True)
+    initial_std: Any = number(
+        0.5, "standard deviation of a fresh policy's actions, before they are bounded", low=5e-5, high=7
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.parallel_rounds % self.minibatches:
             allowed = f"a divisor of parallel_rounds = {self.parallel_rounds}"
+            raise refuse("PPOConfig", "minibatches", self.minibatches, allowed)
+
+        if self.normalize_advantages and self.batch_size == self.minibatches:
+            allowed = (
+                f"at most parallel_rounds · rollout_length / 2 = {self.batch_size / 2:g} with "
+                "normalize_advantages, which leaves nothing of the only round of a gradient step"
+            )
             raise refuse("PPOConfig", "minibatches", self.minibatches, allowed)
 
         if self.estimator == "paper" and self.rollout_length == 1:

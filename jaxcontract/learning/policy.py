@@ -12,10 +12,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.learning.config import LOG_STD_RANGE as LOG_STD_RANGE
 from jaxcontract.pytree import register
 
 FAR = 1e9  # some environments write "unbounded" as the largest float
-LOG_STD_RANGE = (-10.0, 2.0)  # beyond it densities leave float32
 
 
 class Dense(nn.Module):

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -133,6 +134,17 @@ def init_learner(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> Le
         frame=frame,
         hidden_sizes=config.hidden_sizes,
     )
+
+
+def with_policy(learner: Learner, policy: Policy) -> Learner:
+    """The learner with the network and the deviation of another policy, copied; all else stays as it is.
+
+    policy: of the learner's sizes, for observations and actions in its frame
+    """
+    given = {**learner.weights, "actor": policy.weights, "log_std": policy.log_std}
+    chex.assert_trees_all_equal_shapes(learner.weights, given)
+    weights = jax.tree.map(lambda like, leaf: jnp.array(leaf, like.dtype), learner.weights, given)
+    return dataclasses.replace(learner, weights=weights)
 
 
 def update(learner: Learner, env: Any, params: Any, config: PPOConfig) -> tuple[Learner, Metrics]:

@@ -168,7 +168,7 @@ def above_the_optimum(trials: int) -> tuple[int, float]:
     env = jc.ContractEnv()
     params = env.default_params
     yardstick = make_yardstick(params.system, unseen_states(params.distribution, 2000))
-    config = jc.PPOConfig(parallel_rounds=8, hidden_sizes=(16,))
+    config = jc.PPOConfig(parallel_rounds=8, minibatches=2, hidden_sizes=(16,))
     least, count = np.inf, 0
     for trial in range(-(-trials // 2000)):
         policy = ppo.init_learner(jax.random.key(trial), env, params, config).policy

@@ -1,0 +1,88 @@
+"""What a run says of options that do nothing, and of learners that did not move."""
+
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+
+from jaxcontract.learning.loop import repeat
+from jaxcontract.learning.ppo import init_learner, update
+from jaxcontract.remarks import at_their_limit, unmoved, without_effect
+from jaxcontract.runs import make_env
+from jaxcontract.settings import PRESETS, change
+
+SMALL = {"parallel_rounds": 16, "minibatches": 2, "hidden_sizes": (4,), "num_updates": 3}
+OTHER = {
+    "trace_decay": 0.3,
+    "episode_length": 2,
+    "clip_range": 1e-3,
+    "violation_price": 3.0,
+    "safety_margin": 0.01,
+    "final_learning_rate": 0.1,
+}
+SETTINGS = {
+    "default": {},
+    "discounted": {"discount": 0.9, "rollout_length": 3, "actions": "raw", "safety_margin": 0.02},
+    "as printed": {"estimator": "paper", "rollout_length": 3, "discount": 0.9, "reward": "paper"},
+    "one step": {"epochs": 1, "minibatches": 1, "num_updates": 1, "safety_margin": 0.02},
+}
+IDLE = {
+    "default": {"trace_decay", "episode_length", "violation_price"},
+    "discounted": set(),
+    "as printed": {"trace_decay", "episode_length", "violation_price", "safety_margin"},
+    "one step": {"trace_decay", "episode_length", "clip_range", "final_learning_rate"},
+}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A function of a setting: all weights after its first two updates, or its one."""
+
+    @partial(jax.jit, static_argnums=0, compiler_options={"xla_backend_optimization_level": 0})
+    def start_and_go_on(env, params, config):
+        learner = init_learner(jax.random.key(0), env, params, config)
+        return repeat(update, learner, env, params, config, min(2, config.num_updates))[0].weights
+
+    def trained(setting):
+        weights = start_and_go_on(*make_env(setting), setting.ppo)
+        return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(weights)])
+
+    return trained
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_options_without_effect_are_known(name):
+    assert set(without_effect(change(PRESETS["default"], SMALL | SETTINGS[name]))) == IDLE[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "default",
+        "as printed",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("discounted", "one step")),
+    ],
+)
+def test_an_option_without_effect_changes_no_bit_and_any_other_does(name, trained):
+    setting = change(PRESETS["default"], SMALL | SETTINGS[name])
+    usual = trained(setting)
+    changed = {option: trained(change(setting, {option: value})) for option, value in OTHER.items()}
+    assert {option for option, weights in changed.items() if np.array_equal(weights, usual)} == IDLE[name]
+
+
+def test_a_policy_that_no_update_moved_is_named():
+    ppo = PRESETS["default"].ppo
+    rows = [{"learner": {}}, *({"learner": {"kl": [kl, 1e-13, None]}} for kl in (1e-12, 1e-3, 0.0))]
+    (line,) = unmoved(rows, [7, 8, 9], ppo)
+    assert line.startswith("seed 8: no update has moved its policy")
+    assert unmoved(rows[:1], [7, 8, 9], ppo) == []
+    assert unmoved(rows, [7, 8, 9], ppo.replace(epochs=1, minibatches=1)) == []
+
+
+def test_a_deviation_that_training_holds_at_its_limit_is_named():
+    log_stds = [np.float32([0.1, 2.0]), np.float32([1.99, -9.9]), np.float32([-10.0, 0.0])]
+    lines = at_their_limit(log_stds, [1, 2, 3])
+    assert [line.partition(":")[0] for line in lines] == ["seed 1", "seed 3"]
+    assert "has come to 7.39" in lines[0]
+    assert "has come to 4.54e-05" in lines[1]
