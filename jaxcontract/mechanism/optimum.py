@@ -12,7 +12,10 @@ from jaxcontract.mechanism.records import Contract, NetworkState, System, check_
 
 
 def optimal_contract(system: System, state: NetworkState) -> Contract:
-    """argmax U_B(f, r) subject to IR (8), IC (9) and the bounds on f: problem (10), exactly, any K.
+    """argmax U_B(f, r) subject to IR (8), IC (9) and the system's bounds on f: problem (10), exactly, any K.
+
+    The paper bounds f by 1 alone. The default `min_frequency` of 1e-4 never binds at its constants, where no
+    f below 1.8e-4 has a quality of data; of a greater one the optimum is the best within it.
 
     Returns a contract [K], or [K, B] for B rounds side by side (`rounds_last`), which are solved about
     twice as fast as under `vmap`.
@@ -21,7 +24,9 @@ def optimal_contract(system: System, state: NetworkState) -> Contract:
     each type is paid just enough not to pick the item below its own, and what remains is separable:
     β QoD′(f_k) = v_k with the virtual costs v. Where these do not fall from type to type, the
     frequencies that they ask for would not rise and no payments could screen the types: neighbours
-    are pooled (`antitonic_regression`). Clipping to the bounds after pooling keeps it exact.
+    are pooled (`antitonic_regression`). Clipping to the bounds after pooling keeps it exact;
+    one of them is W > 0, up to rounding (`frequency_bounds`), which counts where a type hardly occurs. Where
+    W ≤ 0 for every f nothing is feasible, and the items are those of the greatest W.
 
     Differentiable in every field of `system` and `state` wherever the set of pooled types is stable.
 
