@@ -23,7 +23,7 @@ class Layer(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class NumpyContract:
+class NumpyContract(ByValue):
     """A contract's items: frequency [..., K], updates per slot, and payment [..., K] per round."""
 
     frequency: np.ndarray

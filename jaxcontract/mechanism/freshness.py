@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.mechanism.records import NetworkState, Numbers, System, check_round
+from jaxcontract.mechanism.records import NetworkState, Numbers, System, check_round, floats
 
 NEVER = 1e-9  # a frequency below it is no updating at all; 1/f² is finite in float32 above it
 LEAST_SHARE = 0.01  # of W₀, below which the extended quality is a straight line
@@ -20,8 +20,8 @@ def average_aoi(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
 
     The paper's sum over slots, closed for every θ ≥ 2; at θ = 1 the closed form is used (2t).
     """
-    frequency = jnp.asarray(frequency)
-    return slot_duration * (frequency + 0.5 / frequency + 0.5)
+    frequency = floats(frequency, "average_aoi", "frequency")
+    return floats(slot_duration, "average_aoi", "slot_duration") * (frequency + 0.5 / frequency + 0.5)
 
 
 def average_latency(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
@@ -30,7 +30,8 @@ def average_latency(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
     frequency:     [...]  f = 1/θ, updates per slot
     slot_duration: []     t, seconds
     """
-    return slot_duration * (1.0 + jnp.asarray(frequency))
+    frequency = floats(frequency, "average_latency", "frequency")
+    return floats(slot_duration, "average_latency", "slot_duration") * (1.0 + frequency)
 
 
 def ideal_quality_index(system: System, state: NetworkState) -> jax.Array:
@@ -76,7 +77,7 @@ def quality_of_data(system: System, state: NetworkState, frequency: Numbers) -> 
     0.638
     """
     check_round(state)
-    frequency = jnp.asarray(frequency)
+    frequency = floats(frequency, "quality_of_data", "frequency")
     if system.quality is not None:
         own: jax.Array = system.quality(state, frequency)
         return own

@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.fields import ByValue
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import (
     centred_quality,
@@ -12,7 +13,7 @@ from jaxcontract.mechanism.freshness import (
     has_quality,
     quality_of_data,
 )
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_kind, check_round, floats
 from jaxcontract.pytree import register
 from jaxcontract.rules import TOLERANCE
 
@@ -30,6 +31,7 @@ def device_utilities(state: NetworkState, contract: Contract, system: System = P
     Returns [K, K]. Its diagonal is `own_utilities`.
     """
     check_round(state)
+    check_kind("contract", contract, Contract)
     costs = effort(system, contract.frequency)[None, :] / state.device_types[:, None]
     return contract.payment[None, :] - costs
 
@@ -82,7 +84,7 @@ def _earned(system: System, state: NetworkState, quality: jax.Array, payment: ja
 
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Certificate:
+class Certificate(ByValue):
     """Whether one contract solves the devices' side of (10), constraint by constraint.
 
     ir_slack:      [K]     u[k, k], (8): ≥ 0 where type k takes part
@@ -118,6 +120,9 @@ def certify(
 
     Returns slacks [K] and [K, K]. NaN anywhere is not feasible.
     """
+    tolerance, margin = (
+        floats(value, "certify", name) for name, value in (("tolerance", tolerance), ("margin", margin))
+    )
     own = own_utilities(state, contract, system)
     ic_slack, least, missed = _envy(system, state, contract, own, margin)
     outside = jnp.maximum(

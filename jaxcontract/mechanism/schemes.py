@@ -11,7 +11,7 @@ from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import quality_of_data
 from jaxcontract.mechanism.incentives import PAPER, device_utilities
 from jaxcontract.mechanism.optimum import binding_payments, complete_information_contract
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round, floats
 from jaxcontract.rules import TOLERANCE
 
 
@@ -50,7 +50,7 @@ def posted_price_contract(system: System, state: NetworkState, cap: Numbers | No
     pooled f.
     """
     check_round(state)
-    frequency = jnp.asarray(system.max_frequency if cap is None else cap)
+    frequency = floats(system.max_frequency if cap is None else cap, "posted_price_contract", "cap")
     return _offer_to_all(state, frequency, effort(system, frequency) / state.device_types[0])
 
 
@@ -88,6 +88,7 @@ def chosen_items(
     [0, 0]
     """
     check_round(state, contract)
+    tolerance = floats(tolerance, "chosen_items", "tolerance")
     utilities = device_utilities(state, contract, system)
     best = jnp.max(utilities, axis=1)
     tempted = best - jnp.diagonal(utilities) > tolerance
