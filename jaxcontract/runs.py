@@ -28,6 +28,7 @@ from jaxcontract.pytree import by_path
 from jaxcontract.settings import Setting, setting_from_dict
 
 SCHEMA = 1
+HEAD = "policy.json"  # in the directory of policies: what they are policies of
 LARGEST_HEAD = 4096  # bytes with which NumPy describes an array
 
 
@@ -53,23 +54,21 @@ def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Sett
         "seeds": list(policies),
         "setting": setting.as_dict(),
     }
-    write_json(directory / "policy.json", head)
+    write_json(directory / HEAD, head)
 
 
 def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> Policy:
-    """Read back a policy that a run has saved: `load_policy("runs/…/policy")`.
+    """Read back a policy that a run has saved: `load_policy("runs/first")`.
 
-    directory: where the run has its policies
+    directory: the run's, or its `policy/`, where the policies are
     seed:      which of the run's seeds; by default its first
 
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    setting, seeds = _read_head(Path(directory))
-    seed = seeds[0] if seed is None else seed
-    if seed not in seeds:
-        raise ValueError(f"{directory}: has no policy of seed {seed}; it has {seeds}")
-    path = Path(directory) / f"seed-{seed}.npz"
+    folder = policy_directory(directory)
+    setting, seeds = _read_head(folder)
+    path = folder / f"seed-{chosen_seed(folder, seeds, seed)}.npz"
     template = _template(setting)
     expected = by_path(template)
     try:
@@ -99,23 +98,43 @@ def _read_array(archive: zipfile.ZipFile, name: str, like: Any) -> np.ndarray:
 
 
 def load_env(directory: str | os.PathLike[str]) -> tuple[ContractEnv, EnvParams]:
-    """The environment that a run's policies were trained in: `load_env("runs/…/policy")`, (env, params).
+    """The environment that a run's policies were trained in: `load_env("runs/first")`, (env, params).
 
-    directory: where the run has its policies
+    directory: the run's, or its `policy/`, where the policies are
 
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    return make_env(_read_head(Path(directory))[0])
+    return make_env(_read_head(policy_directory(directory))[0])
 
 
 def saved_seeds(directory: str | os.PathLike[str]) -> list[int]:
     """The seeds whose policies are in `directory`; the first is what `load_policy` takes by default."""
-    return list(_read_head(Path(directory))[1])
+    return list(_read_head(policy_directory(directory))[1])
+
+
+def policy_directory(directory: str | os.PathLike[str]) -> Path:
+    """Where the policies of a run are, given that or the run's own directory."""
+    given = Path(directory)
+    inside = given / "policy"
+    return inside if not (given / HEAD).exists() and (inside / HEAD).exists() else given
+
+
+def chosen_seed(directory: Path, seeds: Sequence[int], seed: int | None) -> int:
+    """The seed asked for, or the first of those that there are, as a plain number.
+
+    Raises:
+        ValueError: one line that says which there are.
+    """
+    if seed is None:
+        return seeds[0]
+    if not isinstance(seed, int | np.integer) or int(seed) not in seeds:
+        raise ValueError(f"{directory}: has no policy of seed {seed!r}; it has {list(seeds)}")
+    return int(seed)
 
 
 def _read_head(directory: Path) -> tuple[Setting, Sequence[int]]:
-    path = directory / "policy.json"
+    path = directory / HEAD
     try:
         head = json.loads(path.read_text("utf-8"))
         if head["schema"] != SCHEMA:
