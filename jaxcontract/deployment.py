@@ -129,8 +129,8 @@ def load_exported(file: str | os.PathLike[str], *, sha256: str | None = None) ->
         if written_by == jax.__version__:
             raise unreadable(file, error) from None
         raise ValueError(
-            f"{file}: written by jax {written_by}, and jax {jax.__version__} cannot run it ({first_line(error)}): "
-            f"use load_numpy_policy, which needs no JAX, or jax {written_by}"
+            f"{file}: written by jax {written_by}, and jax {jax.__version__} cannot run it "
+            f"({first_line(error)}): use load_numpy_policy, which needs no JAX, or jax {written_by}"
         ) from None
     try:
         test.check(policy.answers)

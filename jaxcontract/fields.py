@@ -202,7 +202,8 @@ class ByValue:
         return all(same(getattr(self, name), getattr(other, name), type(self).__name__) for name in names)
 
     def __hash__(self) -> int:
-        return hash((type(self), *(getattr(self, name) for name in _static_names(type(self)))))
+        cls: Any = type(self)
+        return hash((cls, *(getattr(self, name) for name in _static_names(cls))))
 
 
 def same(one: Any, other: Any, owner: str) -> bool:
@@ -210,7 +211,9 @@ def same(one: Any, other: Any, owner: str) -> bool:
     if one is other:
         return True
     if traced(one) or traced(other):
-        raise TypeError(f"{owner}: == compares numbers, which JAX is still tracing; use jnp.array_equal on fields")
+        raise TypeError(
+            f"{owner}: == compares numbers, which JAX is still tracing; use jnp.array_equal on fields"
+        )
     values = concrete(one), concrete(other)
     if values[0] is None or values[1] is None:
         return bool(one == other)
@@ -221,7 +224,7 @@ def same(one: Any, other: Any, owner: str) -> bool:
 
 
 @functools.cache
-def _static_names(cls: type) -> tuple[str, ...]:
+def _static_names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls) if field.metadata.get("static"))
 
 

@@ -130,7 +130,9 @@ def simulate_market(
     """
     _check_generator("simulate_market", generator)
     for name, value, kind in (
-        ("system", system, System), ("state", state, NetworkState), ("contract", contract, Contract)
+        ("system", system, System),
+        ("state", state, NetworkState),
+        ("contract", contract, Contract),
     ):
         check_kind(name, value, kind)
     num_rounds = plain("simulate_market", "num_rounds", num_rounds, COUNT)

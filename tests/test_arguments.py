@@ -19,8 +19,11 @@ STRICT = jc.NetworkState(
     device_types=jnp.array([2.0, 3.0]),
 )
 LOOSE = jc.NetworkState(
-    max_aoi=np.float64(0.75), max_latency=np.float32(0.5), type_probs=[0.25, np.float64(0.75)], device_types=range(2, 4)
-)  # fmt: skip
+    max_aoi=np.float64(0.75),
+    max_latency=np.float32(0.5),
+    type_probs=[0.25, np.float64(0.75)],
+    device_types=range(2, 4),
+)
 MENU = jc.Contract(frequency=[0.25, np.float32(0.5)], payment=(np.float64(0.25), 0.5))
 FREQUENCIES, VECTOR = jnp.array([0.25, 1.0]), jnp.array([0.0, 1.0, -1.0, 0.5])
 LISTS = [np.float64(0.25), 1], [0, np.int64(1), -1.0, np.float32(0.5)]
@@ -36,13 +39,12 @@ OF_NUMBERS = {
     "realised_utility": ((SYSTEM, STRICT, MENU, 1e-6), (SYSTEM, LOOSE, MENU, np.float64(1e-6))),
     "posted_price_contract": ((SYSTEM, STRICT, 1.0), (SYSTEM, LOOSE, np.int64(1))),
     "feasible_contract": ((SYSTEM, STRICT, VECTOR), (SYSTEM, LOOSE, LISTS[1])),
-    **{
-        name: ((SYSTEM, STRICT, MENU), (SYSTEM, LOOSE, MENU))
-        for name in ("station_utility", "centred_utility", "feasible_vector")
-    },
-    **{
-        name: ((SYSTEM, STRICT), (SYSTEM, LOOSE))
-        for name in (
+    **dict.fromkeys(
+        ("station_utility", "centred_utility", "feasible_vector"),
+        ((SYSTEM, STRICT, MENU), (SYSTEM, LOOSE, MENU)),
+    ),
+    **dict.fromkeys(
+        (
             "optimal_contract",
             "whole_cycle_contract",
             "complete_information_contract",
@@ -52,8 +54,9 @@ OF_NUMBERS = {
             "take_it_or_leave_it_contract",
             "observe",
             "check_shape",
-        )
-    },
+        ),
+        ((SYSTEM, STRICT), (SYSTEM, LOOSE)),
+    ),
 }
 # Tried below, or elsewhere with all forms of their few arguments: those of files in test_deployment.py.
 OTHERS = {
@@ -95,7 +98,9 @@ def test_numbers_in_a_list_are_derived_by():
     def paid(vector):
         return jnp.sum(jc.feasible_contract(SYSTEM, STRICT, vector).payment)
 
-    slope, expected = jax.jit(lambda: (jax.grad(lambda vector: paid(list(vector)))(VECTOR), jax.grad(paid)(VECTOR)))()
+    slope, expected = jax.jit(
+        lambda: (jax.grad(lambda vector: paid(list(vector)))(VECTOR), jax.grad(paid)(VECTOR))
+    )()
     np.testing.assert_allclose(slope, expected, rtol=1e-6)
     assert np.all(np.abs(slope) > 1e-6)
 
@@ -150,8 +155,14 @@ def test_the_simulators_take_lists_and_numpys_scalars():
         (lambda: jc.average_aoi(0.5, None), r"average_aoi\.slot_duration = None: must be numbers"),
         (lambda: jc.average_latency([0.5, "x"], 1e-3), r"average_latency\.frequency = .*: must be numbers"),
         (lambda: jc.quality_of_data(SYSTEM, STRICT, {}), r"quality_of_data\.frequency = \{\}: must be"),
-        (lambda: jc.feasible_contract(SYSTEM, STRICT, [[1.0], []]), r"feasible_contract\.vector = .*: must be"),
-        (lambda: jc.feasible_contract(SYSTEM, STRICT, [0.0] * 3), r"a vector of shape \(3,\): must be \(4,\)"),
+        (
+            lambda: jc.feasible_contract(SYSTEM, STRICT, [[1.0], []]),
+            r"feasible_contract\.vector = .*: must be",
+        ),
+        (
+            lambda: jc.feasible_contract(SYSTEM, STRICT, [0.0] * 3),
+            r"a vector of shape \(3,\): must be \(4,\)",
+        ),
         (lambda: jc.certify(SYSTEM, STRICT, MENU, "1e-6"), r"certify\.tolerance = '1e-6': must be numbers"),
         (lambda: jc.ContractEnv().contract(STRICT, "high"), r"Contract-v0\.action = 'high': must be numbers"),
         (lambda: jc.optimal_contract(STRICT, SYSTEM), "state: must be a NetworkState, not a System"),
@@ -159,11 +170,17 @@ def test_the_simulators_take_lists_and_numpys_scalars():
         (lambda: jc.station_utility(SYSTEM, STRICT, [0.5]), "contract: must be a Contract, not a list"),
         (lambda: jc.device_utilities(STRICT, STRICT), "contract: must be a Contract, not a NetworkState"),
         (lambda: jc.sample_network(jax.random.key(0), SYSTEM), "must be a NetworkDistribution, not a System"),
-        (lambda: jc.sample_network(jax.random.key(0), jc.NetworkDistribution(), 2.5), "num_rounds = 2.5: must"),
+        (
+            lambda: jc.sample_network(jax.random.key(0), jc.NetworkDistribution(), 2.5),
+            "num_rounds = 2.5: must",
+        ),
         (lambda: jc.unseen_states(jc.NetworkDistribution(), "5"), "unseen_states.num_states = '5': must be"),
         (lambda: jc.simulate_requests(0, 4, 1e-3, 10), r"simulate_requests\.generator = 0: must be a numpy"),
         (lambda: jc.simulate_market(0, SYSTEM, STRICT, MENU, 9), r"\.generator = 0: must be a numpy\.random"),
-        (lambda: jc.simulate_market(SYSTEM, 0, STRICT, MENU, 9), r"\.generator = System\(.*: must be a numpy"),
+        (
+            lambda: jc.simulate_market(SYSTEM, 0, STRICT, MENU, 9),
+            r"\.generator = System\(.*: must be a numpy",
+        ),
         (
             lambda: jc.simulate_market(np.random.default_rng(0), STRICT, SYSTEM, MENU, 9),
             "system: must be a System, not a NetworkState",
@@ -185,7 +202,9 @@ def test_an_observation_of_another_length_is_refused_in_words():
     observation = list(range(8))
     agree(policy(observation), policy(jnp.arange(8.0)))
     for call in (policy, jax.jit(policy), lambda seen: policy.sample(jax.random.key(0), seen)):
-        with pytest.raises(ValueError, match=r"Policy: an observation of shape \(7,\): must be \[\.\.\., 8\]"):
+        with pytest.raises(
+            ValueError, match=r"Policy: an observation of shape \(7,\): must be \[\.\.\., 8\]"
+        ):
             call(jnp.zeros(7))
     scaled = ScaledEnv(env=jc.ContractEnv())
     with pytest.raises(ValueError, match=r"ScaledEnv: an observation of shape \(7,\): must be \(8,\)"):

@@ -419,7 +419,9 @@ def test_both_loaders_take_a_state_or_its_fields_as_people_write_them(original):
             np.testing.assert_allclose(found.payment, expected.payment, rtol=1e-6)
     assert jax.jit(policy)(state).payment.shape == (2,)
     for name, call in (("ExportedPolicy", policy), ("NumpyPolicy", plain)):
-        allowed = "must be called with a NetworkState, or max_aoi, max_latency, type_probs, device_types by name"
+        allowed = (
+            "must be called with a NetworkState, or max_aoi, max_latency, type_probs, device_types by name"
+        )
         for given, named, wrong in (
             ((), loose, "device_types missing"),
             ((), {}, "max_aoi, max_latency, type_probs, device_types missing"),
@@ -434,7 +436,9 @@ def test_vmap_of_an_exported_policy_says_what_to_do_instead(original):
     policy = jc.load_exported(original / "a.jaxexport")
     states = states_of(original / "policy", 3)
     for call in (jax.vmap(policy), jax.jit(jax.vmap(policy))):
-        with pytest.raises(NotImplementedError, match=r"\AExportedPolicy: jax\.vmap .*: call it on a batch, "):
+        with pytest.raises(
+            NotImplementedError, match=r"\AExportedPolicy: jax\.vmap .*: call it on a batch, "
+        ):
             call(states)
     assert policy(states).payment.shape == (3, 2)
 
@@ -446,7 +450,9 @@ def test_observations_of_another_length_are_refused_in_words(original):
         policy.answers(rows)
     with pytest.raises(ValueError, match=r"ExportedPolicy: observations of shape \(8,\): must be \[N, 8\]"):
         policy.answers(np.zeros(8))
-    with pytest.raises(ValueError, match=r"NumpyPolicy: observations of shape \(3, 7\): must be \[\.\.\., 8\]"):
+    with pytest.raises(
+        ValueError, match=r"NumpyPolicy: observations of shape \(3, 7\): must be \[\.\.\., 8\]"
+    ):
         plain.answers(rows)
 
 

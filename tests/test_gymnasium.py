@@ -332,7 +332,9 @@ def test_a_mask_that_is_none_is_one_line(mask):
     with pytest.raises(gymnasium.error.ResetNeeded, match="begin all environments before some of them"):
         envs.reset(options={"reset_mask": [True, False, False]})
     envs.reset(seed=0)
-    with pytest.raises(ValueError, match=r"\Areset\.options\['reset_mask'\] = .*: must be 3 of true and false"):
+    with pytest.raises(
+        ValueError, match=r"\Areset\.options\['reset_mask'\] = .*: must be 3 of true and false"
+    ):
         envs.reset(options={"reset_mask": mask})
 
 

@@ -580,7 +580,7 @@ def test_records_that_are_traced_say_that_they_cannot_be_compared():
 
     with pytest.raises(TypeError, match=r"NetworkState: == compares numbers, which JAX is still tracing"):
         jax.jit(agrees)(state.type_probs)
-    assert jax.jit(lambda traced: jnp.float32(traced == traced))(state) == 1.0  # noqa: PLR0124
+    assert jax.jit(lambda traced: jnp.float32(traced == traced))(state) == 1.0
 
 
 def test_static_records_are_looked_up_by_value():
@@ -594,6 +594,8 @@ def test_static_records_are_looked_up_by_value():
     for _ in range(2):
         compiled(ContractEnv(num_types=3), ContractEnv(num_types=3).default_params, jax.random.key(0))
     assert len(traces) == 1
-    compiled(ContractEnv(num_types=3, actions="raw"), ContractEnv(num_types=3).default_params, jax.random.key(0))
+    compiled(
+        ContractEnv(num_types=3, actions="raw"), ContractEnv(num_types=3).default_params, jax.random.key(0)
+    )
     compiled(ContractEnv(), EnvParams(), jax.random.key(0))
     assert len(traces) == 3

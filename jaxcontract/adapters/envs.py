@@ -117,7 +117,7 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
 
         seed:    one for each environment, or one for all, which stands for
             `numpy.random.SeedSequence(seed).generate_state(B)`
-        options: {"reset_mask": [B] of bool} begins those anew that it names, and leaves the others as they are
+        options: {"reset_mask": [B] of bool} begins those anew that it names, and leaves the others alone
 
         Raises:
             ValueError: naming the option, its value and what is allowed.

@@ -11,9 +11,16 @@ from jaxcontract.mechanism.freshness import (
     centred_quality,
     extended_centred_quality,
     has_quality,
-    quality_of_data,
+    log_quality,
 )
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_kind, check_round, floats
+from jaxcontract.mechanism.records import (
+    Contract,
+    NetworkState,
+    Numbers,
+    System,
+    check_round,
+    floats,
+)
 from jaxcontract.pytree import register
 from jaxcontract.rules import TOLERANCE
 
@@ -30,8 +37,7 @@ def device_utilities(state: NetworkState, contract: Contract, system: System = P
 
     Returns [K, K]. Its diagonal is `own_utilities`.
     """
-    check_round(state)
-    check_kind("contract", contract, Contract)
+    check_round(state, items=contract)
     costs = effort(system, contract.frequency)[None, :] / state.device_types[:, None]
     return contract.payment[None, :] - costs
 
@@ -51,7 +57,7 @@ def station_utility(system: System, state: NetworkState, contract: Contract) -> 
     Minus infinity where a type that occurs has an undefined quality of data.
     """
     check_round(state, contract)
-    return _earned(system, state, quality_of_data(system, state, contract.frequency), contract.payment)
+    return _earned(system, state, log_quality(system, state, contract.frequency), contract.payment)
 
 
 def centred_utility(system: System, state: NetworkState, contract: Contract) -> jax.Array:
@@ -119,6 +125,9 @@ def certify(
     margin:    []  the slack that `shortfall` asks for, in units of payment
 
     Returns slacks [K] and [K, K]. NaN anywhere is not feasible.
+
+    Raises:
+        ValueError: when the tolerance or the margin is not a number.
     """
     tolerance, margin = (
         floats(value, "certify", name) for name, value in (("tolerance", tolerance), ("margin", margin))

@@ -84,6 +84,9 @@ def sample_network(
 
     All of it is independent: Ā_max, D̄_max, each φ_k uniform, Q Dirichlet; or as the distribution's own
     `sample` has it.
+
+    Raises:
+        ValueError: when the distribution is none, or num_rounds not a whole number.
     """
     check_kind("distribution", distribution, NetworkDistribution)
     if num_rounds is not None:

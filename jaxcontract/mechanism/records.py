@@ -97,8 +97,12 @@ def floats(values: Numbers, owner: str, name: str) -> jax.Array:
     return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
 
 
-def check_round(state: NetworkState, contract: Contract | None = None) -> None:
+def check_round(
+    state: NetworkState, contract: Contract | None = None, *, items: Contract | None = None
+) -> None:
     """See to it that these are of one round, [K], or of rounds side by side, [K, B] (`rounds_last`).
+
+    items: a contract of any number of items
 
     A batch [B, K] would pass for a round of B types. Shapes alone are looked at, so it costs nothing
     under `jit`.
@@ -108,6 +112,8 @@ def check_round(state: NetworkState, contract: Contract | None = None) -> None:
             allowed.
     """
     check_kind("state", state, NetworkState)
+    if items is not None:
+        check_kind("contract", items, Contract)
     types = jnp.shape(state.device_types)
     if len(types) != max(1, jnp.ndim(state.max_aoi)):
         raise ValueError(f"NetworkState: a batch, device_types of shape {types}: use jax.vmap")
