@@ -119,16 +119,25 @@ def truth_rows(state: "NetworkState", *, all_pairs: bool = False) -> np.ndarray:
 
 
 class Peer(NamedTuple):
-    """A general solver and what must be installed for it."""
+    """A general solver, what must be installed for it, and the constraints (8) and (9) that it is given.
+
+    all_pairs: all K² of them as printed; else the 2K − 1 that imply the others
+    """
 
     name: str
     packages: Sequence[str]
     solve: Callable[..., Solution]
+    all_pairs: bool = False
+
+    def constraints(self, num_types: int) -> dict[str, Any]:
+        """Which form of the constraints, and how many there are."""
+        form, count = ("K²", num_types**2) if self.all_pairs else ("2K − 1", 2 * num_types - 1)
+        return {"form": form, "count": count}
 
 
 AS_PRINTED = functools.partial(solve_with_clarabel, all_pairs=True)
 PEERS = (
-    Peer("CVXPY + Clarabel, K² constraints", ("cvxpy", "clarabel"), AS_PRINTED),
+    Peer("CVXPY + Clarabel, K² constraints", ("cvxpy", "clarabel"), AS_PRINTED, all_pairs=True),
     Peer("CVXPY + Clarabel, 2K − 1", ("cvxpy", "clarabel"), solve_with_clarabel),
     Peer("SciPy SLSQP, 2K − 1", ("scipy",), solve_with_slsqp),
 )

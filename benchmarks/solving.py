@@ -129,6 +129,7 @@ def compare(
         others = {}
         for peer in peers:
             figures, solved = time_peer(peer, states, most, limit)
+            figures = {"constraints": peer.constraints(num_types), **figures}
             if solved:
                 for precision in PRECISIONS:
                     own, other = (part["seconds_per_state"]["median"] for part in (ours[precision], figures))

@@ -61,6 +61,14 @@ def unreadable(path: Path, error: Exception) -> ValueError:
     return ValueError(f"{path}: cannot be read as an exported policy ({why})")
 
 
+def check_observations(owner: str, observations: Any, length: int) -> Any:
+    """Observations (11) as an array, if they are [..., 4 + 2K]. Raises ValueError."""
+    array = observations if hasattr(observations, "shape") else np.asarray(observations)
+    if np.shape(array)[-1:] != (length,):
+        raise ValueError(f"{owner}: observations of shape {np.shape(array)}: must be [..., {length}]")
+    return array
+
+
 def finite_array(values: Any, *shape: int) -> np.ndarray:
     """Numbers of a description as an array of this shape. Raises ValueError."""
     array = np.asarray(values, np.float64)

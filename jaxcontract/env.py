@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.fields import concrete, documented, refuse
+from jaxcontract.fields import ByValue, concrete, documented, refuse
 from jaxcontract.mechanism.checks import check_quality
 from jaxcontract.mechanism.effort import check_shape
 from jaxcontract.mechanism.feasible import feasible_contract
@@ -24,7 +24,7 @@ from jaxcontract.mechanism.networks import (
     observe,
     sample_network,
 )
-from jaxcontract.mechanism.records import Contract, NetworkState, System, rounds_last
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats, rounds_last
 from jaxcontract.pytree import register
 from jaxcontract.rules import EnvNumbers, EnvOptions
 from jaxcontract.spaces import Box
@@ -48,10 +48,6 @@ class EnvParams(EnvNumbers):
     system: System = dataclasses.field(default_factory=System)
     distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
 
-    # Around arrays there is no equality; the one of the base class would compare its own fields only.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, kind in (("system", System), ("distribution", NetworkDistribution)):
@@ -70,7 +66,7 @@ class EnvParams(EnvNumbers):
 
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class EnvState:
+class EnvState(ByValue):
     """What the next step needs: the network's state and how many rounds have been played."""
 
     network: NetworkState
@@ -165,13 +161,13 @@ class ContractEnv(EnvOptions):
         state = EnvState(network=network, round=jnp.where(truncated, 0, rounds))
         return observation, state, reward, terminated, truncated, info
 
-    def contract(self, network: NetworkState, action: jax.Array, params: EnvParams | None = None) -> Contract:
+    def contract(self, network: NetworkState, action: Numbers, params: EnvParams | None = None) -> Contract:
         """The contract that an action [2K] stands for in a network state.
 
         Raises:
             ValueError: when the action has another length, or the state is a batch.
         """
-        params = self._params(params)
+        params, action = self._params(params), floats(action, self.name, "action")
         if jnp.shape(action)[:1] != (self.num_actions,):
             allowed = f"({self.num_actions},), or ({self.num_actions}, B) for B rounds"
             raise ValueError(f"{self.name}: an action of shape {jnp.shape(action)}: must be {allowed}")

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.env import ContractEnv, EnvParams
-from jaxcontract.fields import refuse
+from jaxcontract.fields import Allowed, ByValue, plain, refuse
 from jaxcontract.mechanism.incentives import centred_utility, certify, station_utility
 from jaxcontract.mechanism.networks import NetworkDistribution, observe, sample_network
 from jaxcontract.mechanism.optimum import optimal_contract, pooled_contract
@@ -20,12 +20,13 @@ from jaxcontract.mechanism.schemes import realised_utility
 from jaxcontract.rules import TOLERANCE
 
 UNSEEN = 20_000  # states, enough for a standard error of a mean regret near 1 % of its spread
+STATES = Allowed("whole", "network states", static=True, low=1, high=2**32 - 1)
 CURVE_SEED = 2**31 - 2  # of a learning curve's states: other than those of the final measurement
 BLOCK = 4096  # states computed side by side: one compiled program for any number of them, and bounded memory
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(ByValue):
     """How good a set of contracts is: whether they hold, and what they lose.
 
     An infeasible contract is counted and never averaged in: all but reward, feasible, max_violation,
@@ -119,8 +120,7 @@ def unseen_states(
     Raises:
         ValueError: when num_states is less than 1.
     """
-    if num_states < 1:
-        raise ValueError(f"unseen_states.num_states = {num_states}: must be a whole number in [1, inf)")
+    num_states = plain("unseen_states", "num_states", num_states, STATES)
     numbers = np.arange(num_states, dtype=np.uint32)
     with _the_same_draws():
         states = _in_blocks(_sample, numbers, _stream(seed), _in_float32(distribution))

@@ -23,6 +23,7 @@ from jaxcontract.mechanism.networks import observe
 from jaxcontract.mechanism.records import NetworkState
 from jaxcontract.numpy_policy import policy_from_description
 from jaxcontract.runs import load_env, load_policy, saved_seeds
+from jaxcontract.saved import chosen_seed, policy_directory
 from jaxcontract.seal import sealed, sha256
 
 PLATFORMS = ("cpu", "cuda")
@@ -34,7 +35,7 @@ def export_policy(
 ) -> str:
     """Write a policy that a run has saved as an artifact for CPU and CUDA, and `file`.json beside it.
 
-    directory: where the run has its policies: `runs/…/policy`
+    directory: the run's, or its `policy/`, where the policies are
     file:      what to write; `load_exported` and `load_numpy_policy` read it
     seed:      which of the run's seeds; by default its first
 
@@ -56,7 +57,8 @@ def export_policy(
             raise ValueError(f"{path}: exists already; name a new file")
     if not file.parent.is_dir():
         raise ValueError(f"{file}: there is no directory {file.parent}")
-    seed = saved_seeds(directory)[0] if seed is None else seed
+    directory = policy_directory(directory)
+    seed = chosen_seed(directory, saved_seeds(directory), seed)
     # float32 whatever JAX is set to, and no shorter products on GPUs.
     with jax.enable_x64(False), jax.default_matmul_precision("highest"):
         artifact, body = made(directory, seed)

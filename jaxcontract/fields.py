@@ -4,6 +4,7 @@ Imports no JAX, so that a command line can be parsed, and refused, in a few mill
 """
 
 import dataclasses
+import functools
 import inspect
 import math
 import sys
@@ -83,15 +84,23 @@ def _field(default: Any, allowed: Allowed) -> Any:
 
 def concrete(value: Any) -> np.ndarray | None:
     """`value` as a NumPy array, or None while JAX holds a tracer or a placeholder in its place."""
-    if isinstance(value, bool | int | float | str | tuple | list | np.ndarray | np.generic):
+    if isinstance(value, bool | int | float | str | tuple | list | range | np.ndarray | np.generic):
         items = value if isinstance(value, tuple | list) else ()
         return None if any(concrete(item) is None for item in items) else _as_array(value)
-    jax = sys.modules.get("jax")  # a JAX array cannot exist unless JAX has been imported
-    if jax is None or not isinstance(value, jax.Array) or isinstance(value, jax.core.Tracer):
+    if not on_device(value):
+        return _of_another_library(value)
+    jax = sys.modules["jax"]
+    if isinstance(value, jax.core.Tracer):
         return None
     # NumPy does not know JAX's short floating-point numbers as numbers.
     short = jax.numpy.issubdtype(value.dtype, np.floating) and value.dtype.kind == "V"
     return np.asarray(value, np.float32 if short else None)
+
+
+def on_device(value: Any) -> bool:
+    """Whether this is a JAX array, or a tracer in the place of one."""
+    jax = sys.modules.get("jax")  # a JAX array cannot exist unless JAX has been imported
+    return jax is not None and isinstance(value, jax.Array)
 
 
 def _as_array(value: Any) -> np.ndarray:
@@ -99,6 +108,16 @@ def _as_array(value: Any) -> np.ndarray:
         return np.asarray(value)
     except ValueError:  # ragged nesting
         return np.asarray(value, dtype=object)
+
+
+def _of_another_library(value: Any) -> np.ndarray | None:
+    """What says of itself how it becomes a NumPy array: a column of pandas, a tensor; None for all else."""
+    if not hasattr(value, "__array__"):
+        return None
+    try:
+        return np.asarray(value)
+    except Exception:  # a tensor on a GPU, or one that is derived by: whatever errors that library has
+        return None
 
 
 def finite(value: np.ndarray) -> bool:
@@ -122,6 +141,20 @@ def refuse(owner: str, name: str, value: Any, allowed: Any) -> ValueError:
     return ValueError(f"{owner}.{name} = {text}: must be {allowed}")
 
 
+def plain(owner: str, name: str, value: Any, allowed: Allowed) -> Any:
+    """An argument as a plain Python value, NumPy's scalars included.
+
+    owner, name: of the function and of its argument
+
+    Raises:
+        ValueError: naming the argument, its value and what is allowed.
+    """
+    given = concrete(value)
+    if given is None or not allowed.admits(given):
+        raise refuse(owner, name, value, allowed)
+    return given.tolist()
+
+
 def first_line(error: Exception) -> str:
     """What an error of another library says, where there is room for one line of it."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -142,11 +175,64 @@ def documented(cls: type[T]) -> type[T]:
     return cls
 
 
-class Record:
+class ByValue:
+    """A dataclass that is equal to another of its class when all their fields are: one bool, arrays and all.
+
+    Arrays are equal when they have one shape and the same numbers, NaN beside NaN; precision does not
+    matter. The hash is of the class and the static fields, so equal records hash alike, and a record can
+    be looked up whatever it holds.
+
+    Raises:
+        TypeError: under JAX's tracing, where numbers are not known yet.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # Written into the class itself: a dataclass would put its own there, which arrays break.
+        for name in ("__eq__", "__hash__"):
+            if name not in cls.__dict__:
+                setattr(cls, name, getattr(ByValue, name))
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if type(self) is not type(other):
+            return NotImplemented
+        names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
+        return all(same(getattr(self, name), getattr(other, name), type(self).__name__) for name in names)
+
+    def __hash__(self) -> int:
+        cls: Any = type(self)
+        return hash((cls, *(getattr(self, name) for name in _static_names(cls))))
+
+
+def same(one: Any, other: Any, owner: str) -> bool:
+    """Whether two values of a field are equal, in one bool."""
+    if one is other:
+        return True
+    if traced(one) or traced(other):
+        raise TypeError(
+            f"{owner}: == compares numbers, which JAX is still tracing; use jnp.array_equal on fields"
+        )
+    values = concrete(one), concrete(other)
+    if values[0] is None or values[1] is None:
+        return bool(one == other)
+    if values[0].shape != values[1].shape:
+        return False
+    unordered = (values[0] != values[0]) & (values[1] != values[1])  # NaN
+    return bool(np.all((values[0] == values[1]) | unordered))
+
+
+@functools.cache
+def _static_names(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls) if field.metadata.get("static"))
+
+
+class Record(ByValue):
     """A frozen dataclass that checks its declared fields when a person builds it.
 
     Static fields become plain Python values, so that equal records hash alike; lists of numbers
-    become arrays.
+    become arrays. Records are equal by value (`ByValue`).
     """
 
     def __post_init__(self) -> None:
@@ -163,7 +249,7 @@ class Record:
                 plain = value.tolist()
                 plain = tuple(plain) if isinstance(plain, list) else plain
                 object.__setattr__(self, field.name, plain)
-            elif isinstance(given, list | tuple):
+            elif not isinstance(given, int | float | np.ndarray | np.generic) and not on_device(given):
                 object.__setattr__(self, field.name, value)  # left a list, it would be many leaves
             elif allowed.kind == "number" and value.dtype.kind in "iu":
                 object.__setattr__(self, field.name, 1.0 * given)  # what one can derive by

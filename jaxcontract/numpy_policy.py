@@ -8,9 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.description import Answers, SelfTest, beside, finite_array, read_description, unreadable
-from jaxcontract.fields import concrete, finite, refuse
-from jaxcontract.mechanism.checks import check_network
+from jaxcontract.description import (
+    Answers,
+    SelfTest,
+    beside,
+    check_observations,
+    finite_array,
+    read_description,
+    unreadable,
+)
+from jaxcontract.fields import ByValue, concrete, finite, refuse
+from jaxcontract.mechanism.checks import check_network, network_fields
 from jaxcontract.mechanism.feasible_numpy import FeasibleMap, feasible_items, sigmoid
 from jaxcontract.mechanism.system import System
 
@@ -23,7 +31,7 @@ class Layer(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class NumpyContract:
+class NumpyContract(ByValue):
     """A contract's items: frequency [..., K], updates per slot, and payment [..., K] per round."""
 
     frequency: np.ndarray
@@ -56,10 +64,18 @@ class NumpyPolicy:
         return (len(self.center) - 4) // 2
 
     def __call__(
-        self, *, max_aoi: Any, max_latency: Any, type_probs: Any, device_types: Any
+        self,
+        state: Any = None,
+        /,
+        *,
+        max_aoi: Any = None,
+        max_latency: Any = None,
+        type_probs: Any = None,
+        device_types: Any = None,
     ) -> NumpyContract:
         """The contract to offer in a network state, or in each of a batch; shapes as in `NetworkState`.
 
+        state: a `NetworkState`, or its fields by name
         max_aoi, max_latency: [...]  seconds; type_probs, device_types: [..., K]
 
         Raises:
@@ -67,6 +83,7 @@ class NumpyPolicy:
         """
         given = {"max_aoi": max_aoi, "max_latency": max_latency}
         given |= {"type_probs": type_probs, "device_types": device_types}
+        given = network_fields("NumpyPolicy", state, given)
         aoi, latency, probs, types = (_numbers(name, value) for name, value in given.items())
         check_network(aoi, latency, probs, types)
         if probs.shape[-1] != self.num_types:
@@ -78,7 +95,12 @@ class NumpyPolicy:
         return NumpyContract(frequency=frequency, payment=payment)
 
     def answers(self, observations: np.ndarray) -> Answers:
-        """Actions [..., 2K], frequency and payment [..., K] for observations (11), [..., 4 + 2K]."""
+        """Actions [..., 2K], frequency and payment [..., K] for observations (11), [..., 4 + 2K].
+
+        Raises:
+            ValueError: when they have another length.
+        """
+        observations = check_observations("NumpyPolicy", observations, len(self.center))
         hidden = (observations - self.center) / self.width
         for kernel, bias in self.layers[:-1]:
             hidden = np.tanh(hidden @ kernel + bias)

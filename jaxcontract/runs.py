@@ -24,7 +24,7 @@ from jaxcontract.files import write_json
 from jaxcontract.learning.policy import Frame, Perceptron, Policy
 from jaxcontract.mechanism.networks import NetworkDistribution
 from jaxcontract.pytree import by_path
-from jaxcontract.saved import HEAD, SCHEMA, policy_file, read_head
+from jaxcontract.saved import HEAD, SCHEMA, chosen_seed, policy_directory, policy_file, read_head
 from jaxcontract.settings import Setting
 
 LARGEST_HEAD = 4096  # bytes with which NumPy describes an array
@@ -57,21 +57,19 @@ def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Sett
 
 
 def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> Policy:
-    """Read back a policy that a run has saved: `load_policy("runs/…/policy")`.
+    """Read back a policy that a run has saved: `load_policy("runs/first")`.
 
     It comes in the precision in which it was saved, or in single precision where JAX computes in no other.
 
-    directory: where the run has its policies
+    directory: the run's, or its `policy/`, where the policies are
     seed:      which of the run's seeds; by default its first
 
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    setting, seeds, precision = read_head(Path(directory))
-    seed = seeds[0] if seed is None else seed
-    if seed not in seeds:
-        raise ValueError(f"{directory}: has no policy of seed {seed}; it has {seeds}")
-    path = policy_file(Path(directory), seed)
+    folder = policy_directory(directory)
+    setting, seeds, precision = read_head(folder)
+    path = policy_file(folder, chosen_seed(folder, seeds, seed))
     template = _template(setting, precision)
     expected = by_path(template)
     try:
@@ -101,19 +99,19 @@ def _read_array(archive: zipfile.ZipFile, name: str, like: Any) -> np.ndarray:
 
 
 def load_env(directory: str | os.PathLike[str]) -> tuple[ContractEnv, EnvParams]:
-    """The environment that a run's policies were trained in: `load_env("runs/…/policy")`, (env, params).
+    """The environment that a run's policies were trained in: `load_env("runs/first")`, (env, params).
 
-    directory: where the run has its policies
+    directory: the run's, or its `policy/`, where the policies are
 
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    return make_env(read_head(Path(directory)).setting)
+    return make_env(read_head(policy_directory(directory)).setting)
 
 
 def saved_seeds(directory: str | os.PathLike[str]) -> list[int]:
     """The seeds whose policies are in `directory`; the first is what `load_policy` takes by default."""
-    return list(read_head(Path(directory)).seeds)
+    return list(read_head(policy_directory(directory)).seeds)
 
 
 def _template(setting: Setting, precision: str) -> Policy:

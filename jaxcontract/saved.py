@@ -1,13 +1,17 @@
 """What lies beside saved policies: the setting that they were trained in, and their seeds. No JAX."""
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from jaxcontract.settings import Setting, setting_from_dict
 
 SCHEMA = 1
-HEAD = "policy.json"
+HEAD = "policy.json"  # in the directory of policies: what they are policies of
 
 
 class Head(NamedTuple):
@@ -41,6 +45,26 @@ def read_head(directory: Path) -> Head:
         return Head(setting_from_dict(head["setting"]), seeds, precision)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: cannot be read as a policy's description ({error})") from None
+
+
+def policy_directory(directory: str | os.PathLike[str]) -> Path:
+    """Where the policies of a run are, given that or the run's own directory."""
+    given = Path(directory)
+    inside = given / "policy"
+    return inside if not (given / HEAD).exists() and (inside / HEAD).exists() else given
+
+
+def chosen_seed(directory: Path, seeds: Sequence[int], seed: int | None) -> int:
+    """The seed asked for, or the first of those that there are, as a plain number.
+
+    Raises:
+        ValueError: one line that says which there are.
+    """
+    if seed is None:
+        return seeds[0]
+    if not isinstance(seed, int | np.integer) or int(seed) not in seeds:
+        raise ValueError(f"{directory}: has no policy of seed {seed!r}; it has {list(seeds)}")
+    return int(seed)
 
 
 def policy_file(directory: Path, seed: int) -> Path:

@@ -65,22 +65,34 @@ class ScaledEnv(Record):
         return self.scale(observation, params), state, *outcome, info
 
     def scale(self, observation: Any, params: Any = None) -> jax.Array:
-        """An observation [O] of the env, as a learner sees it."""
-        params = self._params(params)
+        """An observation [O] of the env, as a learner sees it.
+
+        Raises:
+            ValueError: when it has another length.
+        """
+        params, observation = self._params(params), jnp.asarray(observation)
         frame = make_frame(self.env.observation_space(params), self.env.action_space(params))
         seen = self.observation_space(params)
+        if observation.shape != tuple(seen.shape):
+            raise ValueError(
+                f"ScaledEnv: an observation of shape {observation.shape}: must be {tuple(seen.shape)}"
+            )
         # Rounding may leave the box by the last bit, which those who check it call an error.
         return jnp.clip((observation - frame.center) / frame.width, seen.low, seen.high)
 
     def env_action(self, action: Any, params: Any = None) -> jax.Array:
-        """A learner's action [A], as the env takes it."""
+        """A learner's action [A], as the env takes it.
+
+        Raises:
+            ValueError: when it has another length.
+        """
         low, high = self._action_bounds(params)
-        return low + 0.5 * (high - low) * (1.0 + jnp.asarray(action))
+        return low + 0.5 * (high - low) * (1.0 + self._action(action, low.shape))
 
     def learner_action(self, action: Any, params: Any = None) -> jax.Array:
         """The inverse of `env_action`: what a learner calls an action [A] of the env."""
         low, high = self._action_bounds(params)
-        return 2.0 * (action - low) / (high - low) - 1.0
+        return 2.0 * (self._action(action, low.shape) - low) / (high - low) - 1.0
 
     def policy(self, act: Callable[[np.ndarray], Any], params: Any) -> HostPolicy:
         """What a learner of this environment has learned as a policy of the env inside, for `evaluate`.
@@ -107,6 +119,13 @@ class ScaledEnv(Record):
     def action_space(self, params: Any = None) -> Box:
         """[A]: the box [−1, 1]."""
         return Box(-1.0, 1.0, self.env.action_space(self._params(params)).shape)
+
+    @staticmethod
+    def _action(action: Any, shape: tuple[int, ...]) -> jax.Array:
+        action = jnp.asarray(action)
+        if action.shape != shape:
+            raise ValueError(f"ScaledEnv: an action of shape {action.shape}: must be {shape}")
+        return action
 
     def _action_bounds(self, params: Any) -> tuple[jax.Array, jax.Array]:
         """What −1 and 1 stand for, [A] each."""

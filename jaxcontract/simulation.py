@@ -5,14 +5,13 @@ base station earns from whichever items the devices take.
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
-from jaxcontract.fields import Allowed, concrete, refuse
+from jaxcontract.fields import Allowed, ByValue, concrete, plain, refuse
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import quality_of_data
-from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.records import Contract, NetworkState, System, check_kind
 from jaxcontract.rules import TOLERANCE
 
 # Between one request and the next, on average. So far apart, the ages of two successive requests have a
@@ -21,11 +20,12 @@ CYCLES_BETWEEN_REQUESTS = 4
 
 CYCLE = Allowed("whole", "slots θ in an update cycle", static=True, low=1, high=1e6)  # as 1/f in `System`
 SLOT_DURATION = Allowed("number", "duration t of a slot, in seconds", static=True, low=0, above=True)
+TIES = Allowed("number", "utilities that differ by less are a tie", static=True, low=0)
 COUNT = Allowed("whole", "how many to simulate", static=True, low=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Requests:
+class Requests(ByValue):
     """What became of N requests, in the order in which they were made.
 
     slot:    [N]  1 … θ, the slot of the update cycle in which the request was made
@@ -39,7 +39,7 @@ class Requests:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Market:
+class Market(ByValue):
     """What N rounds of the market brought.
 
     station_utility: [N]  what the base station earned in the round, of all devices that took part
@@ -84,9 +84,10 @@ def simulate_requests(
     >>> round(1e3 * float(requests.aoi.mean()), 2), round(1e3 * float(requests.latency.mean()), 2)
     (2.75, 1.25)
     """
-    _check("simulate_requests", "cycle", cycle, CYCLE)
-    _check("simulate_requests", "slot_duration", slot_duration, SLOT_DURATION)
-    _check("simulate_requests", "num_requests", num_requests, COUNT)
+    _check_generator("simulate_requests", generator)
+    cycle = plain("simulate_requests", "cycle", cycle, CYCLE)
+    slot_duration = plain("simulate_requests", "slot_duration", slot_duration, SLOT_DURATION)
+    num_requests = plain("simulate_requests", "num_requests", num_requests, COUNT)
 
     # Moments are slot boundaries, whole numbers of slots since the start of the first refresh.
     made_in = _arrival_slots(generator, cycle, num_requests)
@@ -127,7 +128,15 @@ def simulate_market(
     Raises:
         ValueError: naming the argument or the field, its value and what is allowed.
     """
-    _check("simulate_market", "num_rounds", num_rounds, COUNT)
+    _check_generator("simulate_market", generator)
+    for name, value, kind in (
+        ("system", system, System),
+        ("state", state, NetworkState),
+        ("contract", contract, Contract),
+    ):
+        check_kind(name, value, kind)
+    num_rounds = plain("simulate_market", "num_rounds", num_rounds, COUNT)
+    tolerance = plain("simulate_market", "tolerance", tolerance, TIES)
     num_devices = _whole_devices(system)
     probs, types = np.asarray(state.type_probs, float), np.asarray(state.device_types, float)
     frequency, payment = np.asarray(contract.frequency, float), np.asarray(contract.payment, float)
@@ -185,7 +194,7 @@ def _whole_devices(system: System) -> int:
     return int(devices)
 
 
-def _check(function: str, argument: str, value: Any, allowed: Allowed) -> None:
-    given = concrete(value)
-    if given is None or not allowed.admits(given):
-        raise refuse(function, argument, value, allowed)
+def _check_generator(function: str, generator: object) -> None:
+    if not isinstance(generator, np.random.Generator | np.random.RandomState):
+        allowed = "a numpy.random.Generator, such as numpy.random.default_rng(0)"
+        raise refuse(function, "generator", generator, allowed)

@@ -6,9 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.fields import ByValue
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Box:
+class Box(ByValue):
     """Arrays between `low` and `high` (scalars or of `shape`; infinite where there is no bound)."""
 
     low: Any

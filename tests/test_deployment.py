@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import jax
@@ -385,6 +386,74 @@ def test_another_version_of_jax_is_warned_of(copied):
     with pytest.warns(UserWarning, match=rf"written by jax 0\.9\.9, read by {re.escape(jax.__version__)}"):
         policy = jc.load_exported(copied)
     assert policy(jc.NetworkState(**STATE)).frequency.shape == (2,)
+
+
+def test_an_artifact_of_a_newer_jax_is_read_or_says_what_reads_it(capfd):
+    """An artifact that jax 0.12.0.1 wrote: 0.10 can take it to pieces, but cannot run it."""
+    file = Path(__file__).parent / "golden" / "jax-0.12.jaxexport"
+    network = {"max_aoi": 0.9, "max_latency": 0.8, "type_probs": [1], "device_types": [2]}
+    plain = jc.load_numpy_policy(file)(**network)
+    np.testing.assert_allclose((plain.frequency, plain.payment), ([0.70573956], [0.35486537]), rtol=1e-5)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            policy = jc.load_exported(file)
+    except ValueError as refusal:
+        assert tuple(map(int, jax.__version__.split(".")[:2])) < (0, 12)
+        start = f"{file}: written by jax 0.12.0.1, and jax {jax.__version__} cannot run it ("
+        assert str(refusal).startswith(start)  # noqa: PT017
+        assert str(refusal).endswith("): use load_numpy_policy, which needs no JAX, or jax 0.12.0.1")  # noqa: PT017
+        assert "\n" not in str(refusal)  # noqa: PT017
+    else:
+        np.testing.assert_allclose(policy(**network).payment, plain.payment, rtol=1e-6)
+    capfd.readouterr()  # what MLIR has to say of it
+
+
+def test_both_loaders_take_a_state_or_its_fields_as_people_write_them(original):
+    policy, plain = (load(original / "a.jaxexport") for load in (jc.load_exported, jc.load_numpy_policy))
+    loose = {"max_aoi": np.float32(0.75), "max_latency": 1, "type_probs": (np.float64(0.25), 0.75)}
+    state = jc.NetworkState(**loose, device_types=[2, 3])
+    expected = policy(state)
+    for call in (policy, plain):
+        for found in (call(state), call(**loose, device_types=range(2, 4))):
+            np.testing.assert_allclose(found.payment, expected.payment, rtol=1e-6)
+    assert jax.jit(policy)(state).payment.shape == (2,)
+    for name, call in (("ExportedPolicy", policy), ("NumpyPolicy", plain)):
+        allowed = (
+            "must be called with a NetworkState, or max_aoi, max_latency, type_probs, device_types by name"
+        )
+        for given, named, wrong in (
+            ((), loose, "device_types missing"),
+            ((), {}, "max_aoi, max_latency, type_probs, device_types missing"),
+            (([0.5],), {}, "not with a list"),
+            ((state,), {"max_aoi": 0.5}, "not with both"),
+        ):
+            with pytest.raises(ValueError, match=rf"\A{name}: {allowed}; {wrong}\Z"):
+                call(*given, **named)
+
+
+def test_vmap_of_an_exported_policy_says_what_to_do_instead(original):
+    policy = jc.load_exported(original / "a.jaxexport")
+    states = states_of(original / "policy", 3)
+    for call in (jax.vmap(policy), jax.jit(jax.vmap(policy))):
+        with pytest.raises(
+            NotImplementedError, match=r"\AExportedPolicy: jax\.vmap .*: call it on a batch, "
+        ):
+            call(states)
+    assert policy(states).payment.shape == (3, 2)
+
+
+def test_observations_of_another_length_are_refused_in_words(original):
+    policy, plain = (load(original / "a.jaxexport") for load in (jc.load_exported, jc.load_numpy_policy))
+    rows = [[0.0] * 7] * 3
+    with pytest.raises(ValueError, match=r"ExportedPolicy: observations of shape \(3, 7\): must be \[N, 8\]"):
+        policy.answers(rows)
+    with pytest.raises(ValueError, match=r"ExportedPolicy: observations of shape \(8,\): must be \[N, 8\]"):
+        policy.answers(np.zeros(8))
+    with pytest.raises(
+        ValueError, match=r"NumpyPolicy: observations of shape \(3, 7\): must be \[\.\.\., 8\]"
+    ):
+        plain.answers(rows)
 
 
 def test_nothing_is_overwritten(original, tmp_path):

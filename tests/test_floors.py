@@ -86,6 +86,7 @@ FLOORS = (
     "figures.simulated",
     "figures",
     "adapters",
+    "adapters.hazards",
     "adapters.envs",
     "adapters.stable_baselines3",
 )

@@ -199,6 +199,11 @@ def sync(num_envs, **options):
     return SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
 
 
+def spread(seed, count):
+    """What one seed for several environments stands for."""
+    return np.random.SeedSequence(seed).generate_state(count).tolist()
+
+
 def assert_infos_agree(ours, theirs):
     """The same names; the same values for those environments that a mask names."""
     assert set(ours) == set(theirs)
@@ -221,7 +226,8 @@ def test_the_vector_env_is_gymnasiums_own_in_one_call(seed):
     assert isinstance(ours, GymnasiumVectorEnv)
     assert ours.observation_space == theirs.observation_space
     assert ours.action_space == theirs.action_space
-    np.testing.assert_allclose(ours.reset(seed=seed)[0], theirs.reset(seed=seed)[0], atol=1e-6)
+    seeds = seed if isinstance(seed, list) else spread(seed, 3)
+    np.testing.assert_allclose(ours.reset(seed=seed)[0], theirs.reset(seed=seeds)[0], atol=1e-6)
     ours.action_space.seed(0)
     ended = 0
     for count in range(8):
@@ -268,7 +274,7 @@ def test_ends_that_differ_between_environments_are_each_their_own():
     env = Ends()
     ours = GymnasiumVectorEnv(env, num_envs=5)
     theirs = SyncVectorEnv([lambda: GymnasiumEnv(env)] * 5, autoreset_mode=AutoresetMode.SAME_STEP)
-    np.testing.assert_array_equal(ours.reset(seed=0)[0], theirs.reset(seed=0)[0])
+    np.testing.assert_array_equal(ours.reset(seed=0)[0], theirs.reset(seed=spread(0, 5))[0])
     rng = np.random.default_rng(0)
     partly = 0
     for _ in range(20):
@@ -280,6 +286,133 @@ def test_ends_that_differ_between_environments_are_each_their_own():
         ends = mine[2] | mine[3]
         partly += 0 < ends.sum() < 5
     assert partly > 5
+
+
+def test_neighbouring_seeds_share_no_episode():
+    envs = make_vector(num_envs=512)
+    first, second = (envs.reset(seed=seed)[0] for seed in (0, 1))
+    assert len({row.tobytes() for row in (*first, *second)}) == 1024
+    np.testing.assert_array_equal(envs.reset(seed=np.int64(0))[0], first)
+    fewer = make_vector(num_envs=3).reset(seed=0)[0]
+    np.testing.assert_allclose(fewer, first[:3], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_a_mask_begins_those_environments_that_it_names(kind):
+    options = {"num_types": 3, "episode_length": 4}
+    ours, theirs = make_vector(num_envs=3, **options), sync(3, **options)
+    for envs in (ours, theirs):
+        envs.reset(seed=[7, 8, 9])
+    ours.action_space.seed(0)
+    ended = []
+    for count in range(10):
+        actions = ours.action_space.sample()
+        mine, yours = ours.step(actions), theirs.step(actions)
+        np.testing.assert_allclose(mine[0], yours[0], atol=1e-6)
+        np.testing.assert_allclose(mine[1], yours[1], rtol=1e-5, atol=1e-4)
+        np.testing.assert_array_equal(mine[3], yours[3])
+        ended.append(mine[3].tolist())
+        if count in (1, 5):
+            mask, seed = [count == 1, False, True], [1, 2, 3] if count == 5 else None
+            asked = {"reset_mask": kind(mask)}
+            first = ours.reset(seed=seed, options=asked)[0]
+            assert list(asked) == ["reset_mask"], "gymnasium's own takes it out of the caller's dict"
+            np.testing.assert_array_equal(first[1], mine[0][1])
+            assert not np.array_equal(first[2], mine[0][2])
+            same = theirs.reset(seed=seed, options={"reset_mask": np.array(mask)})[0]
+            np.testing.assert_allclose(first, same, atol=1e-6)
+    assert ended[3] == [False, True, False]
+    assert ended[5] == [True, False, True]
+    assert ended[9] == [True, False, True]
+
+
+@pytest.mark.parametrize("mask", [[True, False], [False] * 3, [1, 0, 0], None, "all"])
+def test_a_mask_that_is_none_is_one_line(mask):
+    envs = make_vector(num_envs=3)
+    with pytest.raises(gymnasium.error.ResetNeeded, match="begin all environments before some of them"):
+        envs.reset(options={"reset_mask": [True, False, False]})
+    envs.reset(seed=0)
+    with pytest.raises(
+        ValueError, match=r"\Areset\.options\['reset_mask'\] = .*: must be 3 of true and false"
+    ):
+        envs.reset(options={"reset_mask": mask})
+
+
+def test_options_that_would_have_no_effect_are_refused():
+    with pytest.raises(ValueError, match="reset: unknown option 'max_aoi'; known are none"):
+        make_single().reset(seed=0, options={"max_aoi": 0.9})
+    with pytest.raises(ValueError, match="reset: unknown option 'mask'; known are reset_mask"):
+        make_vector(num_envs=2).reset(seed=0, options={"mask": [True, False]})
+
+
+def test_statistics_count_every_reward_or_a_warning_says_which_are_left_out():
+    from gymnasium.wrappers.vector import RecordEpisodeStatistics
+
+    envs = RecordEpisodeStatistics(make_vector(num_envs=2, episode_length=5))
+    right = tuple(map(int, gymnasium.__version__.split(".")[:2])) >= (1, 4)
+    if right:
+        envs.reset(seed=0)
+    else:
+        with pytest.warns(UserWarning, match="leaves out the first reward of every episode but"):
+            envs.reset(seed=0)
+    played = [envs.step(np.zeros((2, 4), np.float32)) for _ in range(15)]
+    lengths = [step[4]["episode"]["l"].tolist() for step in played if "episode" in step[4]]
+    assert lengths == [[5, 5], [5, 5], [5, 5]] if right else [[5, 5], [4, 4], [4, 4]]
+
+
+FORK = """
+import multiprocessing, time, warnings
+warnings.simplefilter("ignore")
+import gymnasium, jaxcontract.adapters
+from jaxcontract.adapters.envs import make_single
+from jaxcontract.adapters import ENV_ID
+
+def play(make):
+    try:
+        make().reset(seed=0)
+        print("played", flush=True)
+    except RuntimeError as error:
+        print(error, flush=True)
+
+def forked(make):
+    worker = multiprocessing.get_context("fork").Process(target=play, args=(make,))
+    worker.start()
+    worker.join(10)
+    print(worker.exitcode, flush=True)
+    worker.kill()
+
+forked(make_single)  # before JAX has started
+env = make_single()
+start = time.perf_counter()
+default = {} if multiprocessing.get_start_method() == "fork" else {"context": "fork"}
+play(lambda: gymnasium.make_vec(ENV_ID, num_envs=2, vectorization_mode="async", vector_kwargs=default))
+play(lambda: gymnasium.vector.AsyncVectorEnv([make_single], context="fork"))
+print(time.perf_counter() - start < 2)
+forked(make_single)
+forked(lambda: env)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked by itself")
+def test_forked_workers_play_or_say_how_to_start_them():
+    done = run_fresh(FORK)
+    *lines, last = done.stdout.splitlines()
+    said = 'them by context="spawn", as in gymnasium.make_vec(…, vector_kwargs={"context": "spawn"})'
+    expected = ["played", "0", said, said, "True", said, "0", said]
+    assert len(lines) == len(expected), done.stderr
+    assert all(line.endswith(end) for line, end in zip(lines, expected, strict=True)), lines
+    assert last == "0"
+
+
+def test_workers_that_are_spawned_play():
+    envs = gymnasium.make_vec(
+        ENV_ID, num_envs=1, vectorization_mode="async", vector_kwargs={"context": "spawn"}
+    )
+    try:
+        seen = envs.reset(seed=3)[0]
+    finally:
+        envs.close()
+    np.testing.assert_allclose(seen[0], make_single().reset(seed=3)[0], atol=1e-6)
 
 
 def test_what_is_returned_may_be_written_to_and_stays_as_it_is():

@@ -524,3 +524,89 @@ def test_a_distribution_takes_traced_edges_in_a_list():
     )
     expected = jc.sample_network(jax.random.key(0), NetworkDistribution(type_edges=(1.0, 8.0, 15.0)))
     np.testing.assert_allclose(draw(8.0).device_types, expected.device_types, rtol=1e-6)
+
+
+@pytest.mark.parametrize("record", list(RECORDS))
+def test_records_are_equal_by_value(record):
+    made, same = build(record), build(record)
+    assert (made == same) is True
+    assert (made != same) is False
+    assert hash(made) == hash(same)
+    assert {made: "found"}[same] == "found"
+    field = {System: "aoi_preference", ContractEnv: "num_types", EnvParams: "episode_length"}
+    name = field.get(record, dataclasses.fields(record)[0].name)
+    value = getattr(made, name)
+    other = made.replace(**{name: value * 0.5 if record not in (ContractEnv, EnvParams) else value + 1})
+    assert (made == other) is False
+    assert made != vars(made)
+    assert (made == jax.tree.map(np.asarray, made)) is True, "NumPy's arrays hold the same numbers"
+
+
+def test_a_field_that_differs_anywhere_makes_records_differ():
+    state = build(NetworkState)
+    assert state != state.replace(device_types=[2.0, 12.5])
+    assert Contract(frequency=[0.1], payment=[0.1]) != Contract(frequency=[[0.1]], payment=[[0.1]])
+    assert EnvParams() != EnvParams(system=System(aoi_preference=0.5))
+    sweep = System(aoi_preference=[0.25, 0.75])
+    assert sweep == System(aoi_preference=np.array([0.25, 0.75]))
+    assert sweep != System(aoi_preference=[0.25, 0.5])
+    assert sweep != System()
+    assert NetworkDistribution(concentration=0.5) != NetworkDistribution()
+    assert jc.PPOConfig(learning_rate=[1e-3, 1e-2]) != jc.PPOConfig(learning_rate=1e-3)
+    assert ContractEnv().action_space() == ContractEnv().action_space()
+    assert ContractEnv().action_space() != ContractEnv(actions="raw").action_space()
+
+
+def test_certificates_and_reports_are_equal_by_value_too():
+    nothing = jax.tree.map(lambda leaf: leaf * NAN, build(Contract))
+    certificates = [jax.jit(jc.certify)(System(), build(NetworkState), nothing) for _ in range(2)]
+    assert np.isnan(certificates[0].max_violation)
+    assert certificates[0] == certificates[1], "a record is equal to itself, NaN and all"
+    states = jc.unseen_states(NetworkDistribution(), 10)
+    env = ContractEnv(actions="raw")
+    reports = [jc.evaluate(lambda seen: 0.1 * seen[:4], env, states=states) for _ in range(2)]
+    assert np.isnan(reports[0].regrets).any()
+    assert reports[0] == reports[1]
+    assert reports[0] != dataclasses.replace(reports[1], num_states=11)
+
+
+@jc.register
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Doubled(System):
+    factor: float = 2.0
+
+
+def test_a_record_of_ones_own_is_equal_by_value_as_it_is_written():
+    assert Doubled(aoi_preference=[0.25, 0.75]) == Doubled(aoi_preference=[0.25, 0.75])
+    assert Doubled() != Doubled(factor=3.0)
+    assert Doubled() != System()
+    assert hash(Doubled()) == hash(Doubled(factor=2))
+
+
+def test_records_that_are_traced_say_that_they_cannot_be_compared():
+    state = build(NetworkState)
+
+    def agrees(probs):
+        return jnp.float32(dataclasses.replace(state, type_probs=probs) == state)
+
+    with pytest.raises(TypeError, match=r"NetworkState: == compares numbers, which JAX is still tracing"):
+        jax.jit(agrees)(state.type_probs)
+    assert jax.jit(lambda traced: jnp.float32(traced == traced))(state) == 1.0
+
+
+def test_static_records_are_looked_up_by_value():
+    traces = []
+
+    def play(env, params, key):
+        traces.append(env)
+        return env.observation_space(params).high + jax.random.uniform(key)
+
+    compiled = jax.jit(play, static_argnums=(0, 1))
+    for _ in range(2):
+        compiled(ContractEnv(num_types=3), ContractEnv(num_types=3).default_params, jax.random.key(0))
+    assert len(traces) == 1
+    compiled(
+        ContractEnv(num_types=3, actions="raw"), ContractEnv(num_types=3).default_params, jax.random.key(0)
+    )
+    compiled(ContractEnv(), EnvParams(), jax.random.key(0))
+    assert len(traces) == 3

@@ -11,7 +11,7 @@ import pytest
 import jaxcontract as jc
 from jaxcontract.files import append_json_line, write_json
 from jaxcontract.learning.ppo import init_learner
-from jaxcontract.runs import make_env, save_policies
+from jaxcontract.runs import make_env, save_policies, saved_seeds
 from jaxcontract.settings import PRESETS, change
 
 SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "parallel_rounds": 16})
@@ -62,6 +62,19 @@ def test_the_environment_comes_back_with_it(saved):
     assert env == jc.ContractEnv(num_types=3)
     assert params.system == SETTING.system
     np.testing.assert_allclose(params.distribution.type_edges, [1, 1 + 14 / 3, 1 + 28 / 3, 15], rtol=1e-6)
+
+
+def test_a_runs_own_directory_will_do(saved, tmp_path):
+    directory, policies = saved
+    for given in (tmp_path, str(tmp_path), directory):
+        loaded = jc.load_policy(given, np.int64(5))
+        np.testing.assert_array_equal(loaded.log_std, policies[5].log_std)
+        for one, other in zip(jax.tree.leaves(loaded), jax.tree.leaves(policies[5]), strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert saved_seeds(given) == [3, 5]
+        assert jc.load_env(given) == jc.load_env(directory)
+    with pytest.raises(ValueError, match=r"policy: has no policy of seed 5\.0; it has \[3, 5\]"):
+        jc.load_policy(tmp_path, 5.0)
 
 
 def test_a_policy_that_is_not_there_is_refused(saved, tmp_path):

@@ -10,7 +10,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "benchmarks"))
 
+import jaxcontract as jc
 import solver
+from convex import truth_rows
 
 TOY = "--states 16 --repeats 2 --peer-states 2 --peer-seconds 5".split()
 
@@ -46,6 +48,27 @@ def test_the_files_hold_the_figures_and_where_they_come_from(finished):
             assert 0 < rate["min"] <= rate["median"] <= rate["max"]
             assert figures["compile_seconds"] > 0
     assert (out / "time.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_figure_says_which_constraints_the_solver_was_given(finished):
+    _, out = finished
+    committed = json.loads(
+        (pathlib.Path(solver.__file__).parent / "results" / "solver.json").read_text("utf-8")
+    )
+    for written in (json.loads((out / "figures.json").read_text("utf-8")), committed):
+        for row in written["sizes"]:
+            size = row["num_types"]
+            given = {name: figures["constraints"] for name, figures in row["peers"].items()}
+            expected = {
+                "K²": {"form": "K²", "count": size**2},
+                "2K": {"form": "2K − 1", "count": 2 * size - 1},
+            }
+            for name, constraints in given.items():
+                assert constraints == expected["K²" if "K²" in name else "2K"]
+    state = jc.NetworkState(max_aoi=1, max_latency=1, type_probs=[0.2] * 5, device_types=range(1, 6))
+    for peer in solver.PEERS:
+        rows = truth_rows(state, all_pairs=peer.all_pairs)
+        assert len(rows) == peer.constraints(5)["count"]
 
 
 def test_without_the_other_solvers_ours_is_timed_and_one_line_says_so(monkeypatch, capsys):

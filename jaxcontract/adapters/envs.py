@@ -7,16 +7,19 @@ from typing import Any, ClassVar
 
 import gymnasium
 import jax
+import jax.numpy as jnp
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from jaxcontract.fields import refuse
+from jaxcontract.adapters.hazards import refuse_fork, refuse_forking, warn_of_lost_rewards
+from jaxcontract.fields import Allowed, plain, refuse
 from jaxcontract.pytree import by_path
 from jaxcontract.runs import make_env
 from jaxcontract.scaled import REACH, ScaledEnv
 from jaxcontract.settings import Setting, change
 
+COUNT = Allowed("whole", "environments played side by side", static=True, low=1)
 OWN = ("terminated", "truncated", "final_observation")  # of a gymnax info: gymnasium says them elsewhere
 
 
@@ -41,6 +44,8 @@ class GymnasiumEnv(gymnasium.Env):
     metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
 
     def __init__(self, env: Any, params: Any = None) -> None:
+        refuse_fork()
+        refuse_forking()
         self.env, self.params = env, _on_device(env, params)
         self.observation_space = _box(env.observation_space(self.params))
         self.action_space = _box(env.action_space(self.params))
@@ -51,8 +56,13 @@ class GymnasiumEnv(gymnasium.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin an episode: (observation, {}). The same seed gives the same rounds; no options are known."""
-        del options
+        """Begin an episode: (observation, {}). The same seed gives the same rounds.
+
+        Raises:
+            ValueError: naming an option; none is known.
+        """
+        refuse_fork()
+        _check_options(options, ())
         super().reset(seed=seed)
         if seed is not None or self._key is None:
             self._key, self._next = jax.random.key(_seed_or_draw(seed, self.np_random)), None
@@ -63,6 +73,7 @@ class GymnasiumEnv(gymnasium.Env):
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Play one round: (observation, reward, terminated, truncated, info)."""
+        refuse_fork()
         if self._key is None:
             raise gymnasium.error.ResetNeeded("GymnasiumEnv.step: call reset() first")
         action = _checked(action, self.action_space)
@@ -78,16 +89,18 @@ class GymnasiumEnv(gymnasium.Env):
 class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
     """B environments in one call: `gymnasium.make_vec("jaxcontract/Contract-v0", num_envs=B, **options)`.
 
-    As B `GymnasiumEnv`s in gymnasium's `SyncVectorEnv` with autoreset mode SAME_STEP, seeds and all: the
-    step that ends an episode returns the first observation of the next one, and the last of the old one in
-    info["final_obs"].
+    As B `GymnasiumEnv`s in gymnasium's `SyncVectorEnv` with autoreset mode SAME_STEP: the step that ends an
+    episode returns the first observation of the next one, and the last of the old one in info["final_obs"].
+
+    Only one seed for all B is spread in another way (`reset`): gymnasium's seed, seed + 1, … would give
+    neighbouring seeds of a study all but one of their episodes in common.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
 
     def __init__(self, env: Any, params: Any = None, *, num_envs: int = 1) -> None:
-        if not isinstance(num_envs, int) or num_envs < 1:
-            raise refuse("GymnasiumVectorEnv", "num_envs", num_envs, "a whole number in [1, inf)")
+        refuse_fork()
+        num_envs = plain("GymnasiumVectorEnv", "num_envs", num_envs, COUNT)
         self.env, self.params, self.num_envs = env, _on_device(env, params), num_envs
         self.single_observation_space = _box(env.observation_space(self.params))
         self.single_action_space = _box(env.action_space(self.params))
@@ -95,24 +108,39 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._keys: Any = None
         self._states: Any = None
+        self._observation: Any = None
 
     def reset(
         self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin B episodes: (observations, {}). From one seed they have seed, seed + 1, …, or one each."""
-        del options
-        super().reset(seed=seed if isinstance(seed, int) else None)
-        if seed is not None or self._keys is None:
-            self._keys = _keys(self._seeds(seed))
-        self._keys, observation, self._states = _begin_all(self.env, self.params, self._keys)
-        return np.array(observation), {}
+        """Begin B episodes: (observations, {}).
+
+        seed:    one for each environment, or one for all, which stands for
+            `numpy.random.SeedSequence(seed).generate_state(B)`
+        options: {"reset_mask": [B] of bool} begins those anew that it names, and leaves the others alone
+
+        Raises:
+            ValueError: naming the option, its value and what is allowed.
+        """
+        refuse_fork()
+        warn_of_lost_rewards()
+        mask = self._mask(_check_options(options, ("reset_mask",)))
+        super().reset(seed=int(seed) if isinstance(seed, int | np.integer) else None)
+        keys = self._keys if seed is None and self._keys is not None else _keys(self._seeds(seed))
+        begun = _begin_all(self.env, self.params, keys)
+        if mask is not None:
+            begun = _where(mask, begun, (self._keys, self._observation, self._states))
+        self._keys, self._observation, self._states = begun
+        return np.array(self._observation), {}
 
     def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Play one round of each: (observations, rewards, terminations, truncations, infos)."""
+        refuse_fork()
         if self._keys is None:
             raise gymnasium.error.ResetNeeded("GymnasiumVectorEnv.step: call reset() first")
         actions = _checked(actions, self.action_space)
         self._keys, self._states, seen = _play_all(self.env, self.params, self._keys, self._states, actions)
+        self._observation = seen[0]
         observation, final, reward, terminated, truncated, info = jax.tree.map(np.asarray, seen)
         infos = _vector_infos(info, final, terminated | truncated)
         return np.array(observation), np.array(reward), np.array(terminated), np.array(truncated), infos
@@ -123,7 +151,20 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
             if len(seed) != self.num_envs:
                 raise ValueError(f"reset: {len(seed)} seeds for {self.num_envs} environments")
             return np.array([_seed_or_draw(one, self.np_random) for one in seed])
-        return _seed_or_draw(seed, self.np_random) + np.arange(self.num_envs, dtype=np.uint32)
+        entropy = int(_seed_or_draw(None, self.np_random)) if seed is None else int(seed)
+        return np.random.SeedSequence(entropy).generate_state(self.num_envs)
+
+    def _mask(self, options: dict[str, Any]) -> np.ndarray | None:
+        """[B] of bool: which environments to begin anew. None is all of them."""
+        if "reset_mask" not in options:
+            return None
+        mask = np.asarray(options["reset_mask"])
+        if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
+            allowed = f"{self.num_envs} of true and false, one true at least"
+            raise refuse("reset", "options['reset_mask']", options["reset_mask"], allowed)
+        if self._keys is None:
+            raise gymnasium.error.ResetNeeded("reset: begin all environments before some of them")
+        return mask
 
 
 def make_single(*, render_mode: None = None, **options: Any) -> GymnasiumEnv:
@@ -177,6 +218,12 @@ def _checked(action: Any, space: gymnasium.spaces.Box) -> np.ndarray:
     return action
 
 
+def _check_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:
+    for name in (options or {}).keys() - set(known):
+        raise ValueError(f"reset: unknown option {name!r}; known are {', '.join(known) or 'none'}")
+    return options or {}
+
+
 def _seed_or_draw(seed: int | None, random: np.random.Generator) -> np.uint32:
     """A seed as JAX's keys take it, 32 bits of it."""
     return np.uint32(random.integers(2**32) if seed is None else seed % 2**32)
@@ -225,6 +272,16 @@ def _begin_all(env: Any, params: Any, keys: jax.Array) -> Any:
 @partial(jax.jit, static_argnums=0)
 def _play_all(env: Any, params: Any, keys: jax.Array, states: Any, actions: jax.Array) -> Any:
     return jax.vmap(partial(_play, env, params))(keys, states, actions)
+
+
+@jax.jit
+def _where(mask: jax.Array, new: Any, old: Any) -> Any:
+    """Leaves [B, ...] of one tree where the mask [B] says so, and of the other elsewhere."""
+
+    def chosen(one: jax.Array, other: jax.Array) -> jax.Array:
+        return jnp.where(jnp.reshape(mask, (-1,) + (1,) * (one.ndim - 1)), one, other)
+
+    return jax.tree.map(chosen, new, old)
 
 
 _keys = jax.jit(jax.vmap(jax.random.key))

@@ -126,8 +126,8 @@ def box_bounds(space: Any) -> tuple[jax.Array, jax.Array]:
 class Policy:
     """π_ω: a diagonal Gaussian around a network's output, its deviation the same in every state.
 
-    Call it on an observation [..., O] for the mode, the action [..., A] to use after training. Its
-    methods `mean` and `mode` take features first.
+    Call it on an observation [..., O] for the mode, the action [..., A] to use after training; one of
+    another length is a ValueError. Its methods `mean` and `mode` take features first.
 
     weights:      of the network, in flax's form
     log_std:      [A]  ln of the deviation, of an action before it is bounded
@@ -140,12 +140,12 @@ class Policy:
     frame: Frame
     hidden_sizes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
 
-    def __call__(self, observation: jax.Array) -> jax.Array:
-        return jnp.moveaxis(self.mode(jnp.moveaxis(observation, -1, 0)), 0, -1)
+    def __call__(self, observation: Any) -> jax.Array:
+        return jnp.moveaxis(self.mode(self._features_first(observation)), 0, -1)
 
-    def sample(self, key: jax.Array, observation: jax.Array) -> jax.Array:
+    def sample(self, key: jax.Array, observation: Any) -> jax.Array:
         """An action [..., A] drawn from the policy at an observation [..., O]. The key is consumed."""
-        mean = self.mean(jnp.moveaxis(observation, -1, 0))
+        mean = self.mean(self._features_first(observation))
         return jnp.moveaxis(self.frame.action(gaussian_sample(key, mean, self.log_std)), 0, -1)
 
     def mode(self, observation: jax.Array) -> jax.Array:
@@ -156,6 +156,13 @@ class Policy:
         """The Gaussian's mean [A, ...] at an observation [O, ...], before the frame maps it into the Box."""
         network = Perceptron(self.hidden_sizes, self.log_std.shape[-1])
         return forward(network, self.weights, self.frame.scale(observation))
+
+    def _features_first(self, observation: Any) -> jax.Array:
+        """[..., O] → [O, ...], if these are observations of this policy's length."""
+        observation, wanted = jnp.asarray(observation), self.frame.center.shape[-1]
+        if observation.shape[-1:] != (wanted,):
+            raise ValueError(f"Policy: an observation of shape {observation.shape}: must be [..., {wanted}]")
+        return jnp.moveaxis(observation, -1, 0)
 
 
 def gaussian_sample(key: jax.Array, mean: jax.Array, log_std: jax.Array) -> jax.Array:

@@ -1,5 +1,6 @@
 """What a network state must be, said of NumPy arrays. Imports no JAX: `records.py` and NumPy's policy ask."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,27 @@ from jaxcontract.mechanism.system import System
 
 PAPER_RANGE = (0.5, 1.0)  # seconds, of Ā_max and of D̄_max in the paper's Section V
 SUM_TOLERANCE = 1e-6  # of `type_probs`; float32 sums of a few thousand terms stay within it
+
+
+def network_fields(owner: str, state: object, given: Mapping[str, object]) -> dict[str, Any]:
+    """The four fields of one network state, or of a batch, given as a `NetworkState` or by their names.
+
+    owner: what was called; given: the fields by name, None where there is none
+
+    Raises:
+        ValueError: when some are missing, or both forms are used at once.
+    """
+    missing = [name for name, value in given.items() if value is None]
+    if state is None and not missing:
+        return dict(given)
+    if state is not None and len(missing) == len(given):
+        if all(hasattr(state, name) for name in given):
+            return {name: getattr(state, name) for name in given}
+        wrong = f"not with a {type(state).__name__}"
+    else:
+        wrong = f"{', '.join(missing)} missing" if state is None else "not with both"
+    allowed = f"a NetworkState, or {', '.join(given)} by name"
+    raise ValueError(f"{owner}: must be called with {allowed}; {wrong}")
 
 
 def check_network(aoi: np.ndarray, latency: np.ndarray, probs: np.ndarray, types: np.ndarray) -> None:

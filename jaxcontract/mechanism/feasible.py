@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxcontract.mechanism.accumulate import running_sum
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import frequency_bounds
-from jaxcontract.mechanism.records import Contract, NetworkState, System, check_round
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round, floats
 
 # The best contract lies where the rent and every share vanish. With these the origin of R^{2K} has a
 # rent of 5e-4 and shares of 2 %, and a unit step divides both by 7: a learner that starts there closes
@@ -15,7 +15,7 @@ RENT_SCALE, RENT_GAIN, RENT_OFFSET = 0.01, 2.0, 3.0
 SHARE_GAIN, SHARE_OFFSET = 2.0, 4.0
 
 
-def feasible_contract(system: System, state: NetworkState, vector: jax.Array) -> Contract:
+def feasible_contract(system: System, state: NetworkState, vector: Numbers) -> Contract:
     """A bijection from R^{2K} onto the inside of the feasible set of (10).
 
     vector: [2K]  any finite numbers, in three parts:
@@ -33,7 +33,7 @@ def feasible_contract(system: System, state: NetworkState, vector: jax.Array) ->
         ValueError: when the vector has another length.
     """
     check_round(state)
-    size = state.device_types.shape[0]
+    vector, size = floats(vector, "feasible_contract", "vector"), state.device_types.shape[0]
     if jnp.shape(vector)[:1] != (2 * size,):
         raise ValueError(f"feasible_contract: a vector of shape {jnp.shape(vector)}: must be ({2 * size},)")
     logits, rent, shares = jnp.split(vector, [size, size + 1])

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.mechanism.records import NetworkState, Numbers, System, check_round
+from jaxcontract.mechanism.records import NetworkState, Numbers, System, check_round, floats
 
 NEVER = 1e-9  # a frequency below it is no updating at all; 1/f² is finite in float32 above it
 LEAST_SHARE = 0.01  # of W₀, below which the extended quality is a straight line
@@ -20,9 +20,12 @@ def average_aoi(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
     slot_duration: []     t, seconds
 
     The paper's sum over slots, closed for every θ ≥ 2; at θ = 1 the closed form is used (2t).
+
+    Raises:
+        ValueError: when these are not numbers.
     """
-    frequency = jnp.asarray(frequency)
-    return slot_duration * (frequency + 0.5 / frequency + 0.5)
+    frequency = floats(frequency, "average_aoi", "frequency")
+    return _age(frequency, floats(slot_duration, "average_aoi", "slot_duration"))
 
 
 def average_latency(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
@@ -30,8 +33,20 @@ def average_latency(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
 
     frequency:     [...]  f = 1/θ, updates per slot
     slot_duration: []     t, seconds
+
+    Raises:
+        ValueError: when these are not numbers.
     """
-    return slot_duration * (1.0 + jnp.asarray(frequency))
+    frequency = floats(frequency, "average_latency", "frequency")
+    return _latency(frequency, floats(slot_duration, "average_latency", "slot_duration"))
+
+
+def _age(frequency: jax.Array, slot_duration: Numbers) -> jax.Array:
+    return slot_duration * (frequency + 0.5 / frequency + 0.5)
+
+
+def _latency(frequency: jax.Array, slot_duration: Numbers) -> jax.Array:
+    return slot_duration * (1.0 + frequency)
 
 
 def ideal_quality_index(system: System, state: NetworkState) -> jax.Array:
@@ -48,9 +63,8 @@ def quality_shortfall(system: System, frequency: Numbers) -> jax.Array:
 
     frequency: [...]  f, positive. Returns [...].
     """
-    preference = system.aoi_preference
-    age = average_aoi(frequency, system.slot_duration)
-    latency = average_latency(frequency, system.slot_duration)
+    preference, frequency = system.aoi_preference, jnp.asarray(frequency)
+    age, latency = _age(frequency, system.slot_duration), _latency(frequency, system.slot_duration)
     return preference * age + (1.0 - preference) * latency
 
 
@@ -72,12 +86,19 @@ def quality_of_data(system: System, state: NetworkState, frequency: Numbers) -> 
 
     Where W ≤ 0, or f < 1e-9, the metric is undefined: minus infinity, with a gradient of zero.
 
+    Raises:
+        ValueError: when f is not made of numbers.
+
     >>> state = NetworkState(max_aoi=0.95, max_latency=0.73, type_probs=[1.0], device_types=[2.0])
     >>> round(float(quality_of_data(System(), state, 0.25)), 4)
     0.638
     """
     check_round(state)
-    frequency = jnp.asarray(frequency)
+    return log_quality(system, state, floats(frequency, "quality_of_data", "frequency"))
+
+
+def log_quality(system: System, state: NetworkState, frequency: jax.Array) -> jax.Array:
+    """`quality_of_data` of arguments that are in order already."""
     if system.quality is not None:
         own: jax.Array = system.quality(state, frequency)
         return own
@@ -89,7 +110,7 @@ def quality_of_data(system: System, state: NetworkState, frequency: Numbers) -> 
 def has_quality(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
     """Whether data updated at f has a defined quality: W > 0. Shapes as in `quality_of_data`."""
     if system.quality is not None:
-        return jnp.isfinite(quality_of_data(system, state, frequency))
+        return jnp.isfinite(log_quality(system, state, frequency))
     return quality_index(system, state, frequency) > 0
 
 
@@ -100,7 +121,7 @@ def centred_quality(system: System, state: NetworkState, frequency: Numbers) -> 
     own quality has no such term, and is as it is.
     """
     if system.quality is not None:
-        return quality_of_data(system, state, frequency)
+        return log_quality(system, state, frequency)
     defined = quality_index(system, state, frequency) > 0
     shortfall = quality_shortfall(system, jnp.where(defined, frequency, 1.0))
     share = shortfall / ideal_quality_index(system, state)
@@ -113,7 +134,7 @@ def extended_centred_quality(system: System, state: NetworkState, frequency: Num
     frequency: [...]  f, positive. Returns [...]. A system's own quality is as it is.
     """
     if system.quality is not None:
-        return quality_of_data(system, state, frequency)
+        return log_quality(system, state, frequency)
     share = quality_shortfall(system, frequency) / ideal_quality_index(system, state)
     kept = 1.0 - LEAST_SHARE
     beyond = jnp.maximum(share - kept, 0.0)
@@ -159,7 +180,7 @@ def marginal_quality(system: System, state: NetworkState, frequency: Numbers) ->
     """
     frequency = jnp.asarray(frequency)
     if system.quality is not None:
-        along = partial(quality_of_data, system, state)
+        along = partial(log_quality, system, state)
         own_slope: jax.Array = jax.jvp(along, (frequency,), (jnp.ones_like(frequency),))[1]
         return own_slope
     slope = system.slot_duration * (0.5 * system.aoi_preference / frequency**2 - 1.0)

@@ -5,14 +5,22 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.fields import ByValue
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import (
     centred_quality,
     extended_centred_quality,
     has_quality,
-    quality_of_data,
+    log_quality,
 )
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round
+from jaxcontract.mechanism.records import (
+    Contract,
+    NetworkState,
+    Numbers,
+    System,
+    check_round,
+    floats,
+)
 from jaxcontract.pytree import register
 from jaxcontract.rules import TOLERANCE
 
@@ -29,7 +37,7 @@ def device_utilities(state: NetworkState, contract: Contract, system: System = P
 
     Returns [K, K]. Its diagonal is `own_utilities`.
     """
-    check_round(state)
+    check_round(state, items=contract)
     costs = effort(system, contract.frequency)[None, :] / state.device_types[:, None]
     return contract.payment[None, :] - costs
 
@@ -49,7 +57,7 @@ def station_utility(system: System, state: NetworkState, contract: Contract) -> 
     Minus infinity where a type that occurs has an undefined quality of data.
     """
     check_round(state, contract)
-    return _earned(system, state, quality_of_data(system, state, contract.frequency), contract.payment)
+    return _earned(system, state, log_quality(system, state, contract.frequency), contract.payment)
 
 
 def centred_utility(system: System, state: NetworkState, contract: Contract) -> jax.Array:
@@ -82,7 +90,7 @@ def _earned(system: System, state: NetworkState, quality: jax.Array, payment: ja
 
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Certificate:
+class Certificate(ByValue):
     """Whether one contract solves the devices' side of (10), constraint by constraint.
 
     ir_slack:      [K]     u[k, k], (8): ≥ 0 where type k takes part
@@ -117,7 +125,13 @@ def certify(
     margin:    []  the slack that `shortfall` asks for, in units of payment
 
     Returns slacks [K] and [K, K]. NaN anywhere is not feasible.
+
+    Raises:
+        ValueError: when the tolerance or the margin is not a number.
     """
+    tolerance, margin = (
+        floats(value, "certify", name) for name, value in (("tolerance", tolerance), ("margin", margin))
+    )
     own = own_utilities(state, contract, system)
     ic_slack, least, missed = _envy(system, state, contract, own, margin)
     outside = jnp.maximum(

@@ -8,12 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.fields import Record, concrete, finite, number, refuse, traced
+from jaxcontract.fields import Allowed, Record, concrete, finite, number, plain, refuse, traced
 from jaxcontract.mechanism.checks import PAPER_RANGE
-from jaxcontract.mechanism.records import NetworkState, System, check_round
+from jaxcontract.mechanism.records import NetworkState, System, check_kind, check_round
 from jaxcontract.pytree import register
 
 LOWEST_TYPE, HIGHEST_TYPE = 1.0, 15.0  # the paper's range of φ
+SIZE = Allowed("whole", "device types K", static=True, low=1)
+ROUNDS = Allowed("whole", "network states to draw from one key", static=True, low=0)
 
 
 @register
@@ -44,9 +46,8 @@ class NetworkDistribution(Record):
     @classmethod
     def equal_bands(cls, num_types: int, **others: Any) -> Self:
         """The paper's range of φ, [1, 15], cut into K equal bands, one type in each."""
-        if not isinstance(num_types, int) or isinstance(num_types, bool) or num_types < 1:
-            raise refuse(cls.__name__, "num_types", num_types, "a whole number in [1, inf)")
-        edges = np.linspace(LOWEST_TYPE, HIGHEST_TYPE, num_types + 1)
+        size = plain(cls.__name__, "num_types", num_types, SIZE)
+        edges = np.linspace(LOWEST_TYPE, HIGHEST_TYPE, size + 1)
         return cls(type_edges=tuple(edges.tolist()), **others)
 
     @property
@@ -84,7 +85,13 @@ def sample_network(
 
     All of it is independent: Ā_max, D̄_max, each φ_k uniform, Q Dirichlet; or as the distribution's own
     `sample` has it.
+
+    Raises:
+        ValueError: when the distribution is none, or num_rounds not a whole number.
     """
+    check_kind("distribution", distribution, NetworkDistribution)
+    if num_rounds is not None:
+        num_rounds = plain("sample_network", "num_rounds", num_rounds, ROUNDS)
     if distribution.sample is not None:
         return distribution.sample(key, num_rounds)
     size = distribution.num_types

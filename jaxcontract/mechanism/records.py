@@ -6,8 +6,9 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxcontract.fields import Record, concrete, finite, refuse, traced
+from jaxcontract.fields import Record, concrete, finite, on_device, refuse, traced
 from jaxcontract.mechanism.checks import check_network, require
 from jaxcontract.mechanism.system import System as System
 from jaxcontract.pytree import register
@@ -74,25 +75,62 @@ class Contract(Record):
         require(payment.shape == frequency.shape, "Contract", "payment", payment, expected)
 
 
-def check_round(state: NetworkState, contract: Contract | None = None) -> None:
+def floats(values: Numbers, owner: str, name: str) -> jax.Array:
+    """An argument of a public function as an array: what constructors take, or what JAX is tracing.
+
+    owner, name: of the function and of its argument
+
+    An array of floating-point numbers stays as it is, a Python number as weakly typed as JAX has it.
+
+    Raises:
+        ValueError: naming the argument, its value and what is allowed.
+    """
+    if not on_device(values):
+        given = concrete(values)
+        if given is None and not traced(values):
+            raise refuse(owner, name, values, "numbers")
+        if given is not None:
+            require(given.dtype.kind in "iuf", owner, name, given, "numbers")
+            values = float(values) if isinstance(values, int) else values
+            values = given if not isinstance(values, float | np.ndarray | np.generic) else values
+    array = jnp.asarray(values)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+
+
+def check_round(
+    state: NetworkState, contract: Contract | None = None, *, items: Contract | None = None
+) -> None:
     """See to it that these are of one round, [K], or of rounds side by side, [K, B] (`rounds_last`).
+
+    items: a contract of any number of items
 
     A batch [B, K] would pass for a round of B types. Shapes alone are looked at, so it costs nothing
     under `jit`.
 
     Raises:
-        ValueError: one line that says which shape is wrong and what is allowed.
+        ValueError: one line that says what is no record of its kind, or which shape is wrong and what is
+            allowed.
     """
+    check_kind("state", state, NetworkState)
+    if items is not None:
+        check_kind("contract", items, Contract)
     types = jnp.shape(state.device_types)
     if len(types) != max(1, jnp.ndim(state.max_aoi)):
         raise ValueError(f"NetworkState: a batch, device_types of shape {types}: use jax.vmap")
     parts = {"NetworkState.type_probs": state.type_probs}
     if contract is not None:
+        check_kind("contract", contract, Contract)
         parts |= {"Contract.frequency": contract.frequency, "Contract.payment": contract.payment}
     for name, part in parts.items():
         if jnp.shape(part)[:1] != types[:1]:
             allowed = f"one for each of {types[0]} device types"
             raise ValueError(f"{name} of shape {jnp.shape(part)}: must be {allowed}")
+
+
+def check_kind(name: str, value: object, kind: type) -> None:
+    """Raises ValueError, in one line, when an argument is not a record of its kind: two exchanged, a list."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name}: must be a {kind.__name__}, not a {type(value).__name__}")
 
 
 def rounds_last(states: NetworkState) -> NetworkState:

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.mechanism.effort import effort
-from jaxcontract.mechanism.freshness import quality_of_data
+from jaxcontract.mechanism.freshness import log_quality
 from jaxcontract.mechanism.incentives import PAPER, device_utilities
 from jaxcontract.mechanism.optimum import binding_payments, complete_information_contract
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round, floats
 from jaxcontract.rules import TOLERANCE
 
 
@@ -48,9 +48,12 @@ def posted_price_contract(system: System, state: NetworkState, cap: Numbers | No
     p ≥ 1/φ_k and nothing otherwise. Without a cap there would be no answer. Returns a contract [K],
     feasible for a cap within the system's bounds; at most the pooled item's U_B, and equal to it at the
     pooled f.
+
+    Raises:
+        ValueError: when the cap is not a number.
     """
     check_round(state)
-    frequency = jnp.asarray(system.max_frequency if cap is None else cap)
+    frequency = floats(system.max_frequency if cap is None else cap, "posted_price_contract", "cap")
     return _offer_to_all(state, frequency, effort(system, frequency) / state.device_types[0])
 
 
@@ -65,7 +68,7 @@ def take_it_or_leave_it_contract(system: System, state: NetworkState) -> Contrac
     Returns a contract [K].
     """
     items = complete_information_contract(system, state)
-    profit = system.unit_profit * quality_of_data(system, state, items.frequency) - items.payment
+    profit = system.unit_profit * log_quality(system, state, items.frequency) - items.payment
     reached = jnp.cumsum(state.type_probs[::-1])[::-1]  # T_j
     best = jnp.argmax(reached * jnp.where(reached > 0, profit, 0.0))  # −∞ of nobody is nothing, not NaN
     return _offer_to_all(state, items.frequency[best], items.payment[best])
@@ -83,11 +86,15 @@ def chosen_items(
     (constraints that bind are ties, and ties go to the item meant for the type), and −1 where the
     type stays out, since its best utility is below −tolerance.
 
+    Raises:
+        ValueError: when the tolerance is not a number.
+
     >>> state = NetworkState(max_aoi=.95, max_latency=.73, type_probs=[.84, .16], device_types=[2., 12.])
     >>> chosen_items(state, complete_information_contract(System(), state)).tolist()
     [0, 0]
     """
     check_round(state, contract)
+    tolerance = floats(tolerance, "chosen_items", "tolerance")
     utilities = device_utilities(state, contract, system)
     best = jnp.max(utilities, axis=1)
     tempted = best - jnp.diagonal(utilities) > tolerance
@@ -105,10 +112,13 @@ def realised_utility(
     What the BS earns from a contract, feasible or not, when devices choose for themselves; (7) where
     the contract is feasible. Minus infinity where a type that occurs takes an item whose quality of
     data is undefined.
+
+    Raises:
+        ValueError: when the tolerance is not a number.
     """
     item = chosen_items(state, contract, tolerance, system)
     takes_part = item >= 0  # where not, item −1 reads the last one, which the sum below leaves out
-    quality = quality_of_data(system, state, contract.frequency[item])
+    quality = log_quality(system, state, contract.frequency[item])
     defined = jnp.isfinite(quality)
     profit = system.unit_profit * jnp.where(defined, quality, 0.0) - contract.payment[item]
     total = system.num_devices * jnp.sum(state.type_probs * jnp.where(takes_part, profit, 0.0))
