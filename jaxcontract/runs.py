@@ -9,12 +9,13 @@ import io
 import json
 import math
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ import numpy as np
 
 from jaxcontract.env import ContractEnv, EnvParams
 from jaxcontract.files import write_json
+from jaxcontract.learning.divergence import Divergence
 from jaxcontract.learning.policy import Frame, Perceptron, Policy
 from jaxcontract.mechanism.networks import NetworkDistribution
 from jaxcontract.pytree import by_path
@@ -39,8 +41,16 @@ def make_env(setting: Setting) -> tuple[ContractEnv, EnvParams]:
     return env, EnvParams(system=setting.system, distribution=distribution, **numbers)
 
 
-def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Setting) -> None:
-    """Write one policy per seed: `policy.json` and `seed-<seed>.npz` in `directory`."""
+def save_policies(
+    directory: Path,
+    policies: Mapping[int, Policy],
+    setting: Setting,
+    diverged: Mapping[int, Divergence] | None = None,
+) -> None:
+    """Write one policy per seed: `policy.json` and `seed-<seed>.npz` in `directory`.
+
+    diverged: by seed; their policies are the last ones that were finite
+    """
     directory.mkdir(parents=True, exist_ok=True)
     for seed, policy in policies.items():
         temporary = directory / f"seed-{seed}.npz.tmp"
@@ -51,6 +61,7 @@ def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Sett
         "schema": SCHEMA,
         "jaxcontract": version("jaxcontract"),
         "seeds": list(policies),
+        "diverged": {str(seed): found._asdict() for seed, found in (diverged or {}).items()},
         "setting": setting.as_dict(),
     }
     write_json(directory / "policy.json", head)
@@ -64,11 +75,15 @@ def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> P
 
     Raises:
         ValueError: one line naming the file and what is wrong with it.
+
+    Warns when the seed diverged: its policy is then the last one that was finite, perhaps an untrained one.
     """
-    setting, seeds = _read_head(Path(directory))
+    setting, seeds, diverged = _read_head(Path(directory))
     seed = seeds[0] if seed is None else seed
     if seed not in seeds:
         raise ValueError(f"{directory}: has no policy of seed {seed}; it has {seeds}")
+    if seed in diverged:
+        warnings.warn(f"{directory}: {_told(seed, seeds, diverged)}", stacklevel=2)
     path = Path(directory) / f"seed-{seed}.npz"
     template = _template(setting)
     expected = by_path(template)
@@ -106,22 +121,58 @@ def load_env(directory: str | os.PathLike[str]) -> tuple[ContractEnv, EnvParams]
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    return make_env(_read_head(Path(directory))[0])
+    return make_env(_read_head(Path(directory)).setting)
 
 
 def saved_seeds(directory: str | os.PathLike[str]) -> list[int]:
     """The seeds whose policies are in `directory`; the first is what `load_policy` takes by default."""
-    return list(_read_head(Path(directory))[1])
+    return _read_head(Path(directory)).seeds
 
 
-def _read_head(directory: Path) -> tuple[Setting, Sequence[int]]:
+def refuse_diverged(directory: str | os.PathLike[str], seed: int | None = None) -> None:
+    """Let nobody use the policy of a seed that diverged without knowing it.
+
+    seed: by default the first
+
+    Raises:
+        ValueError: one line naming the seed, the update, the quantity and the seeds that did not diverge.
+    """
+    head = _read_head(Path(directory))
+    seed = head.seeds[0] if seed is None else seed
+    if seed in head.diverged:
+        raise ValueError(f"{directory}: {_told(seed, head.seeds, head.diverged)}")
+
+
+def _told(seed: int, seeds: Sequence[int], diverged: Mapping[int, Divergence]) -> str:
+    """What a person should know of the policy of a seed that diverged."""
+    update, quantity = diverged[seed]
+    others = [other for other in seeds if other not in diverged]
+    use = f"of these seeds it is whole: {others}" if others else "no seed of this run came to its end"
+    what = f"seed {seed} diverged in update {update}: its {quantity} is not finite"
+    return f"{what}, and its policy is the last one that was; {use}"
+
+
+class Head(NamedTuple):
+    """What `policy.json` says."""
+
+    setting: Setting
+    seeds: list[int]
+    diverged: dict[int, Divergence]
+
+
+def _read_head(directory: Path) -> Head:
     path = directory / "policy.json"
     try:
         head = json.loads(path.read_text("utf-8"))
         if head["schema"] != SCHEMA:
             raise ValueError(f"schema {head['schema']!r}, this version reads {SCHEMA}")
-        return setting_from_dict(head["setting"]), [int(seed) for seed in head["seeds"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        diverged = head.get("diverged", {}).items()  # older files lack it
+        return Head(
+            setting_from_dict(head["setting"]),
+            [int(seed) for seed in head["seeds"]],
+            {int(seed): Divergence(int(one["update"]), str(one["quantity"])) for seed, one in diverged},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: cannot be read as a policy's description ({error})") from None
 
 

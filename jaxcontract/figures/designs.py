@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxcontract.figures.backend import at_defaults
 from jaxcontract.figures.contracts import (
     FREQUENCY,
     PAYMENT,
@@ -31,6 +32,7 @@ class Design(NamedTuple):
     contracts: Mapping[str, tuple[Any, Any]]
 
 
+@at_defaults()
 def designs(rows: Sequence[Design]) -> Figure:
     """A row of two panels for each network.
 
