@@ -5,6 +5,9 @@ minibatches, step sizes and env steps, each training in a process of its own.
 """
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("peers.py")  # also while what follows is imported

@@ -7,6 +7,9 @@ or not). The share quoted is of the nearer ceiling by the count by hand. Each st
 """
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("roofline.py")  # also while what follows is imported

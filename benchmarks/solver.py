@@ -7,6 +7,9 @@ and the largest.
 """
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("solver.py")  # also while what follows is imported

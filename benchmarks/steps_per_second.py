@@ -6,6 +6,9 @@ apart; every run is waited for; the median of the repeats is quoted beside the s
 """
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("steps_per_second.py")  # also while what follows is imported

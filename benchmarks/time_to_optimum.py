@@ -5,6 +5,9 @@ is reached when every seed's contracts are all feasible, with a mean regret at o
 """
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("time_to_optimum.py")  # also while what follows is imported

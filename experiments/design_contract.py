@@ -1,6 +1,9 @@
 """From your network to its contract: item by item, certified, beside what complete information would give."""
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("design_contract.py")  # also while what follows is imported

@@ -1,6 +1,9 @@
 """Write a trained policy as one file that runs without what trained it, with a JSON beside it."""
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("export_policy.py")  # also while what follows is imported

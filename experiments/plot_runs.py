@@ -1,6 +1,9 @@
 """Compare runs: interquartile means over seeds in 95 % bootstrap intervals, beside the exact optimum."""
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("plot_runs.py")  # also while what follows is imported

@@ -1,6 +1,9 @@
 """Reproduce the paper, figure by figure, each beside the exact optimum: PNG, CSV and one summary.md."""
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("reproduce_paper.py")  # also while what follows is imported

@@ -1,6 +1,9 @@
 """Train the paper's contract designer with PPO and measure every contract against the exact optimum."""
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("run_ppo.py")  # also while what follows is imported

@@ -1,6 +1,9 @@
 """Train our PPO on gymnax's Pendulum-v1, to show that the learner knows nothing of contracts."""
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("train_pendulum.py")  # also while what follows is imported

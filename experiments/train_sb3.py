@@ -1,6 +1,9 @@
 """Train stable-baselines3's PPO and SAC on the contract game and measure them beside ours and the optimum."""
 
 if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
     from jaxcontract.interruption import leave_at_once
 
     leave_at_once("train_sb3.py")  # also while what follows is imported

@@ -1,7 +1,8 @@
 """Ctrl-C and SIGTERM: an end at once in one line, or, while there is work to lose, between two chunks of it.
 
 A script begins with `leave_at_once`. Nothing is raised then: an exception that comes in the middle of an
-import, a destructor or a callback of a library ends in a traceback, or nowhere. No JAX.
+import, a destructor or a callback of a library ends in a traceback, or nowhere. Before that a script blocks
+SIGINT by `_signal`, which is there at once; `signal` takes longer to import than Python to start. No JAX.
 """
 
 import contextlib
@@ -42,6 +43,7 @@ class Listener:
             signal.signal(number, _nothing)
         signal.set_wakeup_fd(told, warn_on_full_buffer=False)
         threading.Thread(target=self._listen, args=(heard,), daemon=True).start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # a script blocks them before its imports
 
     def leave(self, number: int) -> None:
         """Say in one line what happened, and end the program."""
