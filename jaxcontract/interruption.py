@@ -39,9 +39,9 @@ class Listener:
         """Listen from now on; called in the main thread."""
         heard, told = os.pipe()
         os.set_blocking(told, False)
+        signal.set_wakeup_fd(told, warn_on_full_buffer=False)
         for number in SIGNALS:
             signal.signal(number, _nothing)
-        signal.set_wakeup_fd(told, warn_on_full_buffer=False)
         threading.Thread(target=self._listen, args=(heard,), daemon=True).start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # a script blocks them before its imports
 

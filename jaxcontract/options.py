@@ -128,12 +128,12 @@ def path(text: str) -> Path:
     """An option's value as a path; `~` is the home directory, which shells leave alone in `--out=~/x`."""
     if not text:
         raise argparse.ArgumentTypeError("'' must be a path")
+    if not text.startswith("~"):
+        return Path(text)
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} begins with the home of nobody; ./{text} is a name"
-        ) from None
+        raise argparse.ArgumentTypeError(f"{text!r}: there is no such home; ./{text} is a name") from None
 
 
 def share(text: str) -> float:
