@@ -36,33 +36,33 @@ def run(*arguments, cwd):
 
 def states(folder):
     """Every file with its bytes and when it was last written to."""
-    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*")}
+    return {
+        path: (path.is_file() and path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*")
+    }
 
 
-def test_a_second_run_in_a_directory_is_refused_and_a_dead_one_is_not_in_the_way(tmp_path):
-    asked = [*SMALL, "--out", "out"]
-    with subprocess.Popen(
-        [sys.executable, "-c", OWNER, *asked], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    ) as owner:
-        assert owner.stdout.readline() == "works\n"
-        before = states(tmp_path)
-        for command in (asked, ["--resume", "out"]):
-            done = subprocess.run(
-                [sys.executable, str(SCRIPT), *command],
-                capture_output=True,
-                text=True,
-                cwd=tmp_path,
-                check=False,
-            )
-            assert (done.returncode, done.stdout) == (2, "")
-            assert done.stderr.startswith(
-                f"run_ppo.py: error: --out out: process {owner.pid} works in it since 20"
-            )
-            assert done.stderr.endswith("; wait for it, or name another directory\n")
-            assert done.stderr.count("\n") == 1
-        assert states(tmp_path) == before
-        owner.kill()
-    assert json.loads((tmp_path / "out" / LOCK).read_text())["process"] == owner.pid
+@pytest.fixture
+def owner(tmp_path):
+    """A process that works in tmp_path/out as the command of `SMALL` does."""
+    command = [sys.executable, "-c", OWNER, *SMALL, "--out", "out"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "works\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("command", [[*SMALL, "--out", "out"], ["--resume", "out"]])
+def test_a_second_run_is_refused_and_a_dead_one_is_not_in_the_way(command, owner, tmp_path):
+    before = states(tmp_path)
+    done = run(*command, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"run_ppo.py: error: --out out: process {owner.pid} works in it since 20")
+    assert done.stderr.endswith("; wait for it, or name another directory\n")
+    assert states(tmp_path) == before
+    owner.kill()
+    owner.wait()
     hold(tmp_path / "out", "--out")
     assert json.loads((tmp_path / "out" / LOCK).read_text())["process"] == os.getpid()
     let_go(tmp_path / "out")
