@@ -41,14 +41,12 @@ WHY = (
 )
 
 
-def test_a_design_without_its_pictures_is_done(no_pictures, tmp_path, capsys):
-    history = ("--history", EXAMPLES / "costs.csv", "--types", 2)
-    assert design(EXAMPLES / "network.json", *history, "--out", tmp_path / "out") == 0
+def test_a_design_without_its_picture_is_done(no_pictures, tmp_path, capsys):
+    assert design(EXAMPLES / "network.json", "--out", tmp_path / "out") == 0
     printed = capsys.readouterr()
-    said = [f"design_contract.py: {name} {WHY}" for name in ("contract.png", "grouping.png")]
-    assert printed.err == "".join(said)
-    results = {"contract.json", "items.csv", "networks.csv", "grouping.csv", "resolution.csv"}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == results | {"config.json"}
+    assert printed.err == f"design_contract.py: contract.png {WHY}"
+    results = {"config.json", "contract.json", "items.csv", "networks.csv"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == results
     assert ".png" not in printed.out
 
 
