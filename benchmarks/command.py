@@ -2,11 +2,19 @@
 
 import argparse
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jaxcontract.devices import NoDeviceError, require_device
 from jaxcontract.files import write_json
 from jaxcontract.options import OneLineParser, count
+from jaxcontract.options import path as path_of
+from jaxcontract.pictures import attempt
+
+ASK = "from jaxcontract.devices import require_device as ask\ntry: ask()\nexcept ValueError as e: print(e)"
 
 
 def make_parser(name: str, description: str | None) -> OneLineParser:
@@ -19,7 +27,7 @@ def make_parser(name: str, description: str | None) -> OneLineParser:
 
 def output_file(text: str) -> Path:
     """An option's value as a file that can be written."""
-    path = Path(text)
+    path = path_of(text)
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text!r} must be a file in a directory that can be written")
     return path
@@ -42,6 +50,36 @@ def numbers(text: str) -> list[int]:
     if not values or values != sorted(set(values)) or values[0] < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be ascending whole numbers, such as 2,8,64")
     return values
+
+
+def check_device(parser: OneLineParser, *, apart: bool = False) -> None:
+    """End with one line where JAX has no device of the kind that JAX_PLATFORMS asks for.
+
+    apart: ask in a process of its own, for on a GPU the one that asks takes the memory
+    """
+    if apart:
+        if os.environ.get("JAX_PLATFORMS"):
+            asked = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=False)
+            if asked.stdout:
+                parser.error(asked.stdout.strip())
+        return
+    try:
+        require_device()
+    except NoDeviceError as error:
+        parser.error(str(error))
+
+
+def draw_last(program: str, path: Path | None, draw: Callable[[Path], object]) -> None:
+    """Draw where that was asked for, in matplotlib's own style, when all figures are written."""
+
+    def at_defaults() -> None:
+        from jaxcontract.figures import at_defaults
+
+        if path:
+            with at_defaults():
+                draw(path)
+
+    attempt(str(path), at_defaults, lambda line: print(f"{program}: {line}", file=sys.stderr))
 
 
 def report(result: dict[str, Any], file: Path | None) -> None:

@@ -4,6 +4,14 @@ All play the same game with the same network (two layers of 64 tanh units, actor
 minibatches, step sizes and env steps, each training in a process of its own.
 """
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("peers.py")  # also while what follows is imported
+
 import argparse
 import math
 import os
@@ -12,7 +20,7 @@ import sys
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-from command import described, make_parser, report
+from command import check_device, described, make_parser, report
 from rivals.contest import (
     SB3_ENVS,
     add_contest_options,
@@ -66,6 +74,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add_training_options(parser)
     parsed = parser.parse_args(arguments)
     check_sizes(parser, parsed)
+    check_device(parser, apart=True)
     return parsed
 
 

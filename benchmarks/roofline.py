@@ -6,10 +6,18 @@ alone, each number moved once) and by the compiler (all operations, what every k
 or not). The share quoted is of the nearer ceiling by the count by hand. Each stage is also timed alone.
 """
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("roofline.py")  # also while what follows is imported
+
 import sys
 from typing import Any
 
-from command import described, make_parser, report
+from command import check_device, described, make_parser, report
 from counting import STAGES, Cost, by_hand, total
 from jaxcontract.learning.config import PPOConfig
 from jaxcontract.options import count, share
@@ -106,6 +114,7 @@ def parse(arguments: list[str] | None) -> Any:
         PPOConfig(parallel_rounds=parsed.parallel_rounds, minibatches=parsed.minibatches)
     except ValueError as error:
         parser.error(str(error))
+    check_device(parser)
     return parsed
 
 

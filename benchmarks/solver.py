@@ -8,6 +8,14 @@ quotes. Compiling and running are timed apart; every run is waited for; the medi
 smallest and the largest.
 """
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("solver.py")  # also while what follows is imported
+
 import importlib.util
 import math
 import warnings
@@ -15,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from command import described, make_parser, numbers, picture_file, report
+from command import check_device, described, draw_last, make_parser, numbers, picture_file, report
 from convex import PEERS, Peer
 from jaxcontract.options import count
 
@@ -138,6 +146,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     add("--peer-seconds", type=float, default=20.0, metavar="S", help="a peer's time at each K (default 20)")
     add("--plot", type=picture_file, metavar="FILE", help="also draw time against K, as a PNG")
     parsed = parser.parse_args(arguments)
+    check_device(parser)
     peers = [peer for peer in PEERS if all(map(importlib.util.find_spec, peer.packages))]
     if len(peers) < len(PEERS):
         absent = ", ".join(peer.name for peer in PEERS if peer not in peers)
@@ -165,8 +174,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
             print(f"ours, {precision}: time per state grows like K^{fitted:.2f}")
     result = {"sizes": rows, "exponents": exponents}
     report(result, parsed.json)
-    if parsed.plot:
-        plot(rows, parsed.plot)
+    draw_last("solver.py", parsed.plot, lambda path: plot(rows, path))
     return result
 
 

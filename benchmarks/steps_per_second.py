@@ -5,12 +5,20 @@ updates have reached. All cores of a CPU are at work, or all devices. Compiling 
 apart; every run is waited for; the median of the repeats is quoted beside the smallest and the largest.
 """
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("steps_per_second.py")  # also while what follows is imported
+
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from command import described, make_parser, numbers, picture_file, report
+from command import check_device, described, draw_last, make_parser, numbers, picture_file, report
 from jaxcontract.options import count
 
 AXES = {"rounds": "parallel_rounds", "seeds": "num_seeds", "types": "num_types"}
@@ -83,14 +91,14 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     if min(*parsed.parallel_rounds, parsed.base_rounds) < 2:
         parser.error("--parallel-rounds and --base-rounds: must be at least 2, for a gradient step")
+    check_device(parser)
     print(described())
     result = measure_all(parsed)
     exponents = {axis: growth(rows, AXES[axis.split()[-1]]) for axis, rows in result.items()}
     for axis, powers_of in exponents.items():
         print(f"{axis}: time grows with exponent {powers_of['time']:.2f}, memory {powers_of['memory']:.2f}")
     report({**result, "exponents": exponents}, parsed.json)
-    if parsed.plot:
-        draw(result, parsed.plot)
+    draw_last("steps_per_second.py", parsed.plot, lambda path: draw(result, path))
     return 0
 
 

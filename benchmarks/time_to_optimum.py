@@ -4,6 +4,14 @@ Imports, compilation and training count; judging does not, for it is done when t
 is reached when every seed's contracts are all feasible, with a mean regret at or below it, on 1024 states.
 """
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("time_to_optimum.py")  # also while what follows is imported
+
 import argparse
 import math
 import statistics
@@ -12,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from command import described, make_parser, picture_file, report
+from command import check_device, described, draw_last, make_parser, picture_file, report
 from jaxcontract.options import count
 from rivals.contest import (
     add_contest_options,
@@ -48,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for summary in summaries:
         print(row(summary))
     report({"summary": summaries, "runs": with_one_curve(runs)}, parsed.json)
-    if parsed.plot:
-        draw(with_one_curve(runs), parsed.plot)
+    draw_last("time_to_optimum.py", parsed.plot, lambda path: draw(with_one_curve(runs), path))
     return int(any(run["status"] == "failed" for run in runs))
 
 
@@ -65,6 +72,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--plot", type=picture_file, metavar="FILE", help="also draw the curves, as a PNG")
     parsed = parser.parse_args(arguments)
     check_sizes(parser, parsed)
+    check_device(parser, apart=True)
     return parsed
 
 

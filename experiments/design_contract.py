@@ -1,7 +1,16 @@
 """From your network to its contract: item by item, certified, beside what complete information would give."""
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("design_contract.py")  # also while what follows is imported
+
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +21,11 @@ from design.columns import Remarks
 from design.grouping import MOST_TYPES, STAND_FOR, WAYS, Grouping, Observed, group, group_rows, read_costs
 from design.networks import Networks, networks
 from design.writing import ITEMS, NETWORKS, Found, Tables, Totals, as_record
+from jaxcontract.devices import require_device
 from jaxcontract.files import write_csv, write_json
-from jaxcontract.options import OneLineParser, count
-from jaxcontract.rundir import open_run
+from jaxcontract.options import OneLineParser, count, path
+from jaxcontract.pictures import attempt
+from jaxcontract.rundir import close_run, open_run
 
 EPILOG = """\
 network files:
@@ -48,8 +59,11 @@ examples, from the root of the repository:
 It writes contract.json, items.csv, networks.csv and contract.png; with --history also grouping.csv,
 resolution.csv and grouping.png.
 
-exit codes: 0 done, 2 bad input, 3 a contract is not feasible, or no contract has a quality of data,
-5 the results could not be written, 130 interrupted
+A policy of a seed that diverged is refused.
+
+exit codes: 0 done, 2 bad input, a directory in use, or no device of the kind that JAX_PLATFORMS asks for,
+3 a contract is not feasible, or no contract has a quality of data, 5 the results could not be written,
+130 interrupted
 """
 SHOWN = 3  # networks up to which every contract is printed item by item; as many are drawn
 DRAWN = 32  # types
@@ -84,8 +98,8 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
     parser = OneLineParser(prog="design_contract.py", description=__doc__, epilog=EPILOG)
     add = parser.add_argument
-    add("network", type=Path, metavar="NETWORK", help="file of one or many networks: .json, .jsonl or .csv")
-    add("--history", type=Path, metavar="FILE", help="observed update costs, to group into types")
+    add("network", type=path, metavar="NETWORK", help="file of one or many networks: .json, .jsonl or .csv")
+    add("--history", type=path, metavar="FILE", help="observed update costs, to group into types")
     add("--types", type=count, metavar="K", help="how many types to group them into")
     add(
         "--grouping",
@@ -102,9 +116,9 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
         "--integer-cycles", action="store_true", help="the best contract of whole-number cycles"
     )
     kinds.add_argument(
-        "--policy", type=Path, metavar="DIR", help="the contract of a trained policy, with its regret"
+        "--policy", type=path, metavar="DIR", help="the contract of a trained policy, with its regret"
     )
-    add("--out", type=Path, metavar="DIR", help="a new directory to write to (default runs/contract-<time>)")
+    add("--out", type=path, metavar="DIR", help="a new directory to write to (default runs/contract-<time>)")
     parsed = parser.parse_args(arguments)
     for option in ("types", "grouping", "group_cost"):
         if getattr(parsed, option) and not parsed.history:
@@ -142,11 +156,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     request = parse(arguments)
     try:
         given = read(request)
+        require_device()
         contracts = chooser(request, given.num_types)
-        out, state = open_run(request.out, "contract", request.configuration)
-        if state != "new":
-            raise ValueError(f"--out {out}: is not empty; name a new directory")
-        return run(request, given, contracts, out)
+        opened = open_run(request.out, "contract", request.configuration)
+        try:
+            if opened.state != "new":
+                raise ValueError(f"--out {opened.path}: is not empty; name a new directory")
+            return run(request, given, contracts, opened.path)
+        finally:
+            close_run(opened)
     except ValueError as error:
         return failed(2, f"error: {error}")
     except OSError as error:
@@ -157,8 +175,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def failed(code: int, message: str) -> int:
     """Say in one line what is wrong: the exit code."""
-    print(f"design_contract.py: {message}", file=sys.stderr)
+    say(message)
     return code
+
+
+def say(line: str) -> None:
+    """Tell a person what is amiss."""
+    print(f"design_contract.py: {line}", file=sys.stderr)
 
 
 def read(request: Request) -> Input:
@@ -196,6 +219,9 @@ def chooser(request: Request, num_types: int) -> Any:
     from design.solving import Exact, Learned
 
     if request.policy:
+        from jaxcontract.saved import refuse_diverged
+
+        refuse_diverged(request.policy)
         return Learned.load(request.policy, num_types)
     return Exact.named(request.scheme)
 
@@ -205,18 +231,25 @@ def run(request: Request, given: Input, contracts: Any, out: Path) -> int:
     from jaxcontract.console import make_console
 
     console = make_console()
-    for path, said in given.read_as.items():
-        console.print(f"{path}: {'; '.join(said)}", soft_wrap=True, markup=False)
+    for file, said in given.read_as.items():
+        console.print(f"{file}: {'; '.join(said)}", soft_wrap=True, markup=False)
     if given.observed and given.grouping:
         show_history(request, given.observed, given.grouping, console)
     totals, shown = solve(request, given, contracts, out)
     show_contracts(request, totals, shown, contracts, console)
-    written = ["contract.json", ITEMS, NETWORKS, *draw_contracts(request, totals["networks"], shown, out)]
+    written = ["contract.json", ITEMS, NETWORKS]
+    served = [one for one in shown if one.found["any_quality"][one.place]]
+    pictures: dict[str, Callable[[], None]] = {}
+    if served:
+        pictures["contract.png"] = partial(draw_contracts, request, totals["networks"], served, out)
     if given.observed and given.grouping and not shown[0].found["any_quality"][0]:
         write_csv(out / "grouping.csv", group_rows(given.observed, given.grouping))
         written.append("grouping.csv")
     elif given.observed and given.grouping:
-        written += study_history(request, given.observed, given.grouping, out, console)
+        pictures["grouping.png"] = study_history(request, given.observed, given.grouping, out, console)
+        written += ["grouping.csv", "resolution.csv"]
+    for name, draw in pictures.items():
+        written += attempt(name, draw, say)
     console.print(f"\nwritten to {out}/: {', '.join(written)}", soft_wrap=True)
     return 0 if totals["feasible"] == totals["networks"] else 3
 
@@ -269,17 +302,12 @@ def show_contracts(
         console.print(f"{many} are unlike those that the policy was trained on")
 
 
-def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Path) -> list[str]:
-    """`contract.png` of the first networks that a contract can serve; of very many types some.
-
-    Returns the names of the files.
-    """
+def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Path) -> None:
+    """`contract.png` of networks, each with a quality of data; of very many types some."""
     from jaxcontract.figures import Design, designs, save
 
     rows = []
     for block, found, place, slacks in shown:
-        if not found["any_quality"][place]:
-            continue
         size = found["frequency"].shape[1]
         some = np.unique(np.linspace(0, size - 1, min(size, DRAWN)).round().astype(int))
         told = f"row {block.rows[place]}" + f" (of {total:,})" * (total > SHOWN)
@@ -296,10 +324,7 @@ def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Pa
         if np.isnan(slacks[0]):
             checked = {"largest violation:": float(found["max_violation"][place])}
         rows.append(Design(told, block.fields["device_types"][place, some], pairs, some + 1, checked))
-    if not rows:
-        return []
     save(designs(rows), out / "contract")
-    return ["contract.png"]
 
 
 def show_history(request: Request, observed: Observed, grouping: Grouping, console: Any) -> None:
@@ -312,12 +337,11 @@ def show_history(request: Request, observed: Observed, grouping: Grouping, conso
 
 def study_history(
     request: Request, observed: Observed, grouping: Grouping, out: Path, console: Any
-) -> list[str]:
-    """What the number of types costs, printed, written and drawn: the names of the files."""
+) -> Callable[[], None]:
+    """What the number of types costs, printed and written: what draws it."""
     from design.resolution import finest, outcomes, sizes_for
     from design.showing import resolution_table
     from design.solving import Exact
-    from jaxcontract import figures
 
     block = next(source(request, grouping))
     network = {name: float(column[0]) for name, column in block.fields.items() if column.ndim == 1}
@@ -332,6 +356,13 @@ def study_history(
         console.print(f"left out: {left_out} types; --grouping {request.grouping} takes at most {most}")
     write_csv(out / "resolution.csv", [one._asdict() for one in [*found, *([best] if best else [])]])
     write_csv(out / "grouping.csv", group_rows(observed, grouping))
+    return partial(draw_history, observed, grouping, found, best, out)
+
+
+def draw_history(observed: Observed, grouping: Grouping, found: Sequence[Any], best: Any, out: Path) -> None:
+    """`grouping.png` of the groups, and of what the number of types costs."""
+    from jaxcontract import figures
+
     curve = figures.Resolution(
         [one.num_types for one in found],
         [one.observed for one in found],
@@ -340,7 +371,6 @@ def study_history(
     )
     grouped = figures.GroupedCosts(*observed, grouping.highest, grouping.cost)
     figures.save(figures.grouping(grouped, curve), out / "grouping")
-    return ["grouping.csv", "resolution.csv", "grouping.png"]
 
 
 if __name__ == "__main__":

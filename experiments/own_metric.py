@@ -1,14 +1,14 @@
 """A quality of data, a device cost and a law of network states of one's own; everything else follows."""
 
-import argparse
 import dataclasses
 
+import jaxcontract as jc
+from jaxcontract.script import begin
+
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()  # --help at once, without JAX
+    begin("own_metric.py", __doc__)  # --help at once, without JAX; Ctrl-C in one line
 
 import jax
-
-import jaxcontract as jc
 
 
 @jc.register

@@ -1,5 +1,14 @@
 """Compare runs: interquartile means over seeds in 95 % bootstrap intervals, beside the exact optimum."""
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("plot_runs.py")  # also while what follows is imported
+
+import contextlib
 import math
 import sys
 import time
@@ -7,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxcontract.files import ensure_directory, write_csv
+from jaxcontract.files import csv_text, ensure_directory, write_new
 from jaxcontract.metrics import MEASURES, Metrics, read_metrics
-from jaxcontract.options import OneLineParser
+from jaxcontract.options import OneLineParser, path
+from jaxcontract.pictures import attempt
 
 EPILOG = """\
 Each DIR is a run of run_ppo.py, finished or under way; runs are compared by the rounds that each seed has
@@ -20,31 +30,32 @@ examples:
   python experiments/plot_runs.py runs/first runs/raw
   python experiments/plot_runs.py runs/* --out figures/all     writes figures/all.png and figures/all.csv
 
-exit codes: 0 done, 2 bad input; nothing is overwritten
+exit codes: 0 done, 2 bad input, 5 the results could not be written, 130 interrupted; nothing is overwritten
 """
 DIGITS = {"reward": 3, "feasible": 4, "regret": 5}
 
 
 class Request(NamedTuple):
-    """What a person asked for on the command line; `out` has no ending yet."""
+    """What a person asked for on the command line; `out` has no ending yet, and None is to be found."""
 
     runs: list[Path]
-    out: Path
+    out: Path | None
 
 
 def parse(arguments: Sequence[str] | None = None) -> Request:
     """Read the command line; on bad input, one line and exit code 2."""
     parser = OneLineParser(prog="plot_runs.py", description=__doc__, epilog=EPILOG)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="DIR", help="directories of runs")
+    parser.add_argument("runs", type=path, nargs="+", metavar="DIR", help="directories of runs")
     parser.add_argument(
         "--out",
-        type=Path,
-        default=Path("runs") / f"comparison-{time.strftime('%Y%m%d-%H%M%S')}",
+        type=path,
         metavar="PATH",
         help="write PATH.png and PATH.csv (default runs/comparison-<time>)",
     )
     parsed = parser.parse_args(arguments)
-    out = parsed.out.with_suffix("") if parsed.out.suffix in (".png", ".csv") else parsed.out
+    out = parsed.out
+    if out and out.suffix in (".png", ".csv"):
+        out = out.with_suffix("")
     return Request(parsed.runs, out)
 
 
@@ -53,14 +64,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         runs = dict(zip(names(request.runs), map(read_metrics, request.runs), strict=True))
         open_place(request.out)
+        rows = {name: summarised(name, metrics) for name, metrics in runs.items()}
+        out = write([row for own in rows.values() for row in own], request.out)
     except ValueError as error:
-        print(f"plot_runs.py: error: {error}", file=sys.stderr)
-        return 2
-    rows = {name: summarised(name, metrics) for name, metrics in runs.items()}
-    write_csv(ending(request.out, "csv"), [row for own in rows.values() for row in own])
-    draw(runs, request.out)
-    show([own[-1] for own in rows.values()], request.out)
+        return failed(2, str(error))
+    except OSError as error:
+        return failed(5, f"the results could not be written ({error})")
+    drawn = attempt(str(ending(out, "png")), lambda: draw(runs, out), say)
+    show([own[-1] for own in rows.values()], [*drawn, str(ending(out, "csv"))])
     return 0
+
+
+def failed(code: int, message: str) -> int:
+    """Say in one line what is wrong: the exit code."""
+    say(f"error: {message}")
+    return code
+
+
+def say(line: str) -> None:
+    """Tell a person what is amiss."""
+    print(f"plot_runs.py: {line}", file=sys.stderr)
+
+
+def places(out: Path | None) -> list[Path]:
+    """Where to write: as asked for, or under `runs` by the time, with a number where that is taken."""
+    if out:
+        return [out]
+    stem = Path("runs") / f"comparison-{time.strftime('%Y%m%d-%H%M%S')}"
+    return [stem, *(Path(f"{stem}-{count}") for count in range(2, 1000))]
+
+
+def write(rows: Sequence[Mapping[str, Any]], out: Path | None) -> Path:
+    """Write the CSV file, over no other: where it is, without the ending. Raises ValueError."""
+    for place in places(out):
+        if not ending(place, "png").exists():
+            with contextlib.suppress(FileExistsError):  # another command has the same idea
+                write_new(ending(place, "csv"), csv_text(rows))
+                return place
+    raise ValueError(f"--out {ending(place, 'csv')}: exists already; name another")
 
 
 def names(runs: Sequence[Path]) -> list[str]:
@@ -77,12 +118,12 @@ def names(runs: Sequence[Path]) -> list[str]:
     return [name if last.count(name) == 1 else str(run) for name, run in zip(last, runs, strict=True)]
 
 
-def open_place(out: Path) -> None:
+def open_place(out: Path | None) -> None:
     """Make the directory to write into. Raises ValueError when something is in the way."""
-    ensure_directory(out.parent, "--out")
-    for path in (ending(out, "png"), ending(out, "csv")):
-        if path.exists():
-            raise ValueError(f"--out {path}: exists already; name another")
+    ensure_directory(places(out)[0].parent, "--out")
+    for file in (ending(out, "png"), ending(out, "csv")) if out else ():
+        if file.exists():
+            raise ValueError(f"--out {file}: exists already; name another")
 
 
 def ending(out: Path, suffix: str) -> Path:
@@ -137,7 +178,7 @@ def shortened(names: Sequence[str]) -> str:
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def show(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
+def show(rows: Sequence[Mapping[str, Any]], written: Sequence[str]) -> None:
     """Print the last point of each run, with the ends of its intervals below."""
     from rich.table import Table
 
@@ -155,7 +196,7 @@ def show(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     console = make_console()
     console.print(table)
     console.print(
-        f"\nat each run's last point, interquartile means over its seeds; written: {out}.png, {out}.csv"
+        f"\nat each run's last point, interquartile means over its seeds; written: {', '.join(written)}"
     )
 
 

@@ -1,16 +1,29 @@
 """Reproduce the paper, figure by figure, each beside the exact optimum: PNG, CSV and one summary.md."""
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("reproduce_paper.py")  # also while what follows is imported
+
 import argparse
 import dataclasses
 import importlib
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxcontract.devices import require_device
 from jaxcontract.files import ensure_directory, read_json, write_csv, write_json, write_text
-from jaxcontract.options import OneLineParser, count, share
+from jaxcontract.interruption import before_leaving, say_when_interrupted
+from jaxcontract.locking import LOCK, hold, is_lock, let_go
+from jaxcontract.options import OneLineParser, count, path, share
+from jaxcontract.pictures import attempt
 
 STUDIES = {
     "fig2a": "learning",
@@ -44,7 +57,8 @@ examples:
 
 The same command again goes on where an interrupted one stopped: every training is kept in DIR/trainings.
 
-exit codes: 0 done, 2 bad input, 130 interrupted
+exit codes: 0 done, 2 bad input, a directory in use, or no device of the kind that JAX_PLATFORMS asks for,
+5 the results could not be written, 130 interrupted
 """
 
 
@@ -67,7 +81,7 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
         action="store_true",
         help="few seeds and values, a twentieth of the training: to see that all works",
     )
-    add("--out", type=Path, metavar="DIR", help="default runs/reproduction, or runs/reproduction-quick")
+    add("--out", type=path, metavar="DIR", help="default runs/reproduction, or runs/reproduction-quick")
     add("--only", type=_studies, metavar="NAMES", help="studies to make, with commas between (default all)")
     add("--seeds", type=count, metavar="N", help="seeds of Fig. 2(a), from 312 on (default 20; quick 3)")
     add("--others", type=count, metavar="N", help="seeds of all other trainings (default 3; quick 2)")
@@ -97,39 +111,72 @@ def _studies(text: str) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     request = parse(arguments)
     try:
+        require_device()
         open_directory(request)
-    except ValueError as error:
-        print(f"reproduce_paper.py: error: {error}", file=sys.stderr)
-        return 2
+    except (ValueError, OSError) as error:
+        return failed(2, f"error: {error}")
     began = time.monotonic()
+    words = f"the same command goes on from {request.out}/trainings"
+    say_when_interrupted(words)
     try:
-        return run(request, began)
+        with before_leaving(lambda: spend(request.out, began)):
+            return run(request, began)
+    except OSError as error:
+        return failed(5, f"error: the results could not be written ({error})")
     except KeyboardInterrupt:
         spend(request.out, began)
-        print(
-            f"\nreproduce_paper.py: interrupted; the same command goes on from {request.out}/trainings",
-            file=sys.stderr,
-        )
-        return 130
+        return failed(130, f"interrupted; {words}")
+    finally:
+        let_go(request.out)
+
+
+def failed(code: int, message: str) -> int:
+    """Say in one line what is wrong: the exit code."""
+    say(message)
+    return code
+
+
+def say(line: str) -> None:
+    """Tell a person what is amiss."""
+    print(f"reproduce_paper.py: {line}", file=sys.stderr)
 
 
 def open_directory(request: Request) -> None:
-    """Make the directory, or find in it an earlier run of the same scale.
+    """Make the directory, or find in it an earlier run of the same scale; no other process gets in.
 
     Raises:
-        ValueError: when it holds anything else, or cannot be written: nothing is overwritten.
+        ValueError: when it holds anything else, is in use, or cannot be written: nothing is overwritten.
     """
-    asked = {"quick": request.quick, **request.changes}
     out = request.out
     ensure_directory(out, "--out")
-    if not any(out.iterdir()):
-        write_json(out / MARKER, {"asked": asked, "seconds": 0.0, "runs": 0})
-        return
+    check_directory(request)  # what is not ours gets no lock either
+    hold(out, "--out")
+    try:
+        if check_directory(request):
+            write_json(out / MARKER, {"asked": scale_of(request), "seconds": 0.0, "runs": 0})
+    except BaseException:
+        let_go(out)
+        raise
+
+
+def scale_of(request: Request) -> dict[str, Any]:
+    """The scale of a run."""
+    return {"quick": request.quick, **request.changes}
+
+
+def check_directory(request: Request) -> bool:
+    """Whether a directory is empty. Raises ValueError when something else is there."""
+    out = request.out
+    if not [entry for entry in out.iterdir() if not (entry.name == LOCK and is_lock(entry))]:
+        return True
     found = read_json(out / MARKER)
     if not isinstance(found, dict) or found.keys() != {"asked", "seconds", "runs"}:
         raise ValueError(f"--out {out}: holds something else; name a new directory")
-    if found["asked"] != asked:
-        raise ValueError(f"--out {out}: holds a run of {found['asked']}, not {asked}; name a new directory")
+    if found["asked"] != scale_of(request):
+        raise ValueError(
+            f"--out {out}: holds a run of {found['asked']}, not {scale_of(request)}; name a new directory"
+        )
+    return False
 
 
 def spend(out: Path, began: float) -> str:
@@ -181,13 +228,18 @@ def run(request: Request, began: float) -> int:
 
 
 def write_item(out: Path, item: Any) -> None:
-    """Its tables as CSV and its figures as PNG."""
-    from jaxcontract.figures import save
-
+    """Its tables as CSV, and then its figures as PNG."""
     for name, rows in item.tables.items():
         write_csv(out / f"{name}.csv", rows)
     for name, figure in item.figures.items():
-        save(figure, out / name)
+        attempt(f"{name}.png", partial(draw, figure, out / name), say)
+
+
+def draw(figure: Any, path: Path) -> None:
+    """Write one picture."""
+    from jaxcontract.figures import save
+
+    save(figure(), path)
 
 
 def finish(request: Request, items: Any, titles: Any, made_by: str, console: Any) -> None:

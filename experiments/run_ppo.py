@@ -1,5 +1,13 @@
 """Train the paper's contract designer with PPO and measure every contract against the exact optimum."""
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("run_ppo.py")  # also while what follows is imported
+
 import dataclasses
 import shlex
 import sys
@@ -10,14 +18,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxcontract import extension, warmstart
+from jaxcontract.devices import require_device
 from jaxcontract.files import (
     append_json_line,
     ensure_private,
     json_lines,
+    read_json,
     strict,
     write_json,
     write_text,
 )
+from jaxcontract.interruption import before_leaving, say_when_interrupted
 from jaxcontract.metrics import METRICS
 from jaxcontract.options import (
     OneLineParser,
@@ -25,11 +36,21 @@ from jaxcontract.options import (
     count,
     differences,
     given_options,
+    path,
     seconds,
     setting_from_options,
 )
+from jaxcontract.pictures import attempt
 from jaxcontract.remarks import at_their_limit, unmoved, without_effect
-from jaxcontract.rundir import open_run, read_run, version_changes
+from jaxcontract.rundir import (
+    SUMMARY,
+    RunDirectory,
+    abandon_run,
+    close_run,
+    open_run,
+    read_run,
+    version_changes,
+)
 from jaxcontract.settings import PRESETS, Setting, change, setting_from_dict
 from jaxcontract.watching import Observers, Watching, open_observers
 
@@ -52,7 +73,8 @@ with networks and deviations; its critics, optimisers, step sizes and random num
 
 exit codes:
   0    done
-  2    bad input, or a directory that holds something else
+  2    bad input, a directory that holds something else or is in use, or no device of the kind that
+       JAX_PLATFORMS asks for
   3    a seed diverged; the others are as they would be without it
   4    there are checkpoints, and none can be loaded
   5    the last checkpoint, or the results, could not be saved
@@ -123,16 +145,16 @@ def add_run_options(parser: OneLineParser) -> None:
     add = parser.add_argument
     add("--seeds", type=count, default=5, metavar="N", help="how many seeds (default 5)")
     add("--first-seed", type=int, default=0, metavar="SEED", help="they are SEED, SEED + 1, … (default 0)")
-    add("--out", type=Path, metavar="DIR", help="where to write (default runs/<preset>-<time>)")
+    add("--out", type=path, metavar="DIR", help="where to write (default runs/<preset>-<time>)")
     add(
         "--resume",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="go on with the run in DIR, as it was asked for; --num-updates N extends one that has ended",
     )
     add(
         "--init-from",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="begin with the policies of the run in DIR, seed by seed (default: with fresh ones)",
     )
@@ -147,7 +169,7 @@ def add_run_options(parser: OneLineParser) -> None:
         add(option, type=count, default=default, metavar="N", help=meaning)
     add(
         "--compilation-cache",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="keep compiled programs here: the same run starts faster the next time (default: none kept)",
     )
@@ -267,28 +289,52 @@ def _is_count(value: Any) -> bool:
 def main() -> int:
     request = parse()
     try:
+        if not (request.out and request.out.exists()):
+            require_device()  # before there is a directory to leave behind
         if request.compilation_cache:
             ensure_private(request.compilation_cache, "--compilation-cache")
-        init = request.init_from
-        initial = warmstart.initial_policies(request.out, init) if init else []
-        out, state = open_run(request.out, request.preset, request.configuration)
-        if init:
-            warmstart.keep_initial_policies(out, init)
-        request, state = extended(request, out, state)
-        if state == "finished":
-            from jaxcontract.console import make_console
-
-            line = f"{out}: this run has ended; its results are in summary.json"
-            make_console().print(line, soft_wrap=True, markup=False)
-            return 0
-        observers = open_observers(request.watching, out, request.seeds, request.configuration, say)
+        initial = warmstart.initial_policies(request.out, request.init_from) if request.init_from else []
+        opened = open_run(request.out, request.preset, request.configuration)
     except (ValueError, OSError) as error:
         return failed(2, str(error))
     try:
-        with closing(observers):
-            return run(request, out, observers, is_new=state == "new", initial=initial)
+        return go_on(request, opened, initial)
     except KeyboardInterrupt:
-        return failed(130, f"interrupted; {how_to_go_on(out)}")
+        return failed(130, f"interrupted; {how_to_go_on(opened.path)}")
+    finally:
+        close_run(opened)
+
+
+def go_on(request: Request, opened: RunDirectory, initial: list[Any]) -> int:
+    """Do what is left to do in a run's directory, begun with these policies or fresh ones: the exit code."""
+    out = opened.path
+    try:
+        request, state = extended(request, out, opened.state)
+        if state == "finished":
+            return ended(out)
+        say_when_interrupted(how_to_go_on(out))
+        require_device()
+        observers = open_observers(request.watching, out, request.seeds, request.configuration, say)
+    except (ValueError, OSError) as error:
+        abandon_run(opened)
+        return failed(2, str(error))
+    with closing(observers), before_leaving(observers.close):
+        if request.init_from:
+            warmstart.keep_initial_policies(out, request.init_from)
+        return run(request, out, observers, is_new=state == "new", initial=initial)
+
+
+def ended(out: Path) -> int:
+    """Say that a run has ended, and again which of its seeds diverged: the exit code that it had."""
+    from jaxcontract.console import make_console
+
+    line = f"{out}: this run has ended; its results are in {SUMMARY}"
+    make_console().print(line, soft_wrap=True, markup=False)
+    found = read_json(out / SUMMARY)
+    diverged = found.get("diverged") if isinstance(found, dict) else None
+    for one in diverged or []:
+        failed(3, told(**one))
+    return 3 if diverged else 0
 
 
 def failed(code: int, message: str) -> int:
@@ -323,7 +369,7 @@ def run(request: Request, out: Path, observers: Observers, is_new: bool, initial
     device = described(min(len(request.seeds), request.devices or num_places()))
     console = make_console()
     announce(console, request, device)
-    with Interruption() as interruption:
+    with Interruption(holding=False) as interruption:
         training = compiled(request, out, console, device)
         if initial:
             training = warmstart.warm_started(training, initial)
@@ -364,11 +410,16 @@ def run(request: Request, out: Path, observers: Observers, is_new: bool, initial
 def verdict(keeper: Any) -> int:
     """Say what is amiss with a run that has come to its end: the exit code."""
     for seed, divergence in keeper.diverged.items():
-        what = f"seed {seed} diverged in update {divergence.update}: its {divergence.quantity} is not finite"
-        failed(3, f"{what}; policy/ has the last one that was saved")
+        failed(3, told(seed, *divergence))
     if keeper.unsaved:
         return failed(5, keeper.unsaved)
     return 3 if keeper.diverged else 0
+
+
+def told(seed: int, update: int, quantity: str) -> str:
+    """What became of a seed that diverged."""
+    what = f"seed {seed} diverged in update {update}: its {quantity} is not finite"
+    return f"{what}; policy/ has the last one that was saved"
 
 
 def compiled(request: Request, out: Path, console: Any, device: str) -> Any:
@@ -489,14 +540,12 @@ def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now
     from jaxcontract.tables import printed_states_table, seeds_table
 
     env, params = make_env(request.setting)
-    save_policies(
-        out / "policy", dict(zip(request.seeds, keeper.policies(now), strict=True)), request.setting
-    )
+    own = dict(zip(request.seeds, keeper.policies(now), strict=True))
+    save_policies(out / "policy", own, request.setting, keeper.diverged)
     policies = keeper.training.policies(now.learners)
     yardstick = make_yardstick(params.system, unseen_states(params.distribution, request.eval_states))
     reports = [evaluate(policy, env, params, states=yardstick) for policy in policies]
     references = reference_reports(params, yardstick)
-    draw(request, out, keeper.curve, references)
     write_text(out / METRICS, json_lines(keeper.curve))
     found = results(request.seeds, reports, references)
     if env.num_types == 2:
@@ -508,17 +557,20 @@ def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now
     )
     for line in amiss:
         say(line)
-    write_json(out / "summary.json", summary(request, timing, found, [*request.remarks, *amiss]))
+    found["diverged"] = [{"seed": seed, **one._asdict()} for seed, one in keeper.diverged.items()]
+    write_json(out / SUMMARY, summary(request, timing, found, [*request.remarks, *amiss]))
+    say_when_interrupted(f"the run has ended, its results are in {out / SUMMARY}")
 
     console.print()
     console.print(seeds_table(request.seeds, reports, references))
     if env.num_types == 2:
         console.print()
         console.print(printed_states_table(policies[0], env, params))
+    drawn = attempt("learning_curve.png", lambda: draw(request, out, keeper.curve, references), say)
+    written = ["config.json", METRICS, "policy/", "checkpoints/", *drawn, SUMMARY]
     console.print(
         f"\ntrained in {timing['train_seconds']:.1f} s ({timing['env_steps_per_second']:,.0f} env "
-        f"steps/s), compiled in {timing['compile_seconds']:.1f} s; written to {out}/: config.json, "
-        "metrics.jsonl, policy/, checkpoints/, learning_curve.png, summary.json"
+        f"steps/s), compiled in {timing['compile_seconds']:.1f} s; written to {out}/: {', '.join(written)}"
     )
 
 

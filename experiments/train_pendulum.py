@@ -1,5 +1,13 @@
 """Train our PPO on gymnax's Pendulum-v1, to show that the learner knows nothing of contracts."""
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("train_pendulum.py")  # also while what follows is imported
+
 import argparse
 import sys
 import time
@@ -7,6 +15,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from jaxcontract.devices import NoDeviceError, require_device
 from jaxcontract.learning.config import PPOConfig
 from jaxcontract.options import OneLineParser, count
 
@@ -15,6 +24,8 @@ The pendulum is to swing up and stay there. An episode of 200 rounds pays about 
 random and about -150 to one who can do it.
 
 needs: pip install "gymnax>=1" six    (gymnax 1.0.1 imports six and does not ask for it)
+
+exit codes: 0 done, 2 bad input or no device of the kind that JAX_PLATFORMS asks for, 130 interrupted
 """
 # Rounds follow from one another here: whole stretches of an episode, a discount, and more passes.
 CONFIG = PPOConfig(
@@ -48,7 +59,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse(arguments)
     try:
+        require_device()
         import gymnax
+    except NoDeviceError as error:
+        print(f"train_pendulum.py: error: {error}", file=sys.stderr)
+        return 2
     except ImportError as error:
         print(f'train_pendulum.py: error: {error}; pip install "gymnax>=1" six', file=sys.stderr)
         return 2

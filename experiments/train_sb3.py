@@ -1,5 +1,13 @@
 """Train stable-baselines3's PPO and SAC on the contract game and measure them beside ours and the optimum."""
 
+if __name__ == "__main__":
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
+    from jaxcontract.interruption import leave_at_once
+
+    leave_at_once("train_sb3.py")  # also while what follows is imported
+
 import argparse
 import dataclasses
 import importlib
@@ -8,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jaxcontract.devices import require_device
 from jaxcontract.options import OneLineParser, count, seconds
 from jaxcontract.rules import EnvOptions
 
@@ -20,6 +29,8 @@ needs: pip install -e ".[stable-baselines3]"
 
 Every learner gets one seed and the same wall time, compiling left out, and lets its step size fall to zero
 by then. Discounts are 0, for the next round does not depend on the action.
+
+exit codes: 0 done, 2 bad input or no device of the kind that JAX_PLATFORMS asks for, 130 interrupted
 """
 PILOT = 100  # updates, after the first, that tell how fast ours are made here
 
@@ -53,8 +64,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse(arguments)
     try:
+        require_device()
         importlib.import_module("jaxcontract.adapters.stable_baselines3")
-    except ImportError as error:
+    except (ImportError, ValueError) as error:
         print(f"train_sb3.py: error: {error}", file=sys.stderr)
         return 2
     try:

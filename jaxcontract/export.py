@@ -16,14 +16,14 @@ from jaxcontract.deployment import deserialized, require_flatbuffers
 from jaxcontract.description import SCHEMA, SelfTest, beside
 from jaxcontract.env import ContractEnv, EnvParams
 from jaxcontract.evaluation import unseen_states
-from jaxcontract.files import write_bytes, write_json
+from jaxcontract.files import json_text, write_new
 from jaxcontract.learning.policy import Policy
 from jaxcontract.mechanism import feasible, freshness
 from jaxcontract.mechanism.networks import observe
 from jaxcontract.mechanism.records import NetworkState
 from jaxcontract.numpy_policy import policy_from_description
 from jaxcontract.runs import load_env, load_policy, saved_seeds
-from jaxcontract.saved import chosen_seed, policy_directory
+from jaxcontract.saved import chosen_seed, policy_directory, refuse_diverged
 from jaxcontract.seal import sealed, sha256
 
 PLATFORMS = ("cpu", "cuda")
@@ -47,7 +47,7 @@ def export_policy(
     Returns the sha256 of the description, which covers the artifact's: give it to those who load them.
 
     Raises:
-        ValueError: one line naming the file and what is wrong with it.
+        ValueError: one line naming the file and what is wrong with it, or the seed when that diverged.
         ImportError: when flatbuffers is not installed.
     """
     require_flatbuffers()
@@ -59,14 +59,27 @@ def export_policy(
         raise ValueError(f"{file}: there is no directory {file.parent}")
     directory = policy_directory(directory)
     seed = chosen_seed(directory, saved_seeds(directory), seed)
+    refuse_diverged(directory, seed)
     # float32 whatever JAX is set to, and no shorter products on GPUs.
     with jax.enable_x64(False), jax.default_matmul_precision("highest"):
         artifact, body = made(directory, seed)
         verify(artifact, body)
     description = sealed(body)
-    write_bytes(file, artifact)
-    write_json(beside(file), description)
+    _write_both(file, artifact, json_text(description))
     return str(description["sha256"])
+
+
+def _write_both(file: Path, artifact: bytes, description: str) -> None:
+    """Write two new files, or none: another export may have come first. Raises ValueError."""
+    try:
+        write_new(file, artifact)
+        try:
+            write_new(beside(file), description)
+        except BaseException:
+            file.unlink()
+            raise
+    except FileExistsError as error:
+        raise ValueError(f"{error.filename}: exists already; name a new file") from None
 
 
 def made(directory: str | os.PathLike[str], seed: int) -> tuple[bytes, dict[str, Any]]:

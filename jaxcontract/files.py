@@ -34,7 +34,7 @@ def ensure_private(path: Path, option: str) -> None:
     """
     if not path.exists():
         ensure_directory(path.parent, option)
-        path.mkdir(mode=0o700)
+        path.mkdir(mode=0o700, exist_ok=True)
     ensure_directory(path, option)
     if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ValueError(f"{option} {path}: may be written by others, and what lies in it is executed")
@@ -42,7 +42,7 @@ def ensure_private(path: Path, option: str) -> None:
 
 def write_json(path: Path, values: Any) -> None:
     """Write strict JSON whole or not at all; NaN, which JSON lacks, becomes null."""
-    write_text(path, _strict_text(values))
+    write_text(path, json_text(values))
 
 
 def read_json(path: Path) -> Any:
@@ -55,11 +55,16 @@ def read_json(path: Path) -> Any:
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows with the same names, whole or not at all; numbers keep all their digits."""
+    write_text(path, csv_text(rows))
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows with the same names as `write_csv` writes them."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _strict_cell(value) for name, value in row.items()} for row in rows)
-    write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -69,9 +74,31 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = _beside(path)
     temporary.write_bytes(data)
     temporary.replace(path)
+
+
+def write_new(path: Path, text: str | bytes) -> None:
+    """Write a new file whole or not at all: never over one that is there, be it only just.
+
+    Raises:
+        FileExistsError: when there is one.
+    """
+    path.open("xb").close()
+    temporary = _beside(path)
+    try:
+        temporary.write_bytes(text.encode() if isinstance(text, str) else text)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _beside(path: Path) -> Path:
+    """Where a file is written before it gets its name; another process may be about the same file."""
+    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
 
 
 def write_durably(path: Path, text: str) -> None:
@@ -87,7 +114,7 @@ def write_durably(path: Path, text: str) -> None:
 
 def write_durably_json(path: Path, values: Any) -> None:
     """Write strict JSON whole or not at all, and return when the disk has it."""
-    write_durably(path, _strict_text(values))
+    write_durably(path, json_text(values))
 
 
 def sync_directory(path: Path) -> None:
@@ -116,7 +143,8 @@ def _strict_cell(value: Any) -> Any:
     return "" if isinstance(value, float) and np.isnan(value) else value
 
 
-def _strict_text(values: Any) -> str:
+def json_text(values: Any) -> str:
+    """Values as `write_json` writes them."""
     return json.dumps(strict(values), indent=2, allow_nan=False) + "\n"
 
 

@@ -78,9 +78,12 @@ class Keeper:
     def __call__(self, now: Underway) -> None:
         """Look up between two chunks of updates: save if it is time to, stop if that was asked for.
 
+        From the first time on there is work to lose, and signals are noted instead of ending the program.
+
         Raises:
             InterruptedRunError: after saving.
         """
+        self.interruption.hold()
         self._look_for_divergence(now)
         if now.update in self.breaks or self.interruption.requested:
             self._save(now)

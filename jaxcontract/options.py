@@ -6,6 +6,7 @@ import difflib
 import io
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from jaxcontract.fields import Allowed
@@ -121,6 +122,18 @@ def count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number in [1, inf)")
     return value
+
+
+def path(text: str) -> Path:
+    """An option's value as a path; `~` is the home directory, which shells leave alone in `--out=~/x`."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' must be a path")
+    if not text.startswith("~"):
+        return Path(text)
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(f"{text!r}: there is no such home; ./{text} is a name") from None
 
 
 def share(text: str) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxcontract.files import ensure_directory, read_json, write_durably_json
+from jaxcontract.locking import LOCK, hold, is_lock, let_go
 
 CONFIG = "config.json"
 SUMMARY = "summary.json"  # written last
@@ -25,16 +26,48 @@ def open_run(path: Path | None, preset: str, configuration: Mapping[str, Any]) -
 
     configuration: all that makes the run, plain values
 
+    No other process gets into the directory until `close_run`, or until this one ends.
+
     Raises:
-        ValueError: when the path cannot be a directory, or holds another run or anything else, and in
-            what the other run differs. Nothing is ever overwritten.
+        ValueError: when the path cannot be a directory, when another process works in it, or when it
+            holds another run or anything else, and in what the other run differs. Nothing is ever
+            overwritten.
     """
-    path = path or _unused(preset)
+    path = path or _made(preset)
     ensure_directory(path, "--out")
+    _state(path, configuration)  # what is not ours gets no lock either
+    hold(path, "--out")
+    try:
+        state = _state(path, configuration)
+        if state == "new":
+            write_durably_json(path / CONFIG, _stamped(configuration))
+    except BaseException:
+        let_go(path)
+        raise
+    return RunDirectory(path, state)
+
+
+def close_run(run: RunDirectory) -> None:
+    """Let others into a run's directory."""
+    let_go(run.path)
+
+
+def abandon_run(run: RunDirectory) -> None:
+    """Take back a directory in which a run could not begin; what else lies in it stays."""
+    if run.state == "new":
+        (run.path / CONFIG).unlink(missing_ok=True)
+    let_go(run.path)
+    if run.state == "new" and not any(run.path.iterdir()):
+        run.path.rmdir()
+
+
+def _state(path: Path, configuration: Mapping[str, Any]) -> str:
+    """How far this run has come in a directory. Raises ValueError when something else is there."""
     names = {entry.name for entry in path.iterdir()} - {CONFIG + ".tmp"}
+    if is_lock(path / LOCK):
+        names -= {LOCK}
     if not names:
-        write_durably_json(path / CONFIG, _stamped(configuration))
-        return RunDirectory(path, "new")
+        return "new"
     found = read_json(path / CONFIG)
     is_run = isinstance(found, dict) and found.get("schema") == SCHEMA and isinstance(found.get("run"), dict)
     if not is_run:
@@ -42,7 +75,7 @@ def open_run(path: Path | None, preset: str, configuration: Mapping[str, Any]) -
     changed = list(differences(found["run"], _plain(configuration)))
     if changed:
         raise ValueError(f"--out {path}: holds another run: {'; '.join(changed)}")
-    return RunDirectory(path, "finished" if SUMMARY in names else "begun")
+    return "finished" if SUMMARY in names else "begun"
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -100,7 +133,15 @@ def _plain(configuration: Any) -> Any:
     return configuration
 
 
-def _unused(preset: str) -> Path:
-    stem = Path("runs") / f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}"
-    taken = (Path(f"{stem}-{count}") for count in range(2, 1000))
-    return next(path for path in (stem, *taken) if not path.exists())
+def _made(preset: str) -> Path:
+    """A new directory under `runs`, of nobody else's: two commands of one second get one each."""
+    parent = Path("runs")
+    ensure_directory(parent, "--out")
+    stem = f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for name in (stem, *(f"{stem}-{count}" for count in range(2, 1000))):
+        try:
+            (parent / name).mkdir()
+        except FileExistsError:
+            continue
+        return parent / name
+    raise ValueError(f"--out: {parent / stem} and 998 more names are taken; name a directory")

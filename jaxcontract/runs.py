@@ -8,6 +8,7 @@ import dataclasses
 import io
 import math
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ import numpy as np
 
 from jaxcontract.env import ContractEnv, EnvParams
 from jaxcontract.files import write_json
+from jaxcontract.learning.divergence import Divergence
 from jaxcontract.learning.policy import Frame, Perceptron, Policy
 from jaxcontract.mechanism.networks import NetworkDistribution
 from jaxcontract.pytree import by_path
@@ -38,8 +40,16 @@ def make_env(setting: Setting) -> tuple[ContractEnv, EnvParams]:
     return env, EnvParams(system=setting.system, distribution=distribution, **numbers)
 
 
-def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Setting) -> None:
-    """Write one policy per seed: `policy.json` and `seed-<seed>.npz` in `directory`."""
+def save_policies(
+    directory: Path,
+    policies: Mapping[int, Policy],
+    setting: Setting,
+    diverged: Mapping[int, Divergence] | None = None,
+) -> None:
+    """Write one policy per seed: `policy.json` and `seed-<seed>.npz` in `directory`.
+
+    diverged: by seed; their policies are the last ones that were finite
+    """
     directory.mkdir(parents=True, exist_ok=True)
     for seed, policy in policies.items():
         temporary = directory / f"seed-{seed}.npz.tmp"
@@ -51,6 +61,7 @@ def save_policies(directory: Path, policies: Mapping[int, Policy], setting: Sett
         "jaxcontract": version("jaxcontract"),
         "seeds": list(policies),
         "precision": str(next(iter(policies.values())).log_std.dtype),
+        "diverged": {str(seed): found._asdict() for seed, found in (diverged or {}).items()},
         "setting": setting.as_dict(),
     }
     write_json(directory / HEAD, head)
@@ -66,11 +77,16 @@ def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> P
 
     Raises:
         ValueError: one line naming the file and what is wrong with it.
+
+    Warns when the seed diverged: its policy is then the last one that was finite, perhaps an untrained one.
     """
     folder = policy_directory(directory)
-    setting, seeds, precision = read_head(folder)
-    path = policy_file(folder, chosen_seed(folder, seeds, seed))
-    template = _template(setting, precision)
+    head = read_head(folder)
+    seed = chosen_seed(folder, head.seeds, seed)
+    if seed in head.diverged:
+        warnings.warn(f"{directory}: {head.told(seed)}", stacklevel=2)
+    path = policy_file(folder, seed)
+    template = _template(head.setting, head.precision)
     expected = by_path(template)
     try:
         with zipfile.ZipFile(path) as archive:

@@ -18,11 +18,21 @@ class Head(NamedTuple):
     """The description of a directory of policies.
 
     precision: of their numbers, "float32" or "float64"
+    diverged:  by seed, the update and the quantity that was not finite after it; the policy is older
     """
 
     setting: Setting
     seeds: list[int]
     precision: str
+    diverged: dict[int, tuple[int, str]]
+
+    def told(self, seed: int) -> str:
+        """What a person should know of the policy of a seed that diverged."""
+        update, quantity = self.diverged[seed]
+        others = [other for other in self.seeds if other not in self.diverged]
+        use = f"of these seeds it is whole: {others}" if others else "no seed of this run came to its end"
+        what = f"seed {seed} diverged in update {update}: its {quantity} is not finite"
+        return f"{what}, and its policy is the last one that was; {use}"
 
 
 def read_head(directory: Path) -> Head:
@@ -42,8 +52,12 @@ def read_head(directory: Path) -> Head:
         seeds = [int(seed) for seed in head["seeds"]]
         if not seeds:
             raise ValueError("it names no seed")
-        return Head(setting_from_dict(head["setting"]), seeds, precision)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        diverged = {
+            int(seed): (int(one["update"]), str(one["quantity"]))
+            for seed, one in head.get("diverged", {}).items()  # older files lack it
+        }
+        return Head(setting_from_dict(head["setting"]), seeds, precision, diverged)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: cannot be read as a policy's description ({error})") from None
 
 
@@ -65,6 +79,21 @@ def chosen_seed(directory: Path, seeds: Sequence[int], seed: int | None) -> int:
     if not isinstance(seed, int | np.integer) or int(seed) not in seeds:
         raise ValueError(f"{directory}: has no policy of seed {seed!r}; it has {list(seeds)}")
     return int(seed)
+
+
+def refuse_diverged(directory: str | os.PathLike[str], seed: int | None = None) -> None:
+    """Let nobody use the policy of a seed that diverged without knowing it.
+
+    seed: by default the first
+
+    Raises:
+        ValueError: one line naming the seed, the update, the quantity and the seeds that did not diverge.
+    """
+    folder = policy_directory(directory)
+    head = read_head(folder)
+    seed = chosen_seed(folder, head.seeds, seed)
+    if seed in head.diverged:
+        raise ValueError(f"{directory}: {head.told(seed)}")
 
 
 def policy_file(directory: Path, seed: int) -> Path:

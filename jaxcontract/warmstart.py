@@ -44,6 +44,9 @@ def described(path: Path, setting: Setting, seeds: Sequence[int]) -> dict[str, A
         )
         raise ValueError(f"--init-from {path}: its policies do not fit this run: {said}")
     taken = _taken(head, seeds)
+    for seed in taken:
+        if seed in head.diverged:
+            raise ValueError(f"--init-from {path}: {head.told(seed)}")
     try:
         digests = [sha256(policy_file(directory, seed).read_bytes()) for seed in taken]
     except OSError as error:

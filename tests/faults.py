@@ -164,4 +164,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("faults.py: interrupted", file=sys.stderr)
+        sys.exit(130)

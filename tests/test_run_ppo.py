@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from designing import EXAMPLES, design
 
+import export_policy  # beside design_contract
 import jaxcontract as jc
 from jaxcontract.summary import MEASURES
 from jaxcontract.tables import MEASURES as TITLES
@@ -20,9 +22,11 @@ SCRIPT = Path(__file__).parent.parent / "experiments" / "run_ppo.py"
 SMALL = "--num-updates 4 --parallel-rounds 64 --eval-states 200 --curve-states 50 --curve-points 2".split()
 
 
-def run(*arguments, cwd, timeout=240):
+def run(*arguments, cwd, timeout=240, env=None):
     command = [sys.executable, str(SCRIPT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, cwd=cwd, env=env, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,7 @@ def test_the_summary_has_its_fields(finished):
         "train_seconds",
         "env_steps_per_second",
         "seeds",
+        "diverged",
         "random",
         "random_feasible",
         "pooled",
@@ -61,6 +66,7 @@ def test_the_summary_has_its_fields(finished):
         "extended_from",
         "remarks",
     }
+    assert summary["diverged"] == []
     assert (summary["preset"], summary["num_seeds"], summary["env_steps_per_seed"]) == ("default", 3, 256)
     assert [seed["seed"] for seed in summary["seeds"]] == [5, 6, 7]
     for seed in summary["seeds"]:
@@ -206,14 +212,71 @@ def test_bad_input_gets_one_line_and_exit_code_two(arguments, said, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]
 
 
-def test_a_seed_that_diverges_is_named_and_ends_with_three(tmp_path):
-    done = run("--seeds", "1", "--out", "out", "--learning-rate", "1e30", *SMALL, cwd=tmp_path)
+def test_a_seed_that_diverges_is_named_and_ends_with_three(tmp_path, capsys):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")  # and a backend that is not there
+    hostile = {"MPLBACKEND": "of.no.module"}
+    asked = ("--seeds", "1", "--out", "out", "--learning-rate", "1e30", *SMALL)
+    done = run(*asked, cwd=tmp_path, env={**os.environ, **hostile})
     assert done.returncode == 3, done.stdout + done.stderr
     assert "seed 0 diverged in update 1: its" in done.stderr
     assert "Traceback" not in done.stderr
-    policy = jc.load_policy(tmp_path / "out" / "policy")
+    assert "could not be drawn" not in done.stderr
+    assert (tmp_path / "out" / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.warns(UserWarning, match="seed 0 diverged in update 1: its .* is not finite"):
+        policy = jc.load_policy(tmp_path / "out" / "policy")
     assert np.isfinite(policy.log_std).all()  # the last that was finite
-    assert json.loads((tmp_path / "out" / "summary.json").read_text())["seeds"][0]["regret"] is None
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["seeds"][0]["regret"] is None
+    (diverged,) = summary["diverged"]
+    assert diverged.keys() == {"seed", "update", "quantity"}
+    line = f"seed 0 diverged in update 1: its {diverged['quantity']} is not finite"
+    for again in (asked, ("--resume", "out")):
+        ended = run(*again, cwd=tmp_path)
+        assert (ended.returncode, ended.stderr.count("\n")) == (3, 1)
+        assert ended.stderr.startswith(f"run_ppo.py: error: {line}")
+        assert "this run has ended" in ended.stdout
+    networks, policy = EXAMPLES / "networks.csv", tmp_path / "out" / "policy"
+    assert design(networks, "--policy", policy, "--out", tmp_path / "no") == 2
+    assert export_policy.main([str(tmp_path / "out"), str(tmp_path / "file")]) == 2
+    for said in capsys.readouterr().err.splitlines():
+        assert line in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["matplotlibrc", "out"]
+
+
+LINGERS = """
+import runpy, sys, time
+import jaxcontract.pictures as pictures
+draw_last = pictures.attempt
+def attempt(name, draw, say):
+    draw_last(name, lambda: 1 / 0, say)
+    print("lingers", file=sys.stderr, flush=True)
+    time.sleep(600)
+pictures.attempt = attempt
+sys.argv[0] = {script!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_run_whose_picture_fails_has_its_results_and_ctrl_c_says_that_it_has_ended(tmp_path):
+    command = [sys.executable, "-c", LINGERS.format(script=str(SCRIPT)), "--seeds", "1", "--out", "out"]
+    with subprocess.Popen(
+        [*command, *SMALL], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as process:
+        failed = process.stderr.readline()
+        if process.stderr.readline() == "lingers\n":
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    assert failed == (
+        "run_ppo.py: learning_curve.png could not be drawn (ZeroDivisionError: division by zero); "
+        "all other results are written\n"
+    )
+    assert process.returncode == 130
+    assert said == (
+        "run_ppo.py: interrupted by SIGINT; the run has ended, its results are in out/summary.json\n"
+    )
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["seeds"][0]["feasible"] == 1.0
+    again = run("--resume", "out", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
 
 
 def test_ctrl_c_ends_without_a_traceback(tmp_path):

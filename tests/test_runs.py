@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import zipfile
 
 import jax
@@ -10,8 +11,10 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.files import append_json_line, write_json
+from jaxcontract.learning.divergence import Divergence
 from jaxcontract.learning.ppo import init_learner
 from jaxcontract.runs import make_env, save_policies, saved_seeds
+from jaxcontract.saved import refuse_diverged
 from jaxcontract.settings import PRESETS, change
 
 SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "parallel_rounds": 16})
@@ -136,6 +139,37 @@ def test_a_damaged_description_is_refused_in_one_line(saved, text):
     with pytest.raises(ValueError, match=r"policy\.json") as refusal:
         jc.load_policy(saved[0])
     assert "\n" not in str(refusal.value)
+
+
+DIVERGED = "seed 3 diverged in update 7: its gradient is not finite, and its policy is the last one that was"
+
+
+def test_a_policy_of_a_seed_that_diverged_says_so(saved):
+    directory, policies = saved
+    save_policies(directory, policies, SETTING, {3: Divergence(7, "gradient")})
+    said = f"{directory}: {DIVERGED}; of these seeds it is whole: [5]"
+    with pytest.warns(UserWarning, match=re.escape(said)):
+        policy = jc.load_policy(directory)
+    np.testing.assert_array_equal(policy.log_std, policies[3].log_std)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        refuse_diverged(directory)
+    refuse_diverged(directory, 5)
+    jc.load_policy(directory, 5)  # without a warning, which would be an error here
+    save_policies(directory, {3: policies[3]}, SETTING, {3: Divergence(7, "gradient")})
+    with pytest.raises(ValueError, match="no seed of this run came to its end"):
+        refuse_diverged(directory)
+
+
+def test_a_description_from_before_divergence_was_written_down_is_read(saved):
+    directory, _ = saved
+    head = json.loads((directory / "policy.json").read_text())
+    del head["diverged"]
+    (directory / "policy.json").write_text(json.dumps(head))
+    jc.load_policy(directory)
+    head["diverged"] = ["odd"]
+    (directory / "policy.json").write_text(json.dumps(head))
+    with pytest.raises(ValueError, match="cannot be read as a policy's description"):
+        jc.load_policy(directory)
 
 
 def test_json_is_strict(tmp_path):

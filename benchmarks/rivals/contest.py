@@ -8,7 +8,7 @@ from typing import Any
 
 from command import numbers
 from jaxcontract.learning.config import PPOConfig
-from jaxcontract.options import count, seconds, share
+from jaxcontract.options import count, path, seconds, share
 from rivals.plan import GAMES, Plan, our_own, run_child
 
 LEARNERS = ("jaxcontract", "rejax", "sb3")
@@ -150,7 +150,7 @@ def pairs(text: str) -> list[tuple[int, int]]:
 
 def interpreter(text: str) -> str:
     """An option's value as a program that can be run."""
-    found = shutil.which(text)
+    found = shutil.which(path(text))
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} must be a Python interpreter")
     return found

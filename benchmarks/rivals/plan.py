@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from jaxcontract.interruption import before_leaving
 from jaxcontract.learning.config import PPOConfig
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
@@ -108,14 +109,24 @@ def run_child(
     used = _cpu_seconds_of_children()
     command = [python, "-P", "-m", "rivals.child", *options(plan), f"--started={time.time()}"]
     try:
-        done = subprocess.run(
-            command, env=_environment(), capture_output=True, text=True, timeout=time_limit, check=False
-        )
+        done = _run(command, time_limit)
     except subprocess.TimeoutExpired:
         used = _cpu_seconds_of_children() - used
         message = f"no result within {time_limit:g} s, in which it used {used:.0f} s of processor time"
         return {**dataclasses.asdict(plan), "status": "hung", "message": message}
     return {**dataclasses.asdict(plan), **_outcome(done)}
+
+
+def _run(command: list[str], time_limit: float) -> subprocess.CompletedProcess[str]:
+    """Run a process to its end; it does not outlive us. Raises TimeoutExpired."""
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=_environment(), **pipes) as process, before_leaving(process.kill):
+        try:
+            printed, said = process.communicate(timeout=time_limit)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, printed, said)
 
 
 def options(plan: Plan) -> list[str]:

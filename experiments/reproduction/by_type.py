@@ -1,6 +1,7 @@
 """Frequency, payment and information rent of each of eight types."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,4 +59,4 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
             for scheme, one in lines.items()
             for k in range(MANY)
         ]
-    return Item(tables={"by_type": rows}, figures={"by_type": by_type(panels)})
+    return Item(tables={"by_type": rows}, figures={"by_type": partial(by_type, panels)})

@@ -1,11 +1,10 @@
 """What a study hands back, to be written and summed up."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxcontract.statistics import bootstrap_interval
 
@@ -22,10 +21,13 @@ class Claim(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Item:
-    """tables: rows by the name of their CSV file; notes: paragraphs of Markdown."""
+    """tables: rows by the name of their CSV file; notes: paragraphs of Markdown.
+
+    figures: by the name of their PNG file, each drawn when it is called, after the tables are written
+    """
 
     tables: Mapping[str, Sequence[Row]]
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Callable[[], Any]]
     claims: Sequence[Claim] = ()
     notes: Sequence[str] = ()
 

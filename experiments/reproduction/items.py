@@ -1,6 +1,7 @@
 """Fig. 2(b): the items offered in the three printed network states, learned beside exact."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     reports = {name: judge(contract, yardstick) for name, contract in contracts.items()}
     device_types = np.asarray(yardstick.states.device_types)
     feasible = {name: np.isfinite(one.regrets) for name, one in reports.items()}
-    figure = items(
+    figure = partial(
+        items,
         {name: np.asarray(contract.frequency) for name, contract in contracts.items()},
         {name: np.asarray(contract.payment) for name, contract in contracts.items()},
         feasible,

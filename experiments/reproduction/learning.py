@@ -1,6 +1,7 @@
 """Fig. 2(a): test reward against rounds played, and what it hides: feasibility and regret."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     references = reference_reports(params, yardstick)
     optimum = float(np.mean(yardstick.optimum))
     curves = {name: _curve(runs, sampled=name == "PPO printed") for name, runs in outcomes.items()}
-    figure = learning_comparison(
+    figure = partial(
+        learning_comparison,
         curves,
         reward_levels={"optimum": optimum, "random": references["random"].reward},
         regret_levels={name: references[name].regret for name in ("pooled", "random feasible")},

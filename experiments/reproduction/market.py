@@ -1,6 +1,7 @@
 """A simulated market: the model's means against events played out."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -38,7 +39,8 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     fresh = _freshness_rows(rng, num_requests)
     rounds, utility = _market_rows(rng, num_rounds)
     columns = {name: np.array([row[name] for row in fresh]) for name in fresh[0]}
-    figure = market(
+    figure = partial(
+        market,
         columns["cycle"],
         columns["aoi"],
         columns["aoi_error"],

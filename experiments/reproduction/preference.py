@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -82,7 +83,8 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
         f"state {number + 1}": (EXACT, np.array([_single(one)[number] for one in EXACT]))
         for number in range(3)
     }
-    figure = preference(
+    figure = partial(
+        preference,
         PreferenceCurve(
             preference=EXACT,
             station_utility=by_state.mean(axis=1)[None],

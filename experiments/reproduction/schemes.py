@@ -1,6 +1,7 @@
 """All schemes side by side, in the paper's setting and where screening is worth something."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
             rows += _table_rows(setting, size, reports)
     return Item(
         tables={"schemes": rows, "gradient_convergence": _convergence(outcomes)},
-        figures={"schemes": schemes(panels)},
+        figures={"schemes": partial(schemes, panels)},
         claims=_claims(judged, outcomes),
         notes=[_markdown(judged)],
     )

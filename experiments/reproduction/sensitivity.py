@@ -1,6 +1,7 @@
 """How much the learners' settings matter, one at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,7 +118,9 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
             for number, one in enumerate(each)
         ]
     return Item(
-        tables={"sensitivity": rows}, figures={"sensitivity": sensitivity(panels)}, claims=_claims(rows)
+        tables={"sensitivity": rows},
+        figures={"sensitivity": partial(sensitivity, panels)},
+        claims=_claims(rows),
     )
 
 

@@ -1,6 +1,7 @@
 """The exact optimum and learned contracts against the parameters of the deployment."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
             learned.append([lab.report(run) for run in outcomes[name, value]])
         columns.append(_column(name, unit, values, np.array(exact), learned, np.array(informed)))
         rows += _rows(name, values, exact, learned, informed)
-    return Item(tables={"sweeps": rows}, figures={"sweeps": sweeps(columns)}, claims=_claims(rows))
+    return Item(tables={"sweeps": rows}, figures={"sweeps": partial(sweeps, columns)}, claims=_claims(rows))
 
 
 def _column(

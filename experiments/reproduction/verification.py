@@ -1,6 +1,7 @@
 """IC and IR seen: what each type would earn from each item."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -53,7 +54,7 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     worst = ", ".join(f"{name}: {slack:.1e}" for name, slack in slacks.items())
     return Item(
         tables={"incentives": rows},
-        figures={"incentives": incentive_check(panels)},
+        figures={"incentives": partial(incentive_check, panels)},
         claims=[
             Claim(
                 "Each type takes part and prefers its own item: IR (8) and IC (9).",

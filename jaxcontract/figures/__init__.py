@@ -1,5 +1,6 @@
 """Arrays to matplotlib figures for reading. The same look means the same scheme in all of them."""
 
+from jaxcontract.figures.backend import at_defaults as at_defaults  # first: it opens matplotlib
 from jaxcontract.figures.comparisons import PreferenceCurve as PreferenceCurve
 from jaxcontract.figures.comparisons import SchemePanel as SchemePanel
 from jaxcontract.figures.comparisons import SchemeRow as SchemeRow

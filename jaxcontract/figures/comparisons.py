@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from jaxcontract.figures.backend import at_defaults
 from jaxcontract.figures.style import (
     COLOURS,
     GREY,
@@ -95,6 +96,7 @@ class Sweep(NamedTuple):
     losses: Mapping[str, Any]
 
 
+@at_defaults()
 def preference(
     exact: PreferenceCurve,
     learned: Mapping[str, PreferenceCurve],
@@ -130,6 +132,7 @@ def preference(
     return figure
 
 
+@at_defaults()
 def schemes(panels: Sequence[SchemePanel]) -> Figure:
     """Regret of each scheme as a dot in its 95 % interval, the least first; panels two by two.
 
@@ -147,6 +150,7 @@ def schemes(panels: Sequence[SchemePanel]) -> Figure:
     return figure
 
 
+@at_defaults()
 def sweeps(columns: Sequence[Sweep]) -> Figure:
     """Mean U_B, and below it what is lost against the optimum on a logarithmic axis, by parameter.
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from jaxcontract.figures.backend import at_defaults
 from jaxcontract.figures.style import (
     COLOURS,
     GREY,
@@ -46,6 +47,7 @@ class TypeLines(NamedTuple):
     utility: Any
 
 
+@at_defaults()
 def items(
     frequency: Mapping[str, Any],
     payment: Mapping[str, Any],
@@ -89,6 +91,7 @@ def items(
     return figure
 
 
+@at_defaults()
 def incentive_check(panels: Sequence[tuple[str, Any, str]]) -> Figure:
     """The utility of each type against the item that it chooses, a star at its own; panels two by two.
 
@@ -114,6 +117,7 @@ def incentive_check(panels: Sequence[tuple[str, Any, str]]) -> Figure:
     return figure
 
 
+@at_defaults()
 def by_type(rows: Sequence[tuple[str, Mapping[str, TypeLines]]]) -> Figure:
     """Frequency, payment and device utility (the information rent) against the type, schemes together.
 

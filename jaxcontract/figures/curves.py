@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
+from jaxcontract.figures.backend import at_defaults
 from jaxcontract.figures.style import (
     COLOURS,
     GREY,
@@ -81,6 +82,7 @@ class Panel(NamedTuple):
     log_y: bool = False
 
 
+@at_defaults()
 def learning_curve(
     env_steps: Any,
     rewards: Any,
@@ -109,6 +111,7 @@ def learning_curve(
     return figure
 
 
+@at_defaults()
 def learning_comparison(
     curves: Mapping[str, Curve],
     *,
@@ -153,6 +156,7 @@ def learning_comparison(
     return figure
 
 
+@at_defaults()
 def sensitivity(panels: Sequence[Panel]) -> Figure:
     """Small multiples: a measure against one setting at a time, a dot for each seed, the mean a line.
 

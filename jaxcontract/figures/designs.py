@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxcontract.figures.backend import at_defaults
 from jaxcontract.figures.contracts import (
     FREQUENCY,
     PAYMENT,
@@ -36,6 +37,7 @@ class Design(NamedTuple):
     checked: Mapping[str, float] | None = None
 
 
+@at_defaults()
 def designs(rows: Sequence[Design]) -> Figure:
     """A row of two panels for each network.
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from jaxcontract.figures.backend import at_defaults
 from jaxcontract.figures.style import (
     GREY,
     LOOKS,
@@ -50,6 +51,7 @@ class Resolution(NamedTuple):
     finest: float
 
 
+@at_defaults()
 def grouping(grouped: GroupedCosts, resolution: Resolution) -> Figure:
     """Left: observed costs and their groups. Right: what the number of types costs."""
     figure = Figure(figsize=(10, 3.8), layout="constrained")

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jaxcontract.figures.backend import at_defaults
 from jaxcontract.figures.style import (
     GREY,
     SMALL,
@@ -22,6 +23,7 @@ from jaxcontract.figures.style import (
 AGE, LATENCY, ROUND = "#0072B2", "#D55E00", "#56B4E9"
 
 
+@at_defaults()
 def market(
     cycles: Any,
     aoi: Any,

@@ -3,7 +3,9 @@
 Text is 9 points high in figures of at most 10 inches: 10 pixels where a page shows them 800 pixels wide.
 """
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,8 @@ from matplotlib.ticker import LogFormatterSciNotation
 from matplotlib.transforms import ScaledTranslation, offset_copy
 from PIL import Image
 
+from jaxcontract.figures.backend import at_defaults
+from jaxcontract.files import write_bytes
 from jaxcontract.statistics import Statistic
 from jaxcontract.statistics import mean as mean_of
 from jaxcontract.statistics import over_seeds as over_seeds
@@ -335,12 +339,21 @@ def heading(axes: Axes, text: str, colour: str = "black") -> None:
     axes.set_title(text, loc="left", fontsize=TEXT, color=colour, pad=8)
 
 
+@at_defaults()
 def save(figure: Figure, path: Any, *, formats: Sequence[str] = ("png",)) -> None:
-    """Write a figure beside `path` in each format. PNGs keep 256 colours: a third of the size."""
+    """Write a figure beside `path` in each format, whole or not at all.
+
+    PNGs keep 256 colours: a third of the size.
+    """
     for suffix in formats:
-        file = f"{path}.{suffix}"
-        figure.savefig(file, dpi=DPI)
-        if suffix == "png":
-            with Image.open(file) as image:
-                few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-            few.save(file, optimize=True)
+        data = io.BytesIO()
+        figure.savefig(data, format=suffix, dpi=DPI)
+        write_bytes(Path(f"{path}.{suffix}"), _few_colours(data) if suffix == "png" else data.getvalue())
+
+
+def _few_colours(png: io.BytesIO) -> bytes:
+    """A picture in 256 colours."""
+    few = io.BytesIO()
+    with Image.open(png) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(few, "png", optimize=True)
+    return few.getvalue()
