@@ -232,15 +232,16 @@ def show_contracts(
     from design.showing import items_table, summary_lines, verdict
     from design.solving import least_slacks
 
+    whole = not console.is_terminal  # a line of a file or a pipe stays one line
     if totals["networks"] > SHOWN:
         lines = summary_lines(totals, request.scheme, contracts.tolerance)
-        console.print("\n".join(lines), soft_wrap=True)
+        console.print("\n".join(lines), soft_wrap=whole)
     else:
         for one in shown:
             console.print(items_table(*one, request.scheme))
             slacks = least_slacks(*one)
             lines = verdict(one.found, one.place, request.scheme, slacks, contracts.tolerance)
-            console.print("\n".join(lines), "", sep="\n", soft_wrap=True)
+            console.print("\n".join(lines), "", sep="\n", soft_wrap=whole)
     if totals["unlike_training"]:
         many = f"{totals['unlike_training']:,} of {totals['networks']:,} networks"
         console.print(f"{many} are unlike those that the policy was trained on")

@@ -139,13 +139,11 @@ def shortened(names: Sequence[str]) -> str:
 
 def show(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     """Print the last point of each run, with the ends of its intervals below."""
-    from rich.table import Table
-
     from jaxcontract.console import make_console
+    from jaxcontract.layout import plain_table
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "seeds", "env steps", "optimum", "reward (13)", "feasible", "regret"):
-        table.add_column(column, justify="left" if column == "run" else "right", no_wrap=True)
+    columns = ("run", "seeds", "env steps", "optimum", "reward (13)", "feasible", "regret")
+    table = plain_table("", columns, left=True)
     for row in rows:
         counts = (str(row["seeds"]), f"{row['env_steps']:,}", f"{row['optimum']:.3f}")
         table.add_row(row["run"], *counts, *cells(row, ""))
@@ -161,8 +159,15 @@ def show(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
 
 def cells(row: Mapping[str, Any], end: str) -> list[str]:
     """The measures, or an end of their intervals; a dash where there is none."""
-    values = ((row[f"{measure}{end}"], digits) for measure, digits in DIGITS.items())
-    return [f"{value:.{digits}f}" if math.isfinite(value) else "-" for value, digits in values]
+    from jaxcontract.layout import rounded_down
+
+    def text(measure: str, value: float) -> str:
+        if not math.isfinite(value):
+            return "-"
+        digits = DIGITS[measure]
+        return rounded_down(value, digits) if measure == "feasible" else f"{value:.{digits}f}"
+
+    return [text(measure, row[f"{measure}{end}"]) for measure in DIGITS]
 
 
 if __name__ == "__main__":

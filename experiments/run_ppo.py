@@ -349,12 +349,11 @@ def announce(console: Any, request: Request, device: str) -> None:
 
 def train(request: Request, out: Path, keeper: Any, now: Any, observers: Observers, console: Any) -> None:
     """Train to the end, showing, writing and telling every point of the learning curve."""
-    import numpy as np
-
     from jaxcontract.console import TrainingProgress
     from jaxcontract.evaluation import CURVE_SEED, evaluate, make_yardstick, unseen_states
     from jaxcontract.experiment import even_marks, measured_training
     from jaxcontract.runs import make_env
+    from jaxcontract.statistics import finite_mean
 
     env, params = make_env(request.setting)
     states = unseen_states(params.distribution, request.curve_states, seed=CURVE_SEED)
@@ -377,7 +376,7 @@ def train(request: Request, out: Path, keeper: Any, now: Any, observers: Observe
             note(out / METRICS, keeper.curve[-1])
             observers.note(keeper.curve[-1])
             speed = num_seeds * point.env_steps / point.train_seconds if point.train_seconds else 0.0
-            feasible, regret = (float(np.mean(point.column(name))) for name in ("feasible", "regret"))
+            feasible, regret = (finite_mean(point.column(name)) for name in ("feasible", "regret"))
             progress.show(point.update, speed, feasible, regret)
 
 

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from jaxcontract.env import ContractEnv, EnvParams
 from jaxcontract.evaluation import Report, judge, make_yardstick, offer, scheme_contracts
+from jaxcontract.layout import FittedTable, rounded_down
+from jaxcontract.layout import plain_table as plain_table
 from jaxcontract.learning.policy import Policy
 from jaxcontract.mechanism.networks import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
-from jaxcontract.statistics import bootstrap_interval
+from jaxcontract.statistics import over_seeds
 
 MEASURES = {
     "feasible": ("feasible", "{:.5f}"),
@@ -23,7 +24,9 @@ MEASURES = {
 }
 
 
-def seeds_table(seeds: Sequence[int], reports: Sequence[Report], references: Mapping[str, Report]) -> Table:
+def seeds_table(
+    seeds: Sequence[int], reports: Sequence[Report], references: Mapping[str, Report]
+) -> FittedTable:
     """A row for each seed, the mean with its interval, and the schemes that need no learning."""
     first = reports[0]
     table = plain_table(
@@ -32,19 +35,26 @@ def seeds_table(seeds: Sequence[int], reports: Sequence[Report], references: Map
     )
     for seed, report in zip(seeds, reports, strict=True):
         table.add_row(str(seed), *_cells(report))
-    table.add_section()
-    columns = {name: np.array([getattr(report, name) for report in reports]) for name in MEASURES}
-    table.add_row("mean", *(_cell(name, float(np.mean(values))) for name, values in columns.items()))
-    intervals = {name: bootstrap_interval(values) for name, values in columns.items()}
-    for label, end in (("95 % from", 0), ("to", 1)):
-        table.add_row(label, *(_cell(name, interval[end]) for name, interval in intervals.items()))
-    table.add_section()
+    columns = np.array([[getattr(report, name) for name in MEASURES] for report in reports], float)
+    for label, values in zip(("mean", "95 % from", "to"), over_seeds(columns), strict=True):
+        table.add_row(label, *map(_cell, MEASURES, values.tolist()))
     for name, report in references.items():
         table.add_row(name, *_cells(report))
+    for count, names in _fewer(columns).items():
+        table.add_note(f"{', '.join(names)}: mean of the {count} of {len(reports)} seeds that have one")
     return table
 
 
-def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> Table:
+def _fewer(columns: np.ndarray) -> dict[int, list[str]]:
+    """The measures [S, N] that some seeds have no finite value of, by how many have one."""
+    found: dict[int, list[str]] = {}
+    for (title, _), count in zip(MEASURES.values(), np.isfinite(columns).sum(axis=0).tolist(), strict=True):
+        if 0 < count < len(columns):
+            found.setdefault(count, []).append(title)
+    return found
+
+
+def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> FittedTable:
     """A row for each (name, report, seconds, env steps or None) of learners that are set side by side."""
     names = ("feasible", "regret", "worst_regret", "screening_gap")
     first = rows[0][1]
@@ -58,11 +68,12 @@ def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> Tab
     return table
 
 
-def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) -> Table:
+def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) -> FittedTable:
     """The contract of the paper's three printed states: learned beside exact, item by item. K = 2."""
     table = plain_table(
         "The paper's printed states: learned and exact items",
         ["state", "type", "f learned", "f exact", "r learned", "r exact", "regret"],
+        keys=2,
     )
     yardstick = make_yardstick(params.system, printed_states())
     learned = offer(policy, env, params, yardstick.states)
@@ -78,17 +89,11 @@ def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) ->
     return table
 
 
-def plain_table(title: str, columns: Sequence[str]) -> Table:
-    """An empty table without lines, its columns aligned at the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
 def _cells(report: Report) -> list[str]:
     return [_cell(name, getattr(report, name)) for name in MEASURES]
 
 
 def _cell(name: str, value: Any) -> str:
-    return MEASURES[name][1].format(value) if np.isfinite(value) else "-"
+    if not np.isfinite(value):
+        return "-"
+    return rounded_down(value, 5) if name == "feasible" else MEASURES[name][1].format(value)

@@ -1,11 +1,12 @@
 """How far the reproduction is and how long it will take: a bar on a terminal, plain lines elsewhere."""
 
 import time
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
+from rich.progress import TextColumn
+
+from jaxcontract.console import FittedBar
 
 QUIET = 10.0  # seconds between two plain lines
 
@@ -20,15 +21,8 @@ class Progress:
         self.study = ""
         self.began = time.monotonic()
         self.spoke = -QUIET
-        self.bar = self._make_bar() if console.is_terminal else None
-
-    def _make_bar(self) -> Bar:
-        columns: tuple[Any, ...] = (
-            TextColumn("{task.description:<34}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}"),
-        )
-        return Bar(*columns, console=self.console)
+        share = TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}")
+        self.bar = FittedBar(console, [], [share]) if console.is_terminal else None
 
     def __enter__(self) -> Self:
         if self.bar is not None:
@@ -76,7 +70,8 @@ class Progress:
     def _show(self, done: float, what: str) -> None:
         text = f"{self.study}: {what}" if what else self.study
         if self.bar is not None:
-            self.bar.update(self.task, completed=done, description=text, left=self.left(done))
+            self.bar.words = text
+            self.bar.update(self.task, completed=done, left=self.left(done))
             return
         now = time.monotonic()
         if now - self.spoke >= QUIET:
