@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from jaxcontract.figures.placing import Box, along, beside, in_points, size_of, stroke_boxes
 from jaxcontract.figures.style import (
     COLOURS,
     GREY,
@@ -31,6 +32,9 @@ from jaxcontract.figures.style import (
 FREQUENCY = "update frequency f$_k$ (updates per slot)"
 PAYMENT = "payment r$_k$ (units of payment)"
 UTILITY = "device utility u[k, k] (units of payment)"
+CHOICE = "item j that the type chooses (star: its own)"
+APART = 4.0  # points between two numbers
+MARKER = 6.0  # points from the middle of an item's marker to its edge
 
 
 class TypeLines(NamedTuple):
@@ -84,8 +88,10 @@ def items(
     legend(figure, frequency, *[hollow] * (not all(np.all(feasible[s]) for s in frequency)), lines=False)
     figure.draw_without_rendering()
     for state, axes in enumerate(grid):
-        indifference_lines(axes, types[state], frequency[anchor][state], payment[anchor][state])
-        type_numbers(axes, [np.stack([frequency[s][state], payment[s][state]], axis=1) for s in frequency])
+        contracts = [np.stack([frequency[s][state], payment[s][state]], axis=1) for s in frequency]
+        own = frequency[anchor][state], payment[anchor][state]
+        names = indifference_lines(axes, types[state], *own, item_boxes(axes, contracts))
+        type_numbers(axes, contracts, names)
     return figure
 
 
@@ -106,7 +112,7 @@ def incentive_check(panels: Sequence[tuple[str, Any, str]]) -> Figure:
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes in grid[-1]:
-        axes.set_xlabel("item j that the type chooses")
+        axes.set_xlabel(CHOICE)
     for axes in grid[:, 0]:
         axes.set_ylabel("utility u[k, j] of type k\n(units of payment)")
     tidy(*labels)
@@ -139,66 +145,118 @@ def by_type(rows: Sequence[tuple[str, Mapping[str, TypeLines]]]) -> Figure:
     return figure
 
 
-def indifference_lines(axes: Axes, types: np.ndarray, frequency: Any, payment: Any) -> None:
-    """The lines along which a type's utility (5) is what its item gives it; type 1's is zero."""
-    right, top = axes.get_xlim()[1], axes.get_ylim()[1]
-    for k, phi in enumerate(types):
-        start = 0.0 if k == 0 else payment[k] - frequency[k] / phi
-        end = min(right, (top - start) * phi)  # where the line leaves the panel
-        axes.plot([0, end], [start, start + end / phi], color=GREY, linewidth=0.8, zorder=1)
-        if k > 0 and len(types) > 3:
-            continue  # too many lines to name
-        stops = np.sort([0.0, *np.clip(frequency, 0.0, end), end])
-        widest = np.argmax(np.diff(stops))  # between two items, there is most room for words
-        at = stops[widest : widest + 2].mean()
-        text = "IR of type 1: r = f/φ$_1$" if k == 0 else f"IC of type {k + 1}"
-        axes.text(
-            at,
-            start + at / phi,
-            text,
-            color=GREY,
-            fontsize=SMALL,
-            ha="center",
-            va="bottom" if k == 0 else "top",
-            rotation=np.degrees(np.arctan(1 / phi)),
-            rotation_mode="anchor",
-            transform_rotates_text=True,
-        )
+def indifference_lines(
+    axes: Axes, types: np.ndarray, frequency: Any, payment: Any, taken: Sequence[Box]
+) -> list[Box]:
+    """The lines along which a type's utility (5) is what its item gives it; type 1's is zero.
 
-
-def type_numbers(axes: Axes, contracts: Sequence[np.ndarray]) -> None:
-    """The types' numbers beside their items, once where items of the same types lie together.
-
-    contracts: [K, 2] each, (frequency, payment)
+    Each bears its name where there is most room, clear of `taken`; returns the boxes of names and lines.
     """
-    points = 72 / axes.figure.dpi
-    edge = axes.transAxes.transform((0, 0))[0] * points
+    lines = [_line(axes, k, float(phi), frequency, payment) for k, phi in enumerate(types)]
+    named: list[Box] = []
+    for k, line in enumerate(lines):
+        (left, low), (right, high) = line
+        axes.plot([left, right], [low, high], color=GREY, linewidth=0.8, zorder=1)
+        short = len(types) > 3
+        text = ("IR 1" if k == 0 else f"IC {k + 1}") if short else _constraint(k)
+        others = [other for number, other in enumerate(lines) if number != k]
+        at = along(axes, line, others, text, [*taken, *named])
+        named.append(_on_line(axes, line, at, text))
+    return named + stroke_boxes(axes, lines)
+
+
+def _line(
+    axes: Axes, k: int, phi: float, frequency: Any, payment: Any
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The ends of type k's line, from the left edge to where it leaves the panel."""
+    right, top = axes.get_xlim()[1], axes.get_ylim()[1]
+    start = 0.0 if k == 0 else float(payment[k] - frequency[k] / phi)
+    end = min(right, (top - start) * phi)
+    return (0.0, start), (end, start + end / phi)
+
+
+def _constraint(k: int) -> str:
+    return "IR of type 1: r = f/φ$_1$" if k == 0 else f"IC of type {k + 1}"
+
+
+def _on_line(axes: Axes, line: Any, at: tuple[float, float], text: str) -> Box:
+    """Write a line's name onto it, as on a map's contours; returns about the box that it takes."""
+    start, end = in_points(axes, line)
+    slope = np.arctan2(*(end - start)[::-1])
+    axes.text(
+        *at,
+        text,
+        color=GREY,
+        fontsize=SMALL,
+        ha="center",
+        va="center",
+        rotation=np.degrees(slope),
+        rotation_mode="anchor",
+        zorder=1.5,
+        bbox={"facecolor": "white", "linewidth": 0, "pad": 0.6},
+    )
+    half, high = size_of(text, SMALL)
+    x, y = in_points(axes, [at])[0]
+    wide, tall = abs(np.cos(slope)), abs(np.sin(slope))
+    return Box(x, y, half * wide + high * tall, half * tall + high * wide)
+
+
+def item_boxes(axes: Axes, contracts: Sequence[np.ndarray]) -> list[Box]:
+    """What the markers of contracts [K, 2] take."""
+    places = in_points(axes, np.concatenate(contracts))
+    return [Box(x, y, MARKER, MARKER) for x, y in places]
+
+
+def type_numbers(axes: Axes, contracts: Sequence[np.ndarray], taken: Sequence[Box]) -> list[Box]:
+    """The types' numbers beside their items, once where items of the same types lie on each other.
+
+    contracts: [K, 2] each, (frequency, payment); taken: what they should be clear of beside the items.
+    Returns the boxes of the numbers.
+    """
     written: list[tuple[list[int], np.ndarray]] = []
+    numbers: list[Box] = []
     for pairs in contracts:
-        places = axes.transData.transform(pairs) * points
-        for group in _together(places, 11.0):
+        places = in_points(axes, pairs)
+        for group in _together(places, 2 * MARKER):
             place = places[group[0]]
-            near = [k for known, other in written if np.hypot(*(place - other)) < 22 for k in known]
-            if not set(group) <= set(near):
-                written.append((group, place))
-                cramped = place[0] - edge < 15  # on the left it would lie on the axis
-                axes.annotate(
-                    ", ".join(str(k + 1) for k in group),
-                    tuple(pairs[group[0]]),
-                    xytext=(5 if cramped else -5, 7),
-                    textcoords="offset points",
-                    ha="left" if cramped else "right",
-                    va="center",
-                    fontsize=TEXT,
-                    fontweight="bold",
-                )
+            near = [k for known, other in written if np.hypot(*(place - other)) < 2 * MARKER for k in known]
+            if set(group) <= set(near):
+                continue
+            written.append((group, place))
+            others = [*item_boxes(axes, contracts), *taken, *(one.grown(APART) for one in numbers)]
+            text = _numbers(group)
+            numbers.append(write_beside(axes, pairs[group[0]], text, others, fontweight="bold"))
+    return numbers
+
+
+def write_beside(axes: Axes, place: Any, text: str, taken: Sequence[Box], **look: Any) -> Box:
+    """Write words beside an item, where they hide least; returns the box that they take."""
+    box = beside(axes, (float(place[0]), float(place[1])), text, taken, MARKER)
+    x, y = in_points(axes, [place])[0]
+    words = axes.annotate(
+        text,
+        tuple(place),
+        xytext=(box.x - x, box.y - y),
+        textcoords="offset points",
+        ha="center",
+        va="center",
+        **{"fontsize": TEXT, **look},
+    )
+    words.set_in_layout(False)  # the layout is settled
+    return box
+
+
+def _numbers(group: Sequence[int]) -> str:
+    """Types as they are counted, from 1: "3", "3, 4", "3 to 7"."""
+    first, last = group[0] + 1, group[-1] + 1
+    return f"{first} to {last}" if last - first > 1 else ", ".join(str(k + 1) for k in group)
 
 
 def _together(places: np.ndarray, reach: float) -> list[list[int]]:
-    """Neighbours among places [K, 2] that are within reach of each other, such as pooled types."""
+    """Neighbours among places [K, 2] that lie within reach of the first of them, such as pooled types."""
     groups: list[list[int]] = []
     for k, place in enumerate(places):
-        if groups and np.hypot(*(place - places[groups[-1][-1]])) < reach:
+        if groups and np.hypot(*(place - places[groups[-1][0]])) < reach:
             groups[-1].append(k)
         else:
             groups.append([k])
@@ -216,7 +274,7 @@ def choice_curves(axes: Axes, utilities: np.ndarray, scheme: str) -> list[Label]
     axes.plot(number, own, **{**dots(scheme, size=9), "marker": "*", "markersize": 13}, zorder=4)
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
     axes.margins(x=0.04, y=0.12)
-    slacks = {"IR": own.min(), "IC": _least_ic(utilities)}
+    slacks = {"IR": own.min()} | ({"IC": _least_ic(utilities)} if len(own) > 1 else {})
     text = "least slack: " + ", ".join(f"{name} {_slack(slack)}" for name, slack in slacks.items())
     colour = GREY if min(slacks.values()) >= -1e-6 else ink("gradient")
     axes.text(0.02, 0.03, text, transform=axes.transAxes, fontsize=SMALL, color=colour)
