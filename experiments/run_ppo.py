@@ -403,7 +403,7 @@ def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now
     yardstick = make_yardstick(params.system, unseen_states(params.distribution, request.eval_states))
     reports = [evaluate(policy, env, params, states=yardstick) for policy in policies]
     references = reference_reports(params, yardstick)
-    draw(request, out, keeper.curve, references)
+    draw(request, out, keeper.curve)
     write_text(out / METRICS, json_lines(keeper.curve))
     write_json(out / "summary.json", summary(request, timing, reports, references["random"]))
 
@@ -433,21 +433,31 @@ def summary(request: Request, timing: dict[str, Any], reports: list[Any], random
     }
 
 
-def draw(request: Request, out: Path, curve: list[dict[str, Any]], references: dict[str, Any]) -> None:
-    """Write `learning_curve.png`."""
+def draw(request: Request, out: Path, curve: list[dict[str, Any]]) -> None:
+    """Write `learning_curve.png`: the curve beside what needs no learning, on the same states."""
     import numpy as np
 
+    from jaxcontract.evaluation import CURVE_SEED, make_yardstick, unseen_states
+    from jaxcontract.experiment import reference_reports
     from jaxcontract.figures import learning_curve, save
+    from jaxcontract.runs import make_env
 
-    options = request.setting.options
+    options, (_, params) = request.setting.options, make_env(request.setting)
+    states = unseen_states(params.distribution, request.curve_states, seed=CURVE_SEED)
+    references = reference_reports(params, make_yardstick(params.system, states))
+    columns = {
+        name: np.transpose(np.array([row[name] for row in curve], float))
+        for name in ("reward", "regret", "feasible")
+    }
     figure = learning_curve(
         [row["env_steps"] for row in curve],
-        np.transpose(np.array([row["reward"] for row in curve], float)),
-        np.transpose(np.array([row["regret"] for row in curve], float)),
+        columns["reward"],
+        columns["regret"],
+        feasible=columns["feasible"],
         reward_lines={"optimum": curve[-1]["optimum"], "random": references["random"].reward},
         regret_lines={name: references[name].regret for name in ("pooled", "random feasible")},
         title=f"PPO, preset {request.preset}: K = {options.num_types}, {options.actions} actions, "
-        f"{options.reward} reward",
+        f"{options.reward} reward; {request.curve_states:,} fixed states",
     )
     save(figure, out / "learning_curve")
 

@@ -91,14 +91,16 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
         panels.append(
             Panel(
                 row=axis.learner,
-                name=axis.name,
+                name=axis.name.replace("U_p", "U$_p$"),
                 unit="",
                 values=np.asarray(values, float),
                 labels=None,
                 default=axis.default,
                 measures={axis.learner: column},
                 log_x=axis.log_x,
-                measure="mean regret" if measure == "regret" else "share of feasible contracts",
+                measure="mean regret of feasible\ncontracts (units of payment)"
+                if measure == "regret"
+                else "share of feasible contracts",
                 log_y=measure == "regret",
             )
         )

@@ -19,10 +19,12 @@ from jaxcontract.figures.style import (
     SMALL,
     TEXT,
     Label,
+    cut_key,
     dots,
     heading,
     ink,
     legend,
+    mark_cut,
     place_labels,
     plain,
     readable,
@@ -141,7 +143,9 @@ def by_type(rows: Sequence[tuple[str, Mapping[str, TypeLines]]]) -> Figure:
     for axes in grid[-1]:
         axes.set_xlabel("type k")
     tidy(*grid.flat)
-    legend(figure, dict.fromkeys(scheme for _, contracts in rows for scheme in contracts))
+    cuts = [mark_cut(axes, named=False) for axes in grid.flat]
+    schemes = dict.fromkeys(scheme for _, contracts in rows for scheme in contracts)
+    legend(figure, schemes, *[cut_key()] * any(cuts))
     return figure
 
 

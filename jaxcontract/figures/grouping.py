@@ -16,6 +16,7 @@ from jaxcontract.figures.style import (
     heading,
     ink,
     log_axis,
+    mark_cut,
     place_labels,
     tidy,
 )
@@ -57,6 +58,7 @@ def grouping(grouped: GroupedCosts, resolution: Resolution) -> Figure:
     _costs(left, grouped)
     labels = _resolution(right, resolution)
     tidy(left, right)
+    mark_cut(right)
     place_labels(figure, {right: labels})
     return figure
 
