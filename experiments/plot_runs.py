@@ -22,6 +22,7 @@ examples:
 
 exit codes: 0 done, 2 bad input; nothing is overwritten
 """
+LONGEST = 28  # characters of a run's name in the picture
 DIGITS = {"reward": 3, "feasible": 4, "regret": 5}
 
 
@@ -109,6 +110,7 @@ def draw(runs: Mapping[str, Metrics], out: Path) -> None:
     from jaxcontract.figures import LOOKS, Curve, learning_comparison, nth_look, save
     from jaxcontract.statistics import interquartile_mean
 
+    runs = dict(zip(short_names(list(runs)), runs.values(), strict=True))
     looks = {name: nth_look(number) for number, name in enumerate(runs)}
     best = optima(runs)
     figure = learning_comparison(
@@ -120,6 +122,20 @@ def draw(runs: Mapping[str, Metrics], out: Path) -> None:
         statistic=interquartile_mean,
     )
     save(figure, out)
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Names that leave the picture room for its curves: of long ones the middle is left out."""
+    short: list[str] = []
+    for name in names:
+        tail = LONGEST // 2 - 1
+        told = name if len(name) <= LONGEST else f"{name[: LONGEST - tail - 1]}…{name[-tail:]}"
+        number = 2
+        while told in short:
+            told = f"{told.removesuffix(f' #{number - 1}')} #{number}"
+            number += 1
+        short.append(told)
+    return short
 
 
 def optima(runs: Mapping[str, Metrics]) -> dict[str, float]:

@@ -160,6 +160,13 @@ def in_a_terminal(width, *command, cwd):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.decode()).splitlines()
 
 
+def test_long_names_are_shortened_in_the_picture_and_stay_apart():
+    names = ["short", "a" * 40 + "1" + "b" * 40, "a" * 40 + "2" + "b" * 40, "a" * 40 + "3" + "b" * 40]
+    short = plot_runs.short_names(names)
+    cut = "a" * 14 + "…" + "b" * 13
+    assert short == ["short", cut, f"{cut} #2", f"{cut} #3"]
+
+
 def test_in_a_narrow_terminal_the_table_goes_on_below_and_loses_nothing(tmp_path):
     name = "a-run-of-[a]-long-name-" + 5 * "x"
     regret = write_run(tmp_path / name)
