@@ -35,11 +35,12 @@ def wrapped(text: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def rounded_down(share: float, digits: int) -> str:
-    """A share of 1 that is never rounded up to all: 0.99999 to two digits is 0.99."""
+def rounded_down(share: float, digits: int, *, whole: float = 1.0) -> str:
+    """A share of a whole that is never rounded up to all of it: 0.99999 to two digits is 0.99."""
     scale = 10**digits
     down = math.floor(share * scale + 1e-6)  # 0.29 * 100 is 28.999999999999996
-    return f"{(down if down < scale or share >= 1 else scale - 1) / scale:.{digits}f}"
+    most = round(whole * scale)
+    return f"{(down if down < most or share >= whole else most - 1) / scale:.{digits}f}"
 
 
 class FittedTable:

@@ -60,9 +60,9 @@ class Progress:
         self._show(self.done, "")
 
     def left(self, done: float) -> str:
-        """The time left, in words; empty until there is something to judge by."""
+        """The time left, in words; empty where there is nothing to judge by."""
         passed = time.monotonic() - self.began
-        if done < 0.005 * self.total:
+        if done < 0.005 * self.total or done >= self.total:
             return ""
         seconds = passed * max(self.total - done, 0.0) / done
         return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"

@@ -4,7 +4,7 @@ All lengths are in points (1/72 inch); places are of the settled figure, so limi
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ class Box(NamedTuple):
         return np.clip(half + others[:, 2:] - apart, 0.0, 2 * np.minimum(half, others[:, 2:])).prod(axis=1)
 
 
-def in_points(axes: Axes, places: Sequence[tuple[float, float]]) -> np.ndarray:
+def in_points(axes: Axes, places: Any) -> np.ndarray:
     """Places [N, 2] of the data in points from the figure's lower left corner."""
     return axes.transData.transform(np.asarray(places, float).reshape(-1, 2)) * 72 / axes.figure.dpi
 
