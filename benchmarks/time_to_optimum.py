@@ -44,9 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if runs is None:
         return 130
     summaries = summarised(runs)
-    print(f"\n{described()}; seconds: the median of the repeats (least to most)\n{TITLES}")
-    for summary in summaries:
-        print(row(summary))
+    show(summaries)
     report({"summary": summaries, "runs": with_one_curve(runs)}, parsed.json)
     if parsed.plot:
         draw(with_one_curve(runs), parsed.plot)
@@ -141,14 +139,34 @@ def title(run: dict[str, Any]) -> str:
 
 def row(summary: dict[str, Any]) -> str:
     """The repeats of a training as a line of the table; the least feasible and the worst of its seeds."""
+    *seconds, feasible, worst = cells(summary)
+    return f"{title(summary)}{''.join(f'{cell:>20}' for cell in seconds)}{feasible:>10}{worst:>10}"
+
+
+def cells(summary: dict[str, Any]) -> list[str]:
+    """The seconds to each level and in all, the least feasible and the worst of the seeds."""
     spreads = [*summary["seconds_to_regret"].values(), summary["seconds_in_all"]]
-    cells = [f"{s['median']:.1f} ({s['min']:.1f} to {s['max']:.1f})" if s else "never" for s in spreads]
+    seconds = [f"{s['median']:.1f} ({s['min']:.1f} to {s['max']:.1f})" if s else "never" for s in spreads]
     regrets = [regret for regret in summary["regret"] if math.isfinite(regret)]
     worst = f"{max(regrets):.4f}" if regrets else "none"
-    return (
-        f"{title(summary)}{''.join(f'{cell:>20}' for cell in cells)}"
-        f"{min(summary['feasible']):>10.4f}{worst:>10}"
-    )
+    return [*seconds, f"{min(summary['feasible']):.4f}", worst]
+
+
+def show(summaries: Sequence[dict[str, Any]]) -> None:
+    """Print the table; on a terminal that is too narrow for its lines, its columns below one another."""
+    from jaxcontract.console import make_console
+    from jaxcontract.layout import plain_table
+
+    console = make_console()
+    console.print(f"\n{described()}; seconds: the median of the repeats (least to most)", soft_wrap=True)
+    if not console.is_terminal or console.width >= len(TITLES):
+        console.print("\n".join([TITLES, *map(row, summaries)]), soft_wrap=True)
+        return
+    levels = [f"regret {level:g}" for level in LEVELS]
+    table = plain_table("", ["training", *levels, "in all", "feasible", "regret"], left=True)
+    for summary in summaries:
+        table.add_row(" ".join(title(summary).split()), *cells(summary))
+    console.print(table)
 
 
 def line(run: dict[str, Any]) -> str:

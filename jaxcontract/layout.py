@@ -14,8 +14,10 @@ from rich.text import Text
 GAP = 2  # columns of space between two columns of a table
 NARROWEST = 8  # columns that the first column keeps where it has to be folded
 TIED = "\N{NO-BREAK SPACE}"
-# A space after a number, or on either side of a sign between a name and its value.
-TIES = re.compile(r"(?<=\d) (?=\S)|(?<=[=≤≥≈<>×±]) (?=\S)|(?<=\S) (?=[=≤≥≈<>×±])")
+# A space after a number, on either side of a sign between a name and its value, between a name and a number.
+TIES = re.compile(
+    r"(?<=\d) (?=[^\s(])|(?<=\b[A-Z][A-Z]) (?=[-\d])|(?<=[=≤≥≈<>×±]) (?=\S)|(?<=\S) (?=[=≤≥≈<>×±])"
+)
 
 
 def wrapped(text: str, width: int) -> str:

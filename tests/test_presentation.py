@@ -117,8 +117,16 @@ def test_columns_that_do_not_fit_go_on_below_beside_the_first():
 
 
 def test_lines_are_not_broken_between_a_number_and_its_unit():
-    told = "Row 1: M = 40, α = 0.75, t = 0.001 s, age ≤ 0.95 s, latency ≤ 0.73 s; 20,000 unseen states"
-    whole = ("M = 40,", "α = 0.75,", "t = 0.001 s,", "age ≤ 0.95 s,", "latency ≤ 0.73 s;", "20,000 unseen")
+    told = "Row 1: M = 40, α = 0.75, t = 0.001 s, age ≤ 0.95 s, latency ≤ 0.73 s; 20,000 unseen (IC -1.4e-17)"
+    whole = (
+        "M = 40,",
+        "α = 0.75,",
+        "t = 0.001 s,",
+        "age ≤ 0.95 s,",
+        "latency ≤ 0.73 s;",
+        "20,000 unseen",
+        "(IC -1.4e-17)",
+    )
     for width in range(20, 100):
         lines = wrapped(told, width).split("\n")
         assert " ".join(lines) == told

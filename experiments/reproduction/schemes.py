@@ -248,9 +248,9 @@ def _claims(
             verdict(ratio < 1.0),
             f"The plain gradient of the utility through the feasible map reaches a regret of "
             f"{shown([one.regret for one in paper['gradient']])} at K = 2, without critic, ratio or noise; "
-            f"PPO comes to {shown([one.regret for one in paper['PPO feasible']])}, {ratio:.1f} times as much. "
-            f"The second half of the gradient's budget multiplied its regret by {late:.2f}. The exact solver "
-            "has none.",
+            f"PPO comes to {shown([one.regret for one in paper['PPO feasible']])}, {ratio:.1f} times as "
+            f"much. The second half of the gradient's budget multiplied its regret by {late:.2f}. The exact "
+            "solver has none.",
         ),
         Claim(
             "(This project's) A mean reward near the optimum's says that the contract is good.",

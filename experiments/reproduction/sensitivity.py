@@ -134,7 +134,7 @@ def _claims(rows: Sequence[Mapping[str, Any]]) -> list[Claim]:
         Claim(
             f"(This project's) γ = {one:g} is of use to the algorithm as printed.",
             verdict(bool(np.mean(seen(0.0, "feasible")) < np.mean(seen(one, "feasible")))),
-            "The next state does not depend on the action: a discount adds at most the noise of later rounds. "
+            "The next state does not depend on the action: a discount adds at most later rounds' noise. "
             f"With γ = 0, {shown(seen(0.0, 'feasible'))} of the contracts are feasible, with a regret of "
             f"{shown(seen(0.0, 'regret'))}; with {one:g}, {shown(seen(one, 'feasible'))}, with "
             f"{shown(seen(one, 'regret'))}.",

@@ -96,7 +96,7 @@ def _resolution(axes: Axes, resolution: Resolution) -> list[Label]:
     if np.isfinite(finest):
         axes.axhline(finest, color="black", linewidth=0.9, linestyle="--")
         labels.append(Label("an item for every cost", "black", finest))
-    axes.set(xlabel="number of types K", ylabel="utility U$_B$ of the base station")
+    axes.set(xlabel="number of types K", ylabel="utility U$_B$ (units of payment)")
     log_axis(axes, "x", between=2.0)
     heading(axes, "what the number of types costs")
     return labels
