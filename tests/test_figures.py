@@ -529,6 +529,22 @@ def test_each_line_and_each_row_of_designs_is_named():
         assert not overlapping(left)
 
 
+def test_items_that_are_nowhere_are_left_out_and_the_rest_is_drawn(tmp_path):
+    types = np.array([2.0, 12.0])
+    best, learned = (
+        (np.array([0.2, 0.4]), np.array([0.1, 0.12])),
+        (np.array([0.3, NAN]), np.array([0.1, NAN])),
+    )
+    rows = [figures.Design("a", types, {"learned": learned, "optimum": best})]
+    text = words(figures.designs(rows))
+    assert text.count("1") >= 2
+    assert "optimum" in text
+    assert "IC of type 2" not in text
+    nothing = np.zeros(2), np.zeros(2)
+    empty = [figures.Design("b", types, {"learned": nothing, "optimum": (NAN * types, NAN * types)})]
+    assert size(figures.designs(empty), tmp_path) > 5000
+
+
 def test_one_type_has_no_incentive_constraint_to_show():
     one = np.array([0.256]), np.array([0.064])
     rows = [figures.Design("a", [4.0], {"optimum": one, "complete information": one})]

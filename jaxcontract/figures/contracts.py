@@ -81,8 +81,8 @@ def items(
             look = dots(scheme, hollow=not feasible[scheme][state], size=10 if scheme == anchor else 6.5)
             axes.plot(frequency[scheme][state], payment[scheme][state], **look)
     grid[0].set_ylabel(PAYMENT)
-    high = [max(np.nanmax(by_scheme[s]) for s in frequency) for by_scheme in (frequency, payment)]
-    grid[0].set(xlim=(0, 1.12 * high[0]), ylim=(0, 1.12 * high[1]))
+    right, top = (reach([by_scheme[s] for s in frequency]) for by_scheme in (frequency, payment))
+    grid[0].set(xlim=(0, right), ylim=(0, top))
     tidy(*grid)
     hollow = Line2D(
         [], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label="not feasible"
@@ -159,24 +159,27 @@ def indifference_lines(
     lines = [_line(axes, k, float(phi), frequency, payment) for k, phi in enumerate(types)]
     named: list[Box] = []
     for k, line in enumerate(lines):
+        if not np.isfinite(line).all():
+            continue
         (left, low), (right, high) = line
         axes.plot([left, right], [low, high], color=GREY, linewidth=0.8, zorder=1)
         short = len(types) > 3
         text = ("IR 1" if k == 0 else f"IC {k + 1}") if short else _constraint(k)
-        others = [other for number, other in enumerate(lines) if number != k]
+        others = [other for number, other in enumerate(lines) if number != k and np.isfinite(other).all()]
         at = along(axes, line, others, text, [*taken, *named])
         named.append(_on_line(axes, line, at, text))
-    return named + stroke_boxes(axes, lines)
+    return named + stroke_boxes(axes, [line for line in lines if np.isfinite(line).all()])
 
 
 def _line(
     axes: Axes, k: int, phi: float, frequency: Any, payment: Any
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The ends of type k's line, from the left edge to where it leaves the panel."""
+    """The ends of type k's line, where it comes into the panel and where it leaves it."""
     right, top = axes.get_xlim()[1], axes.get_ylim()[1]
     start = 0.0 if k == 0 else float(payment[k] - frequency[k] / phi)
+    first = max(0.0, -start * phi)  # below zero where the type would lose
     end = min(right, (top - start) * phi)
-    return (0.0, start), (end, start + end / phi)
+    return (first, start + first / phi), (end, start + end / phi)
 
 
 def _constraint(k: int) -> str:
@@ -205,10 +208,22 @@ def _on_line(axes: Axes, line: Any, at: tuple[float, float], text: str) -> Box:
     return Box(x, y, half * wide + high * tall, half * tall + high * wide)
 
 
+def reach(values: Sequence[Any]) -> float:
+    """Where an axis that begins at 0 ends, with room above the largest of the values that are finite."""
+    every = np.concatenate([np.ravel(np.asarray(one, float)) for one in values])
+    return 1.12 * float(np.max(every, where=np.isfinite(every), initial=0.0)) or 1.0
+
+
 def item_boxes(axes: Axes, contracts: Sequence[np.ndarray]) -> list[Box]:
     """What the markers of contracts [K, 2] take."""
-    places = in_points(axes, np.concatenate(contracts))
+    places = in_points(axes, _finite(np.concatenate(contracts)))
     return [Box(x, y, MARKER, MARKER) for x, y in places]
+
+
+def _finite(places: np.ndarray) -> np.ndarray:
+    """Those of places [N, 2] that are somewhere."""
+    found: np.ndarray = places[np.isfinite(places).all(axis=1)]
+    return found
 
 
 def type_numbers(axes: Axes, contracts: Sequence[np.ndarray], taken: Sequence[Box]) -> list[Box]:
@@ -223,6 +238,8 @@ def type_numbers(axes: Axes, contracts: Sequence[np.ndarray], taken: Sequence[Bo
         places = in_points(axes, pairs)
         for group in _together(places, 2 * MARKER):
             place = places[group[0]]
+            if not np.isfinite(place).all():
+                continue
             near = [k for known, other in written if np.hypot(*(place - other)) < 2 * MARKER for k in known]
             if set(group) <= set(near):
                 continue

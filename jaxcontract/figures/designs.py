@@ -14,6 +14,7 @@ from jaxcontract.figures.contracts import (
     choice_curves,
     indifference_lines,
     item_boxes,
+    reach,
     type_numbers,
     write_beside,
 )
@@ -75,6 +76,8 @@ def _name(axes: Axes, row: Design) -> None:
         taken += type_numbers(axes, contracts, taken)
     for scheme, pairs in list(zip(row.contracts, contracts, strict=True))[1:]:
         last = pairs[-1]
+        if not np.isfinite(last).all():
+            continue
         taken.append(write_beside(axes, last, scheme, [*items, *taken], fontsize=SMALL, color=ink(scheme)))
 
 
@@ -82,8 +85,8 @@ def _items(axes: Axes, contracts: Mapping[str, tuple[Any, Any]]) -> None:
     for position, (scheme, (frequency, payment)) in enumerate(contracts.items()):
         size = (6.5 if position else 10) if len(frequency) <= ROOMY else 5
         axes.plot(frequency, payment, **dots(scheme, size=size))
-    right, top = (max(np.max(pair[part]) for pair in contracts.values()) for part in (0, 1))
-    axes.set(xlim=(0, 1.12 * right), ylim=(0, 1.12 * top))
+    right, top = (reach([pair[part] for pair in contracts.values()]) for part in (0, 1))
+    axes.set(xlim=(0, right), ylim=(0, top))
 
 
 def _column(values: Any) -> np.ndarray:

@@ -203,7 +203,8 @@ def place_labels(figure: Figure, labels: Mapping[Axes, Sequence[Label]]) -> None
     The last thing to do to a figure: scales, limits and titles must be settled.
     """
     figure.draw_without_rendering()
-    for axes, entries in labels.items():
+    for axes, every in labels.items():
+        entries = [entry for entry in every if np.isfinite(entry.y)]
         to_axes = axes.transScale + axes.transLimits
         right = axes.get_xlim()[1]
         points = [to_axes.transform((right if entry.x is None else entry.x, entry.y)) for entry in entries]
