@@ -52,9 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if runs is None:
         return 130
     summaries = summarised(runs)
-    print(f"\n{described()}; seconds: the median of the repeats (least to most)\n{TITLES}")
-    for summary in summaries:
-        print(row(summary))
+    show(summaries)
     report({"summary": summaries, "runs": with_one_curve(runs)}, parsed.json)
     draw_last("time_to_optimum.py", parsed.plot, lambda path: draw(with_one_curve(runs), path))
     return int(any(run["status"] == "failed" for run in runs))
@@ -149,14 +147,34 @@ def title(run: dict[str, Any]) -> str:
 
 def row(summary: dict[str, Any]) -> str:
     """The repeats of a training as a line of the table; the least feasible and the worst of its seeds."""
+    *seconds, feasible, worst = cells(summary)
+    return f"{title(summary)}{''.join(f'{cell:>20}' for cell in seconds)}{feasible:>10}{worst:>10}"
+
+
+def cells(summary: dict[str, Any]) -> list[str]:
+    """The seconds to each level and in all, the least feasible and the worst of the seeds."""
     spreads = [*summary["seconds_to_regret"].values(), summary["seconds_in_all"]]
-    cells = [f"{s['median']:.1f} ({s['min']:.1f} to {s['max']:.1f})" if s else "never" for s in spreads]
+    seconds = [f"{s['median']:.1f} ({s['min']:.1f} to {s['max']:.1f})" if s else "never" for s in spreads]
     regrets = [regret for regret in summary["regret"] if math.isfinite(regret)]
     worst = f"{max(regrets):.4f}" if regrets else "none"
-    return (
-        f"{title(summary)}{''.join(f'{cell:>20}' for cell in cells)}"
-        f"{min(summary['feasible']):>10.4f}{worst:>10}"
-    )
+    return [*seconds, f"{min(summary['feasible']):.4f}", worst]
+
+
+def show(summaries: Sequence[dict[str, Any]]) -> None:
+    """Print the table; on a terminal that is too narrow for its lines, its columns below one another."""
+    from jaxcontract.console import make_console
+    from jaxcontract.layout import plain_table
+
+    console = make_console()
+    console.print(f"\n{described()}; seconds: the median of the repeats (least to most)", soft_wrap=True)
+    if not console.is_terminal or console.width >= len(TITLES):
+        console.print("\n".join([TITLES, *map(row, summaries)]), soft_wrap=True)
+        return
+    levels = [f"regret {level:g}" for level in LEVELS]
+    table = plain_table("", ["training", *levels, "in all", "feasible", "regret"], left=True)
+    for summary in summaries:
+        table.add_row(" ".join(title(summary).split()), *cells(summary))
+    console.print(table)
 
 
 def line(run: dict[str, Any]) -> str:
@@ -172,44 +190,90 @@ def line(run: dict[str, Any]) -> str:
 
 
 def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
-    """Regret above feasibility, the worst seed's, against seconds; of each training its first run."""
-    from matplotlib.figure import Figure
-
+    """Write the picture, where there is anything to draw."""
     from jaxcontract.figures.style import save
 
     drawn = [run for run in runs if "curve" in run]
-    games = [game for game in GAMES if any(run["game"] == game for run in drawn)]
-    if not games:
+    if not drawn:
         print("time_to_optimum.py: nothing to draw", file=sys.stderr)
         return
-    figure = Figure(figsize=(5 * len(games), 5), layout="constrained")
-    panels = figure.subplots(2, len(games), sharex=True, sharey="row", squeeze=False, height_ratios=(2, 1))
-    for (above, below), game in zip(panels.T, games, strict=True):
-        for run in drawn:
-            if run["game"] == game:
-                _draw_run(run, above, below)
-        for level in LEVELS:
-            above.axhline(level, color="0.6", linewidth=0.8, linestyle=":")
-        above.set(title=f"game: {game}", yscale="log", ylim=(min(LEVELS) / 10, 100))
-        below.set(xlabel="seconds since the process began", xlim=(0, None), ylim=(-0.03, 1.03))
-        above.legend(frameon=False, fontsize="small", loc="center right")
-    panels[0, 0].set_ylabel("mean regret, worst seed")
-    panels[1, 0].set_ylabel("feasible, worst seed")
-    save(figure, path.with_suffix(""))
+    save(picture(drawn), path.with_suffix(""))
     print(f"written to {path}")
 
 
-COLOURS = {"jaxcontract": "C0", "rejax": "C1", "sb3-vectorised": "C2"}
+def picture(drawn: Sequence[dict[str, Any]]) -> Any:
+    """Regret above feasibility, the worst seed's, against seconds; of each training its first run.
+
+    A column for each game and number of seeds: only trainings of as many seeds stand side by side.
+    """
+    from matplotlib.figure import Figure
+
+    from jaxcontract.figures.style import heading, log_axis, tidy
+
+    columns = list(dict.fromkeys((run["game"], run["seeds"]) for run in drawn))
+    columns.sort(key=lambda column: (list(GAMES).index(column[0]), -column[1]))
+    looks = _looks(drawn)
+    figure = Figure(figsize=(max(5.0, 1.2 + 2.2 * len(columns)), 5.4), layout="constrained")
+    panels = figure.subplots(2, len(columns), sharex=True, sharey="row", squeeze=False, height_ratios=(2, 1))
+    for (above, below), (game, seeds) in zip(panels.T, columns, strict=True):
+        for run in drawn:
+            if (run["game"], run["seeds"]) == (game, seeds):
+                _draw_run(run, above, below, looks[trained(run)])
+        for level in LEVELS:
+            above.axhline(level, color="0.5", linewidth=0.8, linestyle=":")
+        heading(above, f"{game} game, {seeds} seed{'s' * (seeds > 1)}")
+        log_axis(above, "y")
+        below.set(xlabel="seconds since start", xlim=(0, None), ylim=(-0.04, 1.04))
+    panels[0, 0].set_ylabel(
+        "mean regret U$_B^*$ − U$_B$ of feasible contracts,\nworst seed (units of payment)"
+    )
+    panels[1, 0].set_ylabel("share of feasible\ncontracts, worst seed")
+    tidy(*panels.flat)
+    _key(figure, looks)
+    figure.align_ylabels()
+    return figure
 
 
-def _draw_run(run: dict[str, Any], above: Any, below: Any) -> None:
+def _looks(drawn: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A colour and a line of its own for each kind of training."""
+    from jaxcontract.figures.style import LINES, nth_look
+
+    names = dict.fromkeys(map(trained, drawn))
+    return {
+        name: nth_look(number)._replace(line=LINES[number % len(LINES)]) for number, name in enumerate(names)
+    }
+
+
+def _key(figure: Any, looks: dict[str, Any]) -> None:
+    from matplotlib.lines import Line2D
+
+    from jaxcontract.figures.style import TEXT
+
+    keys = [
+        Line2D([], [], color=look.colour, linestyle=look.line, label=name) for name, look in looks.items()
+    ]
+    where = {"loc": "outside upper center", "ncols": 2, "frameon": False}
+    figure.legend(handles=keys, fontsize=TEXT, handlelength=3, **where)
+
+
+def trained(run: dict[str, Any]) -> str:
+    """Who trains, at which sizes, whatever the game and the seeds."""
+    own = ", its own sizes" if {name: run[name] for name in our_own()} == our_own() else ""
+    return f"{run['name']}, {run['parallel_rounds']} × {run['rollout_length']} rounds{own}"
+
+
+def _draw_run(run: dict[str, Any], above: Any, below: Any, look: Any) -> None:
     seconds = [point["seconds"] for point in run["curve"]]
-    size = f"{run['parallel_rounds']} x {run['rollout_length']}"
-    label = f"{run['name']}, seeds: {run['seeds']}, {size}"
-    own = {name: run[name] for name in our_own()} == our_own()
-    style = {"color": COLOURS[run["name"]], "linestyle": "-" if own else "--"}
-    above.plot(seconds, [max(point["regret"]) for point in run["curve"]], label=label, **style)
+    style = {"color": look.colour, "linestyle": look.line, "linewidth": 1.6}
+    worst = [_worst(point["regret"]) for point in run["curve"]]
+    above.plot(seconds, worst, **style)
     below.plot(seconds, [min(point["feasible"]) for point in run["curve"]], **style)
+
+
+def _worst(regrets: Sequence[float | None]) -> float:
+    """The largest; none where a seed has no feasible contract, which Python's `max` passes over."""
+    known = [one for one in regrets if one is not None and math.isfinite(one)]
+    return max(known) if len(known) == len(regrets) else math.nan
 
 
 if __name__ == "__main__":

@@ -286,17 +286,18 @@ def show_contracts(
     from design.showing import items_table, summary_lines, verdict
     from design.telling import no_quality
 
+    whole = not console.is_terminal  # a line of a file or a pipe stays one line
     if totals["networks"] > SHOWN:
         lines = summary_lines(totals, request.scheme, contracts.tolerance)
-        console.print("\n".join(lines), soft_wrap=True)
+        console.print("\n".join(lines), soft_wrap=whole)
         shown = []
     for one in shown:
         if not one.found["any_quality"][one.place]:
-            console.print(no_quality(one.networks, one.place), "", sep="\n", soft_wrap=True)
+            console.print(no_quality(one.networks, one.place), "", sep="\n", soft_wrap=whole)
             continue
         console.print(items_table(*one[:3], request.scheme))
         lines = verdict(*one[:3], request.scheme, one.slacks, contracts.tolerance)
-        console.print("\n".join(lines), "", sep="\n", soft_wrap=True)
+        console.print("\n".join(lines), "", sep="\n", soft_wrap=whole)
     if totals["unlike_training"]:
         many = f"{totals['unlike_training']:,} of {totals['networks']:,} networks"
         console.print(f"{many} are unlike those that the policy was trained on")

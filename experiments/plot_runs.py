@@ -32,6 +32,7 @@ examples:
 
 exit codes: 0 done, 2 bad input, 5 the results could not be written, 130 interrupted; nothing is overwritten
 """
+LONGEST = 28  # characters of a run's name in the picture
 DIGITS = {"reward": 3, "feasible": 4, "regret": 5}
 
 
@@ -150,6 +151,7 @@ def draw(runs: Mapping[str, Metrics], out: Path) -> None:
     from jaxcontract.figures import LOOKS, Curve, learning_comparison, nth_look, save
     from jaxcontract.statistics import interquartile_mean
 
+    runs = dict(zip(short_names(list(runs)), runs.values(), strict=True))
     looks = {name: nth_look(number) for number, name in enumerate(runs)}
     best = optima(runs)
     figure = learning_comparison(
@@ -161,6 +163,20 @@ def draw(runs: Mapping[str, Metrics], out: Path) -> None:
         statistic=interquartile_mean,
     )
     save(figure, out)
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Names that leave the picture room for its curves: of long ones the middle is left out."""
+    short: list[str] = []
+    for name in names:
+        tail = LONGEST // 2 - 1
+        told = name if len(name) <= LONGEST else f"{name[: LONGEST - tail - 1]}…{name[-tail:]}"
+        number = 2
+        while told in short:
+            told = f"{told.removesuffix(f' #{number - 1}')} #{number}"
+            number += 1
+        short.append(told)
+    return short
 
 
 def optima(runs: Mapping[str, Metrics]) -> dict[str, float]:
@@ -180,13 +196,11 @@ def shortened(names: Sequence[str]) -> str:
 
 def show(rows: Sequence[Mapping[str, Any]], written: Sequence[str]) -> None:
     """Print the last point of each run, with the ends of its intervals below."""
-    from rich.table import Table
-
     from jaxcontract.console import make_console
+    from jaxcontract.layout import plain_table
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "seeds", "env steps", "optimum", "reward (13)", "feasible", "regret"):
-        table.add_column(column, justify="left" if column == "run" else "right", no_wrap=True)
+    columns = ("run", "seeds", "env steps", "optimum", "reward (13)", "feasible", "regret")
+    table = plain_table("", columns, left=True)
     for row in rows:
         counts = (str(row["seeds"]), f"{row['env_steps']:,}", f"{row['optimum']:.3f}")
         table.add_row(row["run"], *counts, *cells(row, ""))
@@ -202,8 +216,15 @@ def show(rows: Sequence[Mapping[str, Any]], written: Sequence[str]) -> None:
 
 def cells(row: Mapping[str, Any], end: str) -> list[str]:
     """The measures, or an end of their intervals; a dash where there is none."""
-    values = ((row[f"{measure}{end}"], digits) for measure, digits in DIGITS.items())
-    return [f"{value:.{digits}f}" if math.isfinite(value) else "-" for value, digits in values]
+    from jaxcontract.layout import rounded_down
+
+    def text(measure: str, value: float) -> str:
+        if not math.isfinite(value):
+            return "-"
+        digits = DIGITS[measure]
+        return rounded_down(value, digits) if measure == "feasible" else f"{value:.{digits}f}"
+
+    return [text(measure, row[f"{measure}{end}"]) for measure in DIGITS]
 
 
 if __name__ == "__main__":

@@ -217,14 +217,21 @@ def run(request: Request, began: float) -> int:
             items[name] = study.report(lab, lab.train(planned[name]))
             write_item(request.out, items[name])
     spent = spend(request.out, began)
-    command = "python experiments/reproduce_paper.py" + (" --quick" if request.quick else "")
     made_by = (
-        f"Made by `{command}` in {spent}, on {device}, jax "
+        f"Made by `{command(request)}` in {spent}, on {device}, jax "
         f"{jax.__version__}; {scale.seeds} seeds in Fig. 2(a), {scale.others} elsewhere, {scale.budget:g} of "
         f"the full training budgets, {scale.states:,} unseen states."
     )
     finish(request, items, {name: study.TITLE for name, study in studies.items()}, made_by, console)
     return 0
+
+
+def command(request: Request) -> str:
+    """What a person can type to make the same results."""
+    options = [f"--{name} {value:g}" for name, value in request.changes.items()]
+    if request.studies != list(STUDIES):
+        options.append(f"--only {','.join(request.studies)}")
+    return " ".join(["python experiments/reproduce_paper.py", *["--quick"] * request.quick, *options])
 
 
 def write_item(out: Path, item: Any) -> None:

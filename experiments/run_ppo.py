@@ -491,12 +491,11 @@ def announce(console: Any, request: Request, device: str) -> None:
 
 def train(request: Request, out: Path, keeper: Any, now: Any, observers: Observers, console: Any) -> None:
     """Train to the end, showing, writing and telling every point of the learning curve."""
-    import numpy as np
-
     from jaxcontract.console import TrainingProgress
     from jaxcontract.evaluation import CURVE_SEED, evaluate, make_yardstick, unseen_states
     from jaxcontract.experiment import even_marks, measured_training
     from jaxcontract.runs import make_env
+    from jaxcontract.statistics import finite_mean
 
     env, params = make_env(request.setting)
     states = unseen_states(params.distribution, request.curve_states, seed=CURVE_SEED)
@@ -519,7 +518,7 @@ def train(request: Request, out: Path, keeper: Any, now: Any, observers: Observe
             note(out / METRICS, keeper.curve[-1])
             observers.note(keeper.curve[-1])
             speed = num_seeds * point.env_steps / point.train_seconds if point.train_seconds else 0.0
-            feasible, regret = (float(np.mean(point.column(name))) for name in ("feasible", "regret"))
+            feasible, regret = (finite_mean(point.column(name)) for name in ("feasible", "regret"))
             progress.show(point.update, speed, feasible, regret)
 
 
@@ -566,7 +565,7 @@ def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now
     if env.num_types == 2:
         console.print()
         console.print(printed_states_table(policies[0], env, params))
-    drawn = attempt("learning_curve.png", lambda: draw(request, out, keeper.curve, references), say)
+    drawn = attempt("learning_curve.png", lambda: draw(request, out, keeper.curve), say)
     written = ["config.json", METRICS, "policy/", "checkpoints/", *drawn, SUMMARY]
     console.print(
         f"\ntrained in {timing['train_seconds']:.1f} s ({timing['env_steps_per_second']:,.0f} env "
@@ -591,21 +590,31 @@ def summary(
     }
 
 
-def draw(request: Request, out: Path, curve: list[dict[str, Any]], references: dict[str, Any]) -> None:
-    """Write `learning_curve.png`."""
+def draw(request: Request, out: Path, curve: list[dict[str, Any]]) -> None:
+    """Write `learning_curve.png`: the curve beside what needs no learning, on the same states."""
     import numpy as np
 
+    from jaxcontract.evaluation import CURVE_SEED, make_yardstick, unseen_states
+    from jaxcontract.experiment import reference_reports
     from jaxcontract.figures import learning_curve, save
+    from jaxcontract.runs import make_env
 
-    options = request.setting.options
+    options, (_, params) = request.setting.options, make_env(request.setting)
+    states = unseen_states(params.distribution, request.curve_states, seed=CURVE_SEED)
+    references = reference_reports(params, make_yardstick(params.system, states))
+    columns = {
+        name: np.transpose(np.array([row[name] for row in curve], float))
+        for name in ("reward", "regret", "feasible")
+    }
     figure = learning_curve(
         [row["env_steps"] for row in curve],
-        np.transpose(np.array([row["reward"] for row in curve], float)),
-        np.transpose(np.array([row["regret"] for row in curve], float)),
+        columns["reward"],
+        columns["regret"],
+        feasible=columns["feasible"],
         reward_lines={"optimum": curve[-1]["optimum"], "random": references["random"].reward},
         regret_lines={name: references[name].regret for name in ("pooled", "random feasible")},
         title=f"PPO, preset {request.preset}: K = {options.num_types}, {options.actions} actions, "
-        f"{options.reward} reward",
+        f"{options.reward} reward; {request.curve_states:,} fixed states",
     )
     save(figure, out / "learning_curve")
 

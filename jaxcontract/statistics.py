@@ -15,6 +15,13 @@ def mean(values: np.ndarray) -> Any:
     return np.mean(values, axis=-1)
 
 
+def finite_mean(values: Any) -> float:
+    """The mean of those of [S] values that are finite; NaN where none is."""
+    values = np.asarray(values, float)
+    finite = values[np.isfinite(values)]
+    return float(np.mean(finite)) if finite.size else float("nan")
+
+
 def interquartile_mean(values: np.ndarray) -> Any:
     """The mean of the middle half of [..., S] values, a quarter of them left out at either end.
 

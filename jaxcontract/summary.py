@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxcontract import statistics
 from jaxcontract.env import ContractEnv, EnvParams
 from jaxcontract.evaluation import Report, judge, make_yardstick, offer, scheme_contracts
 from jaxcontract.learning.policy import Policy
 from jaxcontract.mechanism.networks import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
-from jaxcontract.statistics import bootstrap_interval
 
 MEASURES = ("feasible", "regret", "worst_regret", "screening_gap", "max_violation", "reward")
 
@@ -21,11 +21,12 @@ def measured(report: Report) -> dict[str, float]:
 
 
 def over_seeds(reports: Sequence[Report]) -> dict[str, dict[str, Any]]:
-    """Each number's mean over the seeds, and the ends of its 95 % bootstrap interval, NaN for one seed."""
-    columns = {name: np.array([getattr(report, name) for report in reports]) for name in MEASURES}
+    """Each number's mean over the seeds that have one, and the ends of its 95 % bootstrap interval."""
+    columns = np.array([[getattr(report, name) for name in MEASURES] for report in reports], float)
+    centre, low, high = (ends.tolist() for ends in statistics.over_seeds(columns))
     return {
-        "mean": {name: float(np.mean(values)) for name, values in columns.items()},
-        "interval": {name: list(bootstrap_interval(values)) for name, values in columns.items()},
+        "mean": dict(zip(MEASURES, centre, strict=True)),
+        "interval": {name: list(ends) for name, *ends in zip(MEASURES, low, high, strict=True)},
     }
 
 

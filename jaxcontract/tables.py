@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from jaxcontract.env import ContractEnv, EnvParams
 from jaxcontract.evaluation import Report
+from jaxcontract.layout import FittedTable, rounded_down
+from jaxcontract.layout import plain_table as plain_table
 from jaxcontract.learning.policy import Policy
-from jaxcontract.summary import over_seeds, printed_items
+from jaxcontract.statistics import over_seeds
+from jaxcontract.summary import printed_items
 
 MEASURES = {
     "feasible": ("feasible", "{:.5f}"),
@@ -21,7 +23,9 @@ MEASURES = {
 }
 
 
-def seeds_table(seeds: Sequence[int], reports: Sequence[Report], references: Mapping[str, Report]) -> Table:
+def seeds_table(
+    seeds: Sequence[int], reports: Sequence[Report], references: Mapping[str, Report]
+) -> FittedTable:
     """A row for each seed, the mean with its interval, and the schemes that need no learning."""
     first = reports[0]
     table = plain_table(
@@ -30,18 +34,26 @@ def seeds_table(seeds: Sequence[int], reports: Sequence[Report], references: Map
     )
     for seed, report in zip(seeds, reports, strict=True):
         table.add_row(str(seed), *_cells(report))
-    table.add_section()
-    together = over_seeds(reports)
-    table.add_row("mean", *(_cell(name, together["mean"][name]) for name in MEASURES))
-    for label, end in (("95 % from", 0), ("to", 1)):
-        table.add_row(label, *(_cell(name, together["interval"][name][end]) for name in MEASURES))
-    table.add_section()
+    columns = np.array([[getattr(report, name) for name in MEASURES] for report in reports], float)
+    for label, values in zip(("mean", "95 % from", "to"), over_seeds(columns), strict=True):
+        table.add_row(label, *map(_cell, MEASURES, values.tolist()))
     for name, report in references.items():
         table.add_row(name, *_cells(report))
+    for count, names in _fewer(columns).items():
+        table.add_note(f"{', '.join(names)}: mean of the {count} of {len(reports)} seeds that have one")
     return table
 
 
-def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> Table:
+def _fewer(columns: np.ndarray) -> dict[int, list[str]]:
+    """The measures [S, N] that some seeds have no finite value of, by how many have one."""
+    found: dict[int, list[str]] = {}
+    for (title, _), count in zip(MEASURES.values(), np.isfinite(columns).sum(axis=0).tolist(), strict=True):
+        if 0 < count < len(columns):
+            found.setdefault(count, []).append(title)
+    return found
+
+
+def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> FittedTable:
     """A row for each (name, report, seconds, env steps or None) of learners that are set side by side."""
     names = ("feasible", "regret", "worst_regret", "screening_gap")
     first = rows[0][1]
@@ -55,11 +67,12 @@ def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> Tab
     return table
 
 
-def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) -> Table:
+def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) -> FittedTable:
     """The contract of the paper's three printed states: learned beside exact, item by item. K = 2."""
     table = plain_table(
         "The paper's printed states: learned and exact items",
         ["state", "type", "f learned", "f exact", "r learned", "r exact", "regret"],
+        keys=2,
     )
     pairs = [(name, of) for name in ("frequency", "payment") for of in ("learned", "exact")]
     for row in printed_items(policy, env, params):
@@ -71,17 +84,11 @@ def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) ->
     return table
 
 
-def plain_table(title: str, columns: Sequence[str]) -> Table:
-    """An empty table without lines, its columns aligned at the right."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
-
-
 def _cells(report: Report) -> list[str]:
     return [_cell(name, getattr(report, name)) for name in MEASURES]
 
 
 def _cell(name: str, value: Any) -> str:
-    return MEASURES[name][1].format(value) if np.isfinite(value) else "-"
+    if not np.isfinite(value):
+        return "-"
+    return rounded_down(value, 5) if name == "feasible" else MEASURES[name][1].format(value)

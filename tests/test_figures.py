@@ -1,9 +1,12 @@
 """Figures of made-up data: what they show is what they were given, labelled, with nothing dropped."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
 import jaxcontract.figures as figures
 from jaxcontract.figures import style
@@ -93,6 +96,46 @@ def test_the_comparison_of_learners_shows_means_bands_and_levels(generator, tmp_
     ):
         assert label in text
     assert 5_000 < size(figure, tmp_path) < 150_000
+
+
+LEVELS = {
+    "reward_lines": {"optimum": 2238.0, "random": -440.0},
+    "regret_lines": {"pooled": 0.454, "random feasible": 2.45},
+}
+
+
+def test_a_curve_whose_contracts_are_all_feasible_shows_what_moves(generator):
+    regret = (1.4 * np.exp(-STEPS / 1e5) + 0.002) * np.exp(0.1 * generator.standard_normal((5, 25)))
+    figure = figures.learning_curve(
+        STEPS, 2238 - regret, regret, feasible=np.ones((5, 25)), **LEVELS, title="a title"
+    )
+    short, below = figure.axes
+    assert short.get_ylim()[0] > -10  # 2678 lies between random and the optimum
+    np.testing.assert_allclose(of_colour(short, "learned")[5].get_ydata(), -regret.mean(axis=0), atol=1e-9)
+    assert [of_colour(short, name)[0].get_ydata()[0] for name in ("optimum", "pooled")] == [0.0, -0.454]
+    assert "less" in short.get_ylabel()
+    assert "random: 2,678 below the optimum" in short.get_title("left")
+    assert "of\nfeasible contracts" in below.get_ylabel()
+
+
+def test_a_curve_with_infeasible_contracts_has_a_panel_for_their_share(generator):
+    regret = 20 * np.exp(0.1 * generator.standard_normal((5, 25)))
+    share = np.clip(STEPS / 6e5, 0.02, 1.0) * np.ones((5, 1))
+    regret[3], share[3], regret[0, 7] = NAN, 0.0, 0.0
+    reward = share * 2200 - 500 * (1 - share)
+    figure = figures.learning_curve(STEPS, reward, regret, feasible=share, **LEVELS, title="a title")
+    above, feasible, _ = figure.axes
+    np.testing.assert_allclose(of_colour(above, "learned")[5].get_ydata(), reward.mean(axis=0))
+    np.testing.assert_allclose(of_colour(feasible, "learned")[5].get_ydata(), share.mean(axis=0))
+    assert feasible.get_ylabel() == "share of feasible contracts"
+    text = words(figure)
+    assert "learned (5 seeds)" in text
+    assert "learned (4 of 5 seeds)" in text  # one has no feasible contract, and so no regret
+    assert any("zero or below" in line for line in text)
+    nothing = figures.learning_curve(
+        STEPS, reward[:1], NAN * regret[:1], feasible=0 * share[:1], **LEVELS, title="a title"
+    )
+    assert "learned: no feasible contract" in words(nothing)
 
 
 def test_the_band_is_the_bootstrap_interval_of_the_seeds_that_have_a_value(generator):
@@ -193,6 +236,43 @@ def test_items_stand_where_they_are_hollow_where_not_feasible(tmp_path):
     assert size(figure, tmp_path) < 150_000
 
 
+def overlapping(axes):
+    """Pairs of texts in a panel, written beside its items, that lie on each other."""
+    boxes = {
+        text: text.get_window_extent()
+        for text in axes.texts
+        if isinstance(text, Annotation) and text.get_text()
+    }
+    return [(a, b) for a, b in itertools.combinations(boxes, 2) if boxes[a].overlaps(boxes[b])]
+
+
+def test_numbers_of_items_keep_apart_and_lie_nearest_to_their_own():
+    frequency = {
+        "optimum": np.array([[0.177, 0.381], [0.173, 0.38], [0.1328, 0.3895]]),
+        "PPO printed": np.array([[0.0185, 0.979], [0.018, 0.977], [0.018, 0.985]]),
+    }
+    payment = {
+        "optimum": np.array([[0.0885, 0.1056], [0.0864, 0.1036], [0.0664, 0.0861]]),
+        "PPO printed": np.array([[0.0912, 0.2815], [0.0902, 0.283], [0.0784, 0.2587]]),
+    }
+    feasible = {scheme: [True] * 3 for scheme in frequency}
+    types = np.array([[2.0, 12.0], [2.0, 12.0], [2.0, 13.0]])
+    figure = figures.items(frequency, payment, feasible, types, ["state 1", "state 2", "state 3"])
+    figure.draw_without_rendering()
+    for state, axes in enumerate(figure.axes):
+        assert not overlapping(axes)
+        numbers = [text for text in axes.texts if text.get_text() in ("1", "2")]
+        assert len(numbers) == 4
+        items = np.concatenate(
+            [np.stack([frequency[s][state], payment[s][state]], axis=1) for s in frequency]
+        )
+        middles = [np.mean(text.get_window_extent().get_points(), axis=0) for text in numbers]
+        apart = np.linalg.norm(np.subtract(middles[0], middles[2])) * 72 / figure.dpi
+        assert apart > 18  # points, between the two that say 1
+        for number, middle in enumerate(middles):
+            assert np.argmin(np.linalg.norm(axes.transData.transform(items) - middle, axis=1)) == number
+
+
 def test_the_incentive_check_shows_each_curve_its_star_and_the_least_slack(tmp_path):
     frequency, types = np.linspace(0.06, 0.4, 8), np.linspace(1.8, 14, 8)
     payment = np.cumsum(np.append(frequency[0], np.diff(frequency)) / types)
@@ -258,6 +338,8 @@ def test_the_preference_figure_marks_the_peak_of_the_mean(generator, tmp_path):
     np.testing.assert_allclose(of_colour(device, "optimum")[0].get_ydata(), exact.device_utility[0])
     np.testing.assert_allclose(of_colour(mean, "PPO feasible")[0].get_ydata(), np.nanmean(station, axis=0))
     assert "1/5" in words(mean)
+    assert "axis cut" in mean.get_ylabel()
+    assert "axis cut" not in device.get_ylabel() + single.get_ylabel()
     np.testing.assert_allclose(
         single.lines[0].get_ydata(), 4 / 1.0004 * (alpha - 0.01) * 2500 / 2500, rtol=1e-3
     )
@@ -331,7 +413,8 @@ def test_sweeps_have_a_column_for_each_parameter(generator, tmp_path):
         for scheme in ("pooled", "complete information"):
             np.testing.assert_allclose(of_colour(below, scheme)[0].get_ydata(), sweep.losses[scheme])
         assert "1/5" in words(below)
-    assert {"optimum", "PPO feasible", "pooled", "complete information"} <= set(words(figure))
+    keys = {"optimum", "PPO feasible", "pooled", "complete information", "axis cut: does not begin at 0"}
+    assert keys <= set(words(figure))
     assert size(figure, tmp_path) < 150_000
 
 
@@ -395,6 +478,8 @@ def test_labels_without_room_share_what_there_is():
         (2048, "2048"),
         (1e-4, "10⁻⁴"),
         (3e-5, "3·10⁻⁵"),
+        (4.28e-4, "4.3·10⁻⁴"),
+        (-9.99e-5, "−10⁻⁴"),
         (2e6, "2·10⁶"),
     ],
 )
@@ -428,6 +513,44 @@ def test_designs_show_every_item_and_choice():
         for curve, phi in zip(curves, types, strict=True):
             np.testing.assert_allclose(curve.get_ydata(), best[1] - best[0] / phi)
     assert {"a", "b"} <= set(words(figure))
+
+
+def test_each_line_and_each_row_of_designs_is_named():
+    types = np.array([2.0, 4.0, 6.0, 9.0, 12.0])
+    best = np.array([0.132, 0.21, 0.262, 0.33, 0.382]), np.array([0.066, 0.0855, 0.0942, 0.1018, 0.1061])
+    first = np.array([0.19, 0.256, 0.3, 0.348, 0.382]), np.array([0.095, 0.064, 0.05, 0.0387, 0.0318])
+    rows = [figures.Design(name, types, {"optimum": best, "complete information": first}) for name in "ab"]
+    figure = figures.designs(rows)
+    figure.draw_without_rendering()
+    for left in figure.axes[::2]:
+        text = [one.get_text() for one in left.texts]
+        assert {"IR 1", "IC 2", "IC 3", "IC 4", "IC 5", "complete information"} <= set(text)
+        assert [text.count(number) for number in "12345"] == [2] * 5  # an item and a star of each type
+        assert not overlapping(left)
+
+
+def test_items_that_are_nowhere_are_left_out_and_the_rest_is_drawn(tmp_path):
+    types = np.array([2.0, 12.0])
+    best, learned = (
+        (np.array([0.2, 0.4]), np.array([0.1, 0.12])),
+        (np.array([0.3, NAN]), np.array([0.1, NAN])),
+    )
+    rows = [figures.Design("a", types, {"learned": learned, "optimum": best})]
+    text = words(figures.designs(rows))
+    assert text.count("1") >= 2
+    assert "optimum" in text
+    assert "IC of type 2" not in text
+    nothing = np.zeros(2), np.zeros(2)
+    empty = [figures.Design("b", types, {"learned": nothing, "optimum": (NAN * types, NAN * types)})]
+    assert size(figures.designs(empty), tmp_path) > 5000
+
+
+def test_one_type_has_no_incentive_constraint_to_show():
+    one = np.array([0.256]), np.array([0.064])
+    rows = [figures.Design("a", [4.0], {"optimum": one, "complete information": one})]
+    text = words(figures.designs(rows))
+    assert "least slack: IR 0" in text
+    assert {"1", "complete information"} <= set(text)
 
 
 def test_grouping_shows_all_devices_and_both_curves():

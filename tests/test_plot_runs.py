@@ -1,9 +1,15 @@
 """Runs beside each other: the statistics are SciPy's, the picture shows them, bad files are named by line."""
 
+import contextlib
 import csv
+import fcntl
 import json
+import os
+import re
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -136,6 +142,43 @@ def test_the_command_writes_a_picture_a_table_and_every_number(tmp_path):
         assert f"{expected[-1]:.5f}" in done.stdout
         assert {row["seeds"] for row in own} == {str(len(regret))}
     assert len([line for line in done.stdout.splitlines() if "95 % from" in line]) == 2
+
+
+def in_a_terminal(width, *command, cwd):
+    """What a command writes to a real terminal of that width."""
+    screen, end = os.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    done = subprocess.Popen(command, stdin=end, stdout=end, stderr=end, cwd=cwd, env={**env, "TERM": "xterm"})
+    os.close(end)
+    told = b""
+    with contextlib.suppress(OSError):  # how Linux says that nobody writes any more
+        while part := os.read(screen, 65536):
+            told += part
+    os.close(screen)
+    assert done.wait(60) == 0
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.decode()).splitlines()
+
+
+def test_long_names_are_shortened_in_the_picture_and_stay_apart():
+    names = ["short", "a" * 40 + "1" + "b" * 40, "a" * 40 + "2" + "b" * 40, "a" * 40 + "3" + "b" * 40]
+    short = plot_runs.short_names(names)
+    cut = "a" * 14 + "…" + "b" * 13
+    assert short == ["short", cut, f"{cut} #2", f"{cut} #3"]
+
+
+def test_in_a_narrow_terminal_the_table_goes_on_below_and_loses_nothing(tmp_path):
+    name = "a-run-of-[a]-long-name-" + 5 * "x"
+    regret = write_run(tmp_path / name)
+    lines = in_a_terminal(40, sys.executable, str(SCRIPT), name, "--out", "it", cwd=tmp_path)
+    assert max(map(len, lines)) <= 40
+    text = "\n".join(lines)
+    expected = scipy.stats.trim_mean(regret, 0.25, axis=0)[-1]
+    for words in ("env steps", "2222.000", "1.0000", f"{expected:.5f}"):
+        assert words in text
+    assert "…" not in text
+    firsts = "".join(line[:20].strip() for line in lines if not line.startswith(" "))
+    assert name in firsts
 
 
 def test_nothing_is_overwritten(tmp_path):

@@ -1,5 +1,6 @@
 """What people look at: figures, tables, progress lines, intervals and the benchmark's figures."""
 
+import dataclasses
 import io
 import json
 import subprocess
@@ -16,10 +17,11 @@ from jaxcontract.console import TrainingProgress, make_console
 from jaxcontract.evaluation import judge, make_yardstick, scheme_contracts, unseen_states
 from jaxcontract.experiment import reference_reports
 from jaxcontract.figures import learning_curve, save
+from jaxcontract.layout import plain_table, rounded_down, wrapped
 from jaxcontract.learning.ppo import init_learner
 from jaxcontract.mechanism.optimum import pooled_contract
 from jaxcontract.statistics import bootstrap_interval
-from jaxcontract.tables import printed_states_table, seeds_table
+from jaxcontract.tables import learners_table, printed_states_table, seeds_table
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +30,9 @@ def yardstick():
     return make_yardstick(params.system, unseen_states(params.distribution, 50))
 
 
-def printed(table):
+def printed(table, width=110):
     stream = io.StringIO()
-    Console(file=stream, width=110).print(table)
+    Console(file=stream, width=width).print(table)
     return stream.getvalue()
 
 
@@ -76,6 +78,80 @@ def test_printed_states_show_the_golden_optimum():
         assert number in text
 
 
+@pytest.mark.parametrize("width", [40, 80, 100])
+def test_tables_fit_the_terminal_and_lose_no_digit(yardstick, width):
+    env = jc.ContractEnv()
+    params = env.default_params
+    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(parallel_rounds=8))
+    report = judge(scheme_contracts(pooled_contract, yardstick), yardstick)
+    for table in (
+        seeds_table([3, 4], [report, report], reference_reports(params, yardstick)),
+        printed_states_table(learner.policy, env, params),
+        learners_table([("stable-baselines3 PPO", report, 20.0, 1_228_800), ("exact", report, 0.4, None)]),
+    ):
+        text = printed(table, width)
+        assert max(map(len, text.splitlines())) <= width
+        assert "…" not in text
+        words = text.split()
+        for word in " ".join([*table.columns, *(cell for row in table.rows for cell in row)]).split():
+            assert words.count(word) >= 1
+    assert len(printed(table, 100).splitlines()) == 1 + 1 + 2  # a pipe's width holds it side by side
+
+
+def test_columns_that_do_not_fit_go_on_below_beside_the_first():
+    table = plain_table("of 5 s", ["name", "aaaaaaaa", "bbbbbbbb"], left=True)
+    table.add_row("x", "1", "22222222")
+    table.add_note("and 3 more")
+    rows = [line.rstrip() for line in printed(table, 20).splitlines()]
+    assert rows == [
+        "of 5 s",
+        "name  aaaaaaaa",
+        "x            1",
+        "",
+        "name  bbbbbbbb",
+        "x     22222222",
+        "and 3 more",
+    ]
+    with pytest.raises(ValueError, match="a row of 2 cells in a table of 3 columns"):
+        table.add_row("x", "1")
+
+
+def test_lines_are_not_broken_between_a_number_and_its_unit():
+    told = "Row 1: M = 40, α = 0.75, t = 0.001 s, age ≤ 0.95 s, latency ≤ 0.73 s; 20,000 unseen (IC -1.4e-17)"
+    whole = (
+        "M = 40,",
+        "α = 0.75,",
+        "t = 0.001 s,",
+        "age ≤ 0.95 s,",
+        "latency ≤ 0.73 s;",
+        "20,000 unseen",
+        "(IC -1.4e-17)",
+    )
+    for width in range(20, 100):
+        lines = wrapped(told, width).split("\n")
+        assert " ".join(lines) == told
+        assert max(map(len, lines)) <= width
+        assert all(any(part in line for line in lines) for part in whole)
+
+
+def test_a_share_is_never_rounded_up_to_all():
+    assert [rounded_down(share, 4) for share in (1.0, 0.99999, 0.29, 0.0)] == [
+        "1.0000",
+        "0.9999",
+        "0.2900",
+        "0.0000",
+    ]
+
+
+def test_the_mean_is_of_the_seeds_that_have_a_value_and_says_so(yardstick):
+    good = judge(scheme_contracts(pooled_contract, yardstick), yardstick)
+    bad = dataclasses.replace(good, feasible=0.0, regret=np.nan, worst_regret=np.nan, screening_gap=np.nan)
+    text = printed(seeds_table([0, 1], [good, bad], {}))
+    mean = next(line for line in text.splitlines() if line.split()[0] == "mean")
+    assert mean.split()[1:4] == ["0.50000", f"{good.regret:.5f}", f"{good.worst_regret:.3f}"]
+    assert "mean regret, worst regret, screening gap: mean of the 1 of 2 seeds that have one" in text
+
+
 def test_reference_schemes_are_what_they_say(yardstick):
     references = reference_reports(jc.ContractEnv().default_params, yardstick)
     pooled = judge(scheme_contracts(pooled_contract, yardstick), yardstick)
@@ -92,6 +168,32 @@ def test_progress_is_plain_lines_where_there_is_no_terminal():
     for words in ("update     5/10", "1,234 steps/s", "feasible 1.0000", "regret   0.2500", "s left"):
         assert words in line
     assert "\x1b" not in line
+
+
+def test_what_is_not_known_yet_is_a_dash_not_a_zero():
+    stream = io.StringIO()
+    with TrainingProgress(make_console(file=stream), 600) as progress:
+        progress.show(0, 0.0, 0.99999, float("nan"))
+        progress.show(600, 998_325.0, 1.0, 0.002)
+    first, last = stream.getvalue().splitlines()
+    assert first == "update     0/600           - steps/s   feasible 0.9999   regret        -      - s left"
+    assert last == "update   600/600     998,325 steps/s   feasible 1.0000   regret   0.0020      0 s left"
+
+
+def test_a_narrow_terminal_shows_every_number_of_the_progress():
+    stream = io.StringIO()
+    console = make_console(file=stream, force_terminal=True, width=40)
+    with TrainingProgress(console, 600) as progress:
+        progress.show(200, 956_089.0, 1.0, 0.0144)
+    for words in ("200/600", "956,089 steps/s", "feasible 1.0000", "regret 0.0144", "--:--"):
+        assert words in stream.getvalue()
+    assert "…" not in stream.getvalue()
+
+
+def test_a_path_is_printed_as_it_is():
+    stream = io.StringIO()
+    make_console(file=stream).print("runs/[red]:smile:[/red]/a b")
+    assert stream.getvalue() == "runs/[red]:smile:[/red]/a b\n"
 
 
 def test_progress_is_a_bar_on_a_terminal():

@@ -20,7 +20,7 @@ sys.path.insert(0, str(EXPERIMENTS))
 
 from reproduction import preference  # noqa: E402
 from reproduction.cases import feasible_ppo, game_params, printed_ppo  # noqa: E402
-from reproduction.item import mean_with_interval  # noqa: E402
+from reproduction.item import at_most, mean_with_interval, percent, shown  # noqa: E402
 
 TOY = "--quick --budget 0.001 --seeds 2 --others 1 --states 200".split()
 FIGURES = {
@@ -91,6 +91,37 @@ def test_the_summary_gives_a_verdict_and_numbers_for_every_claim(finished):
     assert "What cannot be reproduced" in text
     for name in re.findall(r"`(\w+)\.csv`", text):
         assert (finished[0] / f"{name}.csv").is_file()
+
+
+def test_the_texts_take_their_numbers_from_the_run(finished):
+    text = (finished[0] / "summary.md").read_text("utf-8")
+    peak = {row["curve"]: row for row in rows(finished[0], "fig3_peaks")}["exact"]
+    found = re.search(r"moves the peak to α = ([\d.]+) ", text)
+    assert found
+    assert found[1] == f"{float(peak['aoi_preference']):.3f}"
+    options = "--quick --seeds 2 --others 1 --budget 0.001 --states 200"
+    assert f"`python experiments/reproduce_paper.py {options}`" in text  # what was typed, not a part of it
+    types = [row for row in rows(finished[0], "sweeps") if row["parameter"] == "number of types K"]
+    for row in types:  # of one seed each
+        assert f"{float(row['value']):g}: {float(row['screening_gap']):.1%}" in text
+    gap = max(float(row["screening_gap"]) for row in rows(finished[0], "sweeps"))
+    assert f"The worst seed of all sweeps has {gap:.0%}" in text
+    errors = re.search(r"standard errors up to ([\d.]+);", text)
+    assert errors
+    assert float(errors[1]) >= numbers(rows(finished[0], "fig3_exact"), "standard_error").max()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0341, "0.035"), (1.31, "1.4"), (1.5, "1.5"), (3.21e-9, "3.3e-09"), (0.0, "0")]
+)
+def test_a_bound_in_words_holds(value, text):
+    assert at_most(value) == text
+
+
+def test_seeds_without_a_value_are_counted():
+    assert shown([1.0, np.nan, 1.0]) == "1 [1, 1] (2 of 3 seeds)"
+    assert shown([np.nan]) == "none"
+    assert (percent(1.0), percent(0.99999)) == ("100.00 %", "99.99 %")
 
 
 def test_the_learning_curves_are_complete(finished):

@@ -59,6 +59,30 @@ def test_a_run_that_did_not_end_has_a_line_and_no_summary():
     assert time_to_optimum.summarised([run]) == []
 
 
+def test_only_trainings_of_as_many_seeds_stand_side_by_side():
+    five, one = a_run([1.0] * 3, seeds=5), a_run([2.0] * 3, seeds=1) | {"name": "sb3-vectorised"}
+    lost = {"seconds": 9.5, "regret": [0.5, None], "feasible": [1.0, 0.0]}
+    other = five | {"name": "jaxcontract", "game": "paper", "curve": [*five["curve"], lost]}
+    figure = time_to_optimum.picture([five, one, other])
+    above = figure.axes[:3]
+    assert [axes.get_title("left") for axes in above] == [
+        "default game, 5 seeds",
+        "default game, 1 seed",
+        "paper game, 5 seeds",
+    ]
+    assert [len(axes.lines) for axes in above] == [1 + 3] * 3  # one training and three levels
+    first, second = above[2].lines[0].get_ydata()
+    assert first == 0.5
+    assert math.isnan(second)  # a seed has no feasible contract
+    assert "units of payment" in above[0].get_ylabel()
+    keys = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert keys == [
+        "rejax, 512 × 16 rounds",
+        "sb3-vectorised, 512 × 16 rounds",
+        "jaxcontract, 512 × 16 rounds",
+    ]
+
+
 def test_no_contract_that_holds_has_no_regret():
     (summary,) = time_to_optimum.summarised([a_run([None] * 3) | {"regret": [math.nan], "feasible": [0.0]}])
     assert time_to_optimum.row(summary).endswith("0.0000      none")

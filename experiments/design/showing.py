@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from design.grouping import Grouping, Observed, group_rows
 from design.networks import Networks
 from design.resolution import Outcome
 from design.telling import bound_lines, total_lines, types_listed
 from design.writing import Found, item_columns, only
-from jaxcontract.tables import plain_table
+from jaxcontract.layout import FittedTable, plain_table
 
 MOST_ITEMS = 40  # of a table
 CHOSEN = {
@@ -21,7 +20,7 @@ CHOSEN = {
 }
 
 
-def items_table(networks: Networks, found: Found, index: int, scheme: str) -> Table:
+def items_table(networks: Networks, found: Found, index: int, scheme: str) -> FittedTable:
     """One network's contract, item by item."""
     columns = {
         "share": ("type_prob", "{:.4g}"),
@@ -31,7 +30,7 @@ def items_table(networks: Networks, found: Found, index: int, scheme: str) -> Ta
         "payment": ("payment", "{:.6g}"),
         "rent": ("rent", "{:.6f}"),
         "complete inf. cycle": ("complete_cycle", "{:.4f}"),
-        "payment ": ("complete_payment", "{:.6g}"),
+        "its payment": ("complete_payment", "{:.6g}"),
     }
     values = item_columns(*only(networks, found, index))
     values["complete_cycle"] = 1.0 / values["complete_frequency"]
@@ -141,7 +140,7 @@ def summary_lines(totals: Mapping[str, Any], scheme: str, tolerance: float) -> l
     return lines
 
 
-def grouping_table(observed: Observed, grouping: Grouping, asked: int) -> Table:
+def grouping_table(observed: Observed, grouping: Grouping, asked: int) -> FittedTable:
     """What the groups are, the dearest first, as the types are numbered."""
     size = len(grouping.cost)
     fewer = f" (not {asked}, as many devices cost the same)" if size < asked else ""
@@ -152,10 +151,12 @@ def grouping_table(observed: Observed, grouping: Grouping, asked: int) -> Table:
     )
     for row in group_rows(observed, grouping)[:MOST_ITEMS]:
         table.add_row(str(row["type"]), *(f"{value:.4g}" for name, value in row.items() if name != "type"))
+    if size > MOST_ITEMS:
+        table.add_note(f"and {size - MOST_ITEMS} more types, in grouping.csv")
     return table
 
 
-def resolution_table(outcomes: Sequence[Outcome], best: Outcome | None) -> Table:
+def resolution_table(outcomes: Sequence[Outcome], best: Outcome | None) -> FittedTable:
     """What each number of types costs."""
     table = plain_table(
         "What the number of types costs: U_B as modelled, and of the observed devices choosing freely",

@@ -1,11 +1,13 @@
 """What a study hands back, to be written and summed up."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxcontract.layout import rounded_down
 from jaxcontract.statistics import bootstrap_interval
 
 Row = Mapping[str, Any]
@@ -49,6 +51,23 @@ def mean_with_interval(values: Any) -> tuple[float, float, float]:
 
 
 def shown(values: Any, digits: int = 3) -> str:
-    """`mean [low, high]` over seeds."""
+    """`mean [low, high]` over seeds; says so where some of them have no value."""
     mean, low, high = mean_with_interval(values)
-    return f"{mean:.{digits}g} [{low:.{digits}g}, {high:.{digits}g}]"
+    known, count = int(np.isfinite(values).sum()), len(values)
+    if not known:
+        return "none"
+    fewer = f" ({known} of {count} seeds)" if known < count else ""
+    return f"{mean:.{digits}g} [{low:.{digits}g}, {high:.{digits}g}]{fewer}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, never rounded up to all."""
+    return f"{rounded_down(100 * share, 2, whole=100)} %"
+
+
+def at_most(value: float, digits: int = 2) -> str:
+    """A bound that holds: the value in `digits` digits, never rounded below itself."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    unit = 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1)
+    return f"{math.ceil(value / unit - 1e-9) * unit:.{digits}g}"

@@ -15,7 +15,7 @@ from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.mechanism.records import System
 from jaxcontract.simulation import simulate_market, simulate_requests, standard_error
 from reproduction.cases import Case, Scale
-from reproduction.item import Claim, Item, verdict
+from reproduction.item import Claim, Item, at_most, percent, verdict
 from reproduction.lab import Lab, Outcome
 
 NAME = "market"
@@ -60,15 +60,17 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
             Claim(
                 "(1) and (2) are the mean age and latency of Poisson requests to a slotted cache.",
                 verdict(bool(np.abs([*age, *latency]).max() < 4)),
-                f"θ = 2 … 20, {num_requests:,} simulated requests each: the mean age is off by at most "
-                f"{np.abs(age).max():.1f} standard errors, the latency by {np.abs(latency).max():.1f}.",
+                f"θ = {CYCLES[0]} … {CYCLES[-1]}, {num_requests:,} simulated requests each: the mean age is "
+                f"off by at most {at_most(np.abs(age).max())} standard errors, the latency by "
+                f"{at_most(np.abs(latency).max())}.",
             ),
             Claim(
-                "(7) is what the BS earns when 40 devices choose freely among the items.",
+                f"(7) is what the BS earns when {float(System().num_devices):g} devices choose freely among "
+                "the items.",
                 verdict(bool(np.abs(earned).max() < 4)),
                 f"Printed states, {num_rounds:,} rounds each: mean realised U_B less (7) is "
                 + ", ".join(f"{one:+.1f}" for one in earned)
-                + f" standard errors; {participation:.2%} of the devices take part.",
+                + f" standard errors; {percent(participation)} of the devices take part.",
             ),
         ],
     )

@@ -23,7 +23,7 @@ from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.mechanism.records import NetworkState, System
 from jaxcontract.simulation import standard_error
 from reproduction.cases import Case, Scale, feasible_ppo, game_params
-from reproduction.item import Claim, Item, verdict
+from reproduction.item import Claim, Item, at_most, verdict
 from reproduction.lab import Lab, Outcome
 
 NAME = "fig3"
@@ -42,9 +42,9 @@ WHY = """\
 nearly M β ln(1 + α Ā_max + (1 − α) D̄_max): it rises in α where Ā_max > D̄_max and falls where Ā_max < D̄_max,
 monotonically (but where the two differ by a few milliseconds). Over states that are as often one as the
 other, the mean of the logarithm is largest where its argument varies least, near α = 1/2 (Jensen): there the
-two limits average out. The growing cost of freshness moves the peak down, to α ≈ 0.40. The rise and fall of
-Fig. 3 is a fact about the distribution of states; there is no α at which a given base station is best off.
-It shows only with the same states for every α, each with its mirror image (Ā_max and
+two limits average out. The growing cost of freshness moves the peak to {peak}.
+The rise and fall of Fig. 3 is a fact about the distribution of states; there is no α at which a given base
+station is best off. It shows only with the same states for every α, each with its mirror image (Ā_max and
 D̄_max exchanged)."""
 
 
@@ -116,7 +116,7 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
         },
         figures={"fig3": figure},
         claims=_claims(exact, by_state, population, peak, learned_peak, singles),
-        notes=[WHY],
+        notes=[WHY.format(peak=_interval(peak))],
     )
 
 
@@ -302,18 +302,19 @@ def _claims(
         Claim(
             "As α increases, the utility of the BS first rises, then declines; one α is best (Fig. 3).",
             "does not hold" if not inside else "holds in part" if any(monotone) else "holds",
-            f"True of the mean over {by_state.shape[1]:,} states: {mean[0]:.2f} at α = {EXACT[0]:g}, "
-            f"{mean.max():.2f} at the peak, {mean[-1]:.2f} at 1 (standard errors below "
-            f"{np.max(standard_errors):.2f}; by quadrature {whole[0]:.2f}, {whole.max():.2f}, "
-            f"{whole[-1]:.2f}). The peak is at {_interval(peak)} exactly and at "
-            f"{_interval(learned_peak)} as learned. False of single states: {sum(monotone)} of "
+            f"The mean over {by_state.shape[1]:,} states is {mean[0]:.2f} at α = {EXACT[0]:g}, "
+            f"{mean.max():.2f} at most and {mean[-1]:.2f} at 1 (standard errors up to "
+            f"{at_most(np.max(standard_errors))}; by quadrature {whole[0]:.2f}, {whole.max():.2f}, "
+            f"{whole[-1]:.2f}). It is largest at {_interval(peak)} exactly and at "
+            f"{_interval(learned_peak)} as learned. Of single states, {sum(monotone)} of the "
             f"{len(monotone)} printed ones are monotone in α.",
         ),
         Claim(
             "The average utility of the devices is stable in α.",
             verdict(bool(devices[-1] < 1.5 * devices[2])),
-            f"It grows from {devices[2]:.4f} at α = {EXACT[2]:g} to {devices[-1]:.4f} at 1, "
-            f"{devices[-1] / devices[2]:.1f} times; it looks stable only beside U_B.",
+            f"It goes from {devices[2]:.4f} at α = {EXACT[2]:g} to {devices[-1]:.4f} at 1, "
+            f"{devices[-1] / devices[2]:.1f} times as much; beside U_B that is "
+            f"{(devices[-1] - devices[2]) / mean.max():.1g} of it.",
         ),
         Claim(
             "Update frequencies rise with α.",

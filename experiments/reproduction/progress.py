@@ -1,11 +1,12 @@
 """How far the reproduction is and how long it will take: a bar on a terminal, plain lines elsewhere."""
 
 import time
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
+from rich.progress import TextColumn
+
+from jaxcontract.console import FittedBar
 
 QUIET = 10.0  # seconds between two plain lines
 
@@ -20,15 +21,8 @@ class Progress:
         self.study = ""
         self.began = time.monotonic()
         self.spoke = -QUIET
-        self.bar = self._make_bar() if console.is_terminal else None
-
-    def _make_bar(self) -> Bar:
-        columns: tuple[Any, ...] = (
-            TextColumn("{task.description:<34}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}"),
-        )
-        return Bar(*columns, console=self.console)
+        share = TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}")
+        self.bar = FittedBar(console, [], [share]) if console.is_terminal else None
 
     def __enter__(self) -> Self:
         if self.bar is not None:
@@ -66,9 +60,9 @@ class Progress:
         self._show(self.done, "")
 
     def left(self, done: float) -> str:
-        """The time left, in words; empty until there is something to judge by."""
+        """The time left, in words; empty where there is nothing to judge by."""
         passed = time.monotonic() - self.began
-        if done < 0.005 * self.total:
+        if done < 0.005 * self.total or done >= self.total:
             return ""
         seconds = passed * max(self.total - done, 0.0) / done
         return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
@@ -76,7 +70,8 @@ class Progress:
     def _show(self, done: float, what: str) -> None:
         text = f"{self.study}: {what}" if what else self.study
         if self.bar is not None:
-            self.bar.update(self.task, completed=done, description=text, left=self.left(done))
+            self.bar.words = text
+            self.bar.update(self.task, completed=done, left=self.left(done))
             return
         now = time.monotonic()
         if now - self.spoke >= QUIET:

@@ -17,12 +17,14 @@ from jaxcontract.figures.style import (
     TEXT,
     Label,
     band,
+    cut_key,
     dots,
     end_label,
     heading,
     ink,
     legend,
     log_axis,
+    mark_cut,
     missing,
     missing_key,
     over_seeds,
@@ -127,6 +129,7 @@ def preference(
     device.set_ylim(bottom=min(0.0, device.get_ylim()[0]))
     labels = {single: _single_states(single, single_states)}
     tidy(station, device, single)
+    mark_cut(station)
     legend(upper, learned, Line2D([], [], **EXACT), *[missing_key()] * lost)
     place_labels(figure, labels)
     return figure
@@ -174,8 +177,10 @@ def sweeps(columns: Sequence[Sweep]) -> Figure:
     grid[0, 0].set_ylabel(STATION)
     grid[1, 0].set_ylabel("mean distance to U$_B^*$\n(units of payment)")
     tidy(*grid.flat)
+    cuts = [mark_cut(axes, named=False) for axes in grid.flat]
     names = dict.fromkeys(s for column in columns for part in (column.utility, column.losses) for s in part)
-    legend(figure, [s for s in names if s != "optimum"], Line2D([], [], **EXACT), *[missing_key()] * lost)
+    others = (Line2D([], [], **EXACT), *[missing_key()] * lost, *[cut_key()] * any(cuts))
+    legend(figure, [s for s in names if s != "optimum"], *others)
     figure.align_ylabels()
     figure.draw_without_rendering()
     for axes, column in zip(grid[1], columns, strict=True):
@@ -256,7 +261,7 @@ def _dot_plot(axes: Axes, panel: SchemePanel) -> None:
     axes.text(1.02, 1.0, "feasible", transform=axes.transAxes, va="bottom", fontsize=SMALL, color=GREY)
     axes.set_yticks(range(len(rows)), [row.scheme for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel("mean regret U$_B^*$ − U$_B$ (units of payment)")
+    axes.set_xlabel("mean regret U$_B^*$ − U$_B$ of feasible contracts (units of payment)")
     heading(axes, panel.title)
     tidy(axes)
     _write_numbers(axes, rows)

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from jaxcontract.figures.backend import at_defaults
+from jaxcontract.figures.placing import Box, along, beside, in_points, size_of, stroke_boxes
 from jaxcontract.figures.style import (
     COLOURS,
     GREY,
@@ -19,10 +20,12 @@ from jaxcontract.figures.style import (
     SMALL,
     TEXT,
     Label,
+    cut_key,
     dots,
     heading,
     ink,
     legend,
+    mark_cut,
     place_labels,
     plain,
     readable,
@@ -32,6 +35,9 @@ from jaxcontract.figures.style import (
 FREQUENCY = "update frequency f$_k$ (updates per slot)"
 PAYMENT = "payment r$_k$ (units of payment)"
 UTILITY = "device utility u[k, k] (units of payment)"
+CHOICE = "item j that the type chooses (star: its own)"
+APART = 4.0  # points between two numbers
+MARKER = 6.0  # points from the middle of an item's marker to its edge
 
 
 class TypeLines(NamedTuple):
@@ -77,8 +83,8 @@ def items(
             look = dots(scheme, hollow=not feasible[scheme][state], size=10 if scheme == anchor else 6.5)
             axes.plot(frequency[scheme][state], payment[scheme][state], **look)
     grid[0].set_ylabel(PAYMENT)
-    high = [max(np.nanmax(by_scheme[s]) for s in frequency) for by_scheme in (frequency, payment)]
-    grid[0].set(xlim=(0, 1.12 * high[0]), ylim=(0, 1.12 * high[1]))
+    right, top = (reach([by_scheme[s] for s in frequency]) for by_scheme in (frequency, payment))
+    grid[0].set(xlim=(0, right), ylim=(0, top))
     tidy(*grid)
     hollow = Line2D(
         [], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label="not feasible"
@@ -86,8 +92,10 @@ def items(
     legend(figure, frequency, *[hollow] * (not all(np.all(feasible[s]) for s in frequency)), lines=False)
     figure.draw_without_rendering()
     for state, axes in enumerate(grid):
-        indifference_lines(axes, types[state], frequency[anchor][state], payment[anchor][state])
-        type_numbers(axes, [np.stack([frequency[s][state], payment[s][state]], axis=1) for s in frequency])
+        contracts = [np.stack([frequency[s][state], payment[s][state]], axis=1) for s in frequency]
+        own = frequency[anchor][state], payment[anchor][state]
+        names = indifference_lines(axes, types[state], *own, item_boxes(axes, contracts))
+        type_numbers(axes, contracts, names)
     return figure
 
 
@@ -109,7 +117,7 @@ def incentive_check(panels: Sequence[tuple[str, Any, str]]) -> Figure:
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes in grid[-1]:
-        axes.set_xlabel("item j that the type chooses")
+        axes.set_xlabel(CHOICE)
     for axes in grid[:, 0]:
         axes.set_ylabel("utility u[k, j] of type k\n(units of payment)")
     tidy(*labels)
@@ -139,71 +147,148 @@ def by_type(rows: Sequence[tuple[str, Mapping[str, TypeLines]]]) -> Figure:
     for axes in grid[-1]:
         axes.set_xlabel("type k")
     tidy(*grid.flat)
-    legend(figure, dict.fromkeys(scheme for _, contracts in rows for scheme in contracts))
+    cuts = [mark_cut(axes, named=False) for axes in grid.flat]
+    schemes = dict.fromkeys(scheme for _, contracts in rows for scheme in contracts)
+    legend(figure, schemes, *[cut_key()] * any(cuts))
     return figure
 
 
-def indifference_lines(axes: Axes, types: np.ndarray, frequency: Any, payment: Any) -> None:
-    """The lines along which a type's utility (5) is what its item gives it; type 1's is zero."""
+def indifference_lines(
+    axes: Axes, types: np.ndarray, frequency: Any, payment: Any, taken: Sequence[Box]
+) -> list[Box]:
+    """The lines along which a type's utility (5) is what its item gives it; type 1's is zero.
+
+    Each bears its name where there is most room, clear of `taken`; returns the boxes of names and lines.
+    """
+    lines = [_line(axes, k, float(phi), frequency, payment) for k, phi in enumerate(types)]
+    named: list[Box] = []
+    for k, line in enumerate(lines):
+        if not np.isfinite(line).all():
+            continue
+        (left, low), (right, high) = line
+        axes.plot([left, right], [low, high], color=GREY, linewidth=0.8, zorder=1)
+        short = len(types) > 3
+        text = ("IR 1" if k == 0 else f"IC {k + 1}") if short else _constraint(k)
+        others = [other for number, other in enumerate(lines) if number != k and np.isfinite(other).all()]
+        at = along(axes, line, others, text, [*taken, *named])
+        named.append(_on_line(axes, line, at, text))
+    return named + stroke_boxes(axes, [line for line in lines if np.isfinite(line).all()])
+
+
+def _line(
+    axes: Axes, k: int, phi: float, frequency: Any, payment: Any
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The ends of type k's line, where it comes into the panel and where it leaves it."""
     right, top = axes.get_xlim()[1], axes.get_ylim()[1]
-    for k, phi in enumerate(types):
-        start = 0.0 if k == 0 else payment[k] - frequency[k] / phi
-        end = min(right, (top - start) * phi)  # where the line leaves the panel
-        axes.plot([0, end], [start, start + end / phi], color=GREY, linewidth=0.8, zorder=1)
-        if k > 0 and len(types) > 3:
-            continue  # too many lines to name
-        stops = np.sort([0.0, *np.clip(frequency, 0.0, end), end])
-        widest = np.argmax(np.diff(stops))  # between two items, there is most room for words
-        at = stops[widest : widest + 2].mean()
-        text = "IR of type 1: r = f/φ$_1$" if k == 0 else f"IC of type {k + 1}"
-        axes.text(
-            at,
-            start + at / phi,
-            text,
-            color=GREY,
-            fontsize=SMALL,
-            ha="center",
-            va="bottom" if k == 0 else "top",
-            rotation=np.degrees(np.arctan(1 / phi)),
-            rotation_mode="anchor",
-            transform_rotates_text=True,
-        )
+    start = 0.0 if k == 0 else float(payment[k] - frequency[k] / phi)
+    first = max(0.0, -start * phi)  # below zero where the type would lose
+    end = min(right, (top - start) * phi)
+    return (first, start + first / phi), (end, start + end / phi)
 
 
-def type_numbers(axes: Axes, contracts: Sequence[np.ndarray], numbers: Sequence[int] | None = None) -> None:
-    """The types' numbers beside their items, once where items of the same types lie together.
+def _constraint(k: int) -> str:
+    return "IR of type 1: r = f/φ$_1$" if k == 0 else f"IC of type {k + 1}"
 
-    contracts: [K, 2] each, (frequency, payment); numbers: [K], 1 to K by default
+
+def _on_line(axes: Axes, line: Any, at: tuple[float, float], text: str) -> Box:
+    """Write a line's name onto it, as on a map's contours; returns about the box that it takes."""
+    start, end = in_points(axes, line)
+    slope = np.arctan2(*(end - start)[::-1])
+    axes.text(
+        *at,
+        text,
+        color=GREY,
+        fontsize=SMALL,
+        ha="center",
+        va="center",
+        rotation=np.degrees(slope),
+        rotation_mode="anchor",
+        zorder=1.5,
+        bbox={"facecolor": "white", "linewidth": 0, "pad": 0.6},
+    )
+    half, high = size_of(text, SMALL)
+    x, y = in_points(axes, [at])[0]
+    wide, tall = abs(np.cos(slope)), abs(np.sin(slope))
+    return Box(x, y, half * wide + high * tall, half * tall + high * wide)
+
+
+def reach(values: Sequence[Any]) -> float:
+    """Where an axis that begins at 0 ends, with room above the largest of the values that are finite."""
+    every = np.concatenate([np.ravel(np.asarray(one, float)) for one in values])
+    return 1.12 * float(np.max(every, where=np.isfinite(every), initial=0.0)) or 1.0
+
+
+def item_boxes(axes: Axes, contracts: Sequence[np.ndarray]) -> list[Box]:
+    """What the markers of contracts [K, 2] take."""
+    places = in_points(axes, _finite(np.concatenate(contracts)))
+    return [Box(x, y, MARKER, MARKER) for x, y in places]
+
+
+def _finite(places: np.ndarray) -> np.ndarray:
+    """Those of places [N, 2] that are somewhere."""
+    found: np.ndarray = places[np.isfinite(places).all(axis=1)]
+    return found
+
+
+def type_numbers(
+    axes: Axes,
+    contracts: Sequence[np.ndarray],
+    taken: Sequence[Box] = (),
+    numbers: Sequence[int] | None = None,
+) -> list[Box]:
+    """The types' numbers beside their items, once where items of the same types lie on each other.
+
+    contracts: [K, 2] each, (frequency, payment); taken: what they should be clear of beside the items;
+    numbers: [K], 1 to K by default. Returns the boxes of the numbers.
     """
     numbers = range(1, 1 + len(contracts[0])) if numbers is None else numbers
-    points = 72 / axes.figure.dpi
-    edge = axes.transAxes.transform((0, 0))[0] * points
     written: list[tuple[list[int], np.ndarray]] = []
+    boxes: list[Box] = []
     for pairs in contracts:
-        places = axes.transData.transform(pairs) * points
-        for group in _together(places, 11.0):
+        places = in_points(axes, pairs)
+        for group in _together(places, 2 * MARKER):
             place = places[group[0]]
-            near = [k for known, other in written if np.hypot(*(place - other)) < 22 for k in known]
-            if not set(group) <= set(near):
-                written.append((group, place))
-                cramped = place[0] - edge < 15  # on the left it would lie on the axis
-                axes.annotate(
-                    ", ".join(str(numbers[k]) for k in group),
-                    tuple(pairs[group[0]]),
-                    xytext=(5 if cramped else -5, 7),
-                    textcoords="offset points",
-                    ha="left" if cramped else "right",
-                    va="center",
-                    fontsize=TEXT,
-                    fontweight="bold",
-                )
+            if not np.isfinite(place).all():
+                continue
+            near = [k for known, other in written if np.hypot(*(place - other)) < 2 * MARKER for k in known]
+            if set(group) <= set(near):
+                continue
+            written.append((group, place))
+            others = [*item_boxes(axes, contracts), *taken, *(one.grown(APART) for one in boxes)]
+            text = _listed([numbers[k] for k in group])
+            boxes.append(write_beside(axes, pairs[group[0]], text, others, fontweight="bold"))
+    return boxes
+
+
+def write_beside(axes: Axes, place: Any, text: str, taken: Sequence[Box], **look: Any) -> Box:
+    """Write words beside an item, where they hide least; returns the box that they take."""
+    box = beside(axes, (float(place[0]), float(place[1])), text, taken, MARKER)
+    x, y = in_points(axes, [place])[0]
+    words = axes.annotate(
+        text,
+        tuple(place),
+        xytext=(box.x - x, box.y - y),
+        textcoords="offset points",
+        ha="center",
+        va="center",
+        **{"fontsize": TEXT, **look},
+    )
+    words.set_in_layout(False)  # the layout is settled
+    return box
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Ascending numbers of types: "3", "3, 4", "3 to 7", "3, 9"."""
+    first, last = numbers[0], numbers[-1]
+    a_run = last - first == len(numbers) - 1 > 1
+    return f"{first} to {last}" if a_run else ", ".join(map(str, numbers))
 
 
 def _together(places: np.ndarray, reach: float) -> list[list[int]]:
-    """Neighbours among places [K, 2] that are within reach of each other, such as pooled types."""
+    """Neighbours among places [K, 2] that lie within reach of the first of them, such as pooled types."""
     groups: list[list[int]] = []
     for k, place in enumerate(places):
-        if groups and np.hypot(*(place - places[groups[-1][-1]])) < reach:
+        if groups and np.hypot(*(place - places[groups[-1][0]])) < reach:
             groups[-1].append(k)
         else:
             groups.append([k])

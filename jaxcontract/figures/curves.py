@@ -12,8 +12,10 @@ from matplotlib.ticker import EngFormatter
 from jaxcontract.figures.backend import at_defaults
 from jaxcontract.figures.style import (
     COLOURS,
+    CUT,
     GREY,
     LOOKS,
+    SMALL,
     TEXT,
     Label,
     Look,
@@ -24,6 +26,7 @@ from jaxcontract.figures.style import (
     legend,
     levels,
     log_axis,
+    mark_cut,
     missing,
     missing_key,
     over_seeds,
@@ -37,7 +40,9 @@ from jaxcontract.statistics import Statistic
 from jaxcontract.statistics import mean as mean_of
 
 REWARD = "test reward (13)\n(units of payment)"
-REGRET = "mean regret U$_B^*$ − U$_B$\n(units of payment)"
+SHORT = "test reward (13), less\nthe optimum's (units of payment)"
+FEASIBLE = "share of feasible contracts"
+REGRET = "mean regret U$_B^*$ − U$_B$ of\nfeasible contracts (units of payment)"
 DEFAULT: dict[str, Any] = {"color": GREY, "alpha": 0.35, "linewidth": 5, "zorder": 0.5}
 STEPS = "env steps (rounds played, each seed)"
 
@@ -88,6 +93,7 @@ def learning_curve(
     rewards: Any,
     regrets: Any,
     *,
+    feasible: Any = None,
     reward_lines: Mapping[str, float],
     regret_lines: Mapping[str, float],
     title: str,
@@ -95,19 +101,37 @@ def learning_curve(
     """Test reward, and below it regret on a logarithmic axis, against the rounds played.
 
     env_steps: [N]; rewards, regrets: [S, N], a thin line for each seed and a thick one for the mean
+    feasible: [S, N]  share of feasible contracts, or None where it is not known
     reward_lines, regret_lines: levels to compare with, by scheme
+
+    Where some contract is not feasible, a panel between them shows the shares. Where all are, the reward
+    is U_B, which the optimum's hides: then it is drawn as its distance from that, beside the schemes that
+    `regret_lines` names, and a scheme whose reward is far below them is told in words.
     """
     env_steps, rewards, regrets = (np.asarray(a, float) for a in (env_steps, rewards, regrets))
-    figure = Figure(figsize=(8, 6.2), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True)
+    shares = None if feasible is None else np.asarray(feasible, float)
+    zoomed = shares is not None and bool(np.all(shares == 1.0)) and "optimum" in reward_lines
+    panels = [SHORT if zoomed else REWARD, *[FEASIBLE] * (shares is not None and not zoomed), REGRET]
+    figure = Figure(figsize=(8, 0.4 + 2.9 * len(panels)), layout="constrained")
+    grid = figure.subplots(len(panels), 1, sharex=True)
     figure.suptitle(title, fontsize=TEXT + 1)
-    labels = {
-        above: _seeds(above, env_steps, rewards) + levels(above, reward_lines),
-        below: _seeds(below, env_steps, regrets) + levels(below, regret_lines),
-    }
-    if np.any(regrets > 0):
-        log_axis(below, "y")
-    _finish(figure, {above: REWARD, below: REGRET}, labels, env_steps[-1])
+    above, below = grid[0], grid[-1]
+    labels: dict[Axes, list[Label]] = {axes: [] for axes in grid}
+    if zoomed:
+        optimum = reward_lines["optimum"]
+        labels[above] = _seeds(above, env_steps, rewards - optimum)
+        labels[above] += levels(above, {"optimum": 0.0, **{name: -at for name, at in regret_lines.items()}})
+        heading(above, _far_below(reward_lines))
+    else:
+        labels[above] = _seeds(above, env_steps, rewards) + levels(above, reward_lines)
+    if len(panels) == 3:
+        labels[grid[1]] = _seeds(grid[1], env_steps, shares)
+        grid[1].set_ylim(-0.04, 1.04)
+    labels[below] = _seeds(below, env_steps, regrets) + levels(below, regret_lines)
+    if not np.isfinite(regrets).any():
+        _say_never(below, {"learned": LOOKS["learned"]})
+    _regret_axis(below, [regrets, *regret_lines.values()])
+    _finish(figure, dict(zip(grid, panels, strict=True)), labels, env_steps[-1])
     return figure
 
 
@@ -146,12 +170,12 @@ def learning_comparison(
         labels[reward] += _sampled(reward, scheme, curve)
     labels[reward] += levels(reward, reward_levels, looks)
     labels[regret] += levels(regret, regret_levels, looks)
-    if any(np.any(np.asarray(curve.regret) > 0) for curve in curves.values()):
-        log_axis(regret, "y")
+    _regret_axis(regret, [*(curve.regret for curve in curves.values()), *regret_levels.values()])
     never = [scheme for scheme, curve in curves.items() if not np.isfinite(curve.regret).any()]
     _say_never(regret, {scheme: looks[scheme] for scheme in never})
     feasible.set_ylim(-0.04, 1.04)
-    names = {reward: REWARD, feasible: "share of feasible contracts", regret: REGRET}
+    names = {reward: REWARD, feasible: FEASIBLE, regret: REGRET}
+    names[reward] += f"\n{CUT}" * mark_cut(reward, named=False)
     _finish(figure, names, labels, max(np.max(curve.env_steps) for curve in curves.values()))
     return figure
 
@@ -189,12 +213,40 @@ def sensitivity(panels: Sequence[Panel]) -> Figure:
     return figure
 
 
-def _seeds(axes: Axes, steps: np.ndarray, values: np.ndarray) -> list[Label]:
+def _seeds(axes: Axes, steps: np.ndarray, values: Any) -> list[Label]:
+    """A line for each of the seeds [S, N] and a thick one for their mean; returns its label."""
     for seed in values:
         axes.plot(steps, seed, color=COLOURS["learned"], linewidth=0.8, alpha=0.45)
     mean, _, _ = over_seeds(values)
     axes.plot(steps, mean, color=COLOURS["learned"], linewidth=2.2)
-    return end_label(_counted("learned", len(values)), COLOURS["learned"], steps, mean)
+    ends = np.flatnonzero(np.isfinite(mean))
+    known = int(np.isfinite(values[:, ends[-1]]).sum()) if ends.size else 0
+    text = (
+        _counted("learned", len(values))
+        if known == len(values)
+        else f"learned ({known} of {len(values)} seeds)"
+    )
+    return end_label(text, COLOURS["learned"], steps, mean)
+
+
+def _far_below(reward_lines: Mapping[str, float]) -> str:
+    """That all is feasible, and how far below the optimum those are that are not."""
+    optimum = reward_lines["optimum"]
+    others = {
+        name: optimum - at for name, at in reward_lines.items() if name != "optimum" and np.isfinite(at)
+    }
+    told = "".join(f"; {name}: {below:,.0f} below the optimum" for name, below in others.items())
+    return f"all contracts of all seeds are feasible{told}"
+
+
+def _regret_axis(axes: Axes, curves: Sequence[Any]) -> None:
+    """A logarithmic axis where any regret is above zero; what is not leaves a gap, and the panel says so."""
+    values = np.concatenate([np.ravel(np.asarray(curve, float)) for curve in curves])
+    if np.any(values > 0):
+        log_axis(axes, "y")
+        if np.any(values <= 0):
+            text = "gaps: a regret of zero or below, which this axis cannot show"
+            axes.text(0.02, 0.03, text, transform=axes.transAxes, color=GREY, fontsize=SMALL)
 
 
 def _counted(scheme: str, seeds: int) -> str:
@@ -212,8 +264,10 @@ def _sampled(axes: Axes, scheme: str, curve: Curve) -> list[Label]:
 def _say_never(axes: Axes, looks: Mapping[str, Look]) -> None:
     for number, (scheme, look) in enumerate(looks.items()):
         text, colour = f"{scheme}: no feasible contract", readable(look.colour)
-        at = (0.98, 0.96 - 0.09 * number)
-        axes.text(*at, text, transform=axes.transAxes, ha="right", va="top", color=colour, fontsize=TEXT)
+        at = (0.98, 0.84 - 0.09 * number)
+        clear = {"facecolor": "white", "linewidth": 0, "pad": 1.0}
+        words = axes.text(*at, text, transform=axes.transAxes, ha="right", va="top", bbox=clear, zorder=5)
+        words.set(color=colour, fontsize=TEXT)
 
 
 def _finish(

@@ -9,13 +9,17 @@ from matplotlib.figure import Figure
 
 from jaxcontract.figures.backend import at_defaults
 from jaxcontract.figures.contracts import (
+    CHOICE,
     FREQUENCY,
     PAYMENT,
     choice_curves,
     indifference_lines,
+    item_boxes,
+    reach,
     type_numbers,
+    write_beside,
 )
-from jaxcontract.figures.style import dots, heading, legend, place_labels, tidy
+from jaxcontract.figures.style import SMALL, dots, heading, ink, legend, place_labels, tidy
 
 ROOMY = 12  # types up to which items bear their numbers, and every type its line of indifference
 
@@ -56,27 +60,40 @@ def designs(rows: Sequence[Design]) -> Figure:
         left.set_ylabel(PAYMENT)
         right.set_ylabel("utility u[k, j] of type k\n(units of payment)")
     grid[-1, 0].set_xlabel(FREQUENCY)
-    grid[-1, 1].set_xlabel("item j that the type chooses")
+    grid[-1, 1].set_xlabel(CHOICE)
     tidy(*grid.flat)
     legend(figure, dict.fromkeys(scheme for row in rows for scheme in row.contracts), lines=False)
     figure.draw_without_rendering()
     for axes, row in zip(grid[:, 0], rows, strict=True):
-        frequency, payment = next(iter(row.contracts.values()))
-        lines = len(row.device_types) if len(row.device_types) <= ROOMY else 1
-        types = np.asarray(row.device_types, float)[:lines]
-        indifference_lines(axes, types, frequency[:lines], payment[:lines])
-        if lines == len(row.device_types):
-            type_numbers(axes, [np.stack(pair, axis=1) for pair in row.contracts.values()], row.numbers)
+        _name(axes, row)
     place_labels(figure, labels)
     return figure
+
+
+def _name(axes: Axes, row: Design) -> None:
+    """The names of lines, of many types of type 1's alone; numbers of items; schemes other than the first."""
+    frequency, payment = next(iter(row.contracts.values()))
+    contracts = [np.stack(pair, axis=1) for pair in row.contracts.values()]
+    roomy = len(row.device_types) <= ROOMY
+    lines = len(row.device_types) if roomy else 1
+    items = item_boxes(axes, contracts)
+    types = np.asarray(row.device_types, float)[:lines]
+    taken = indifference_lines(axes, types, frequency[:lines], payment[:lines], items)
+    if roomy:
+        taken += type_numbers(axes, contracts, taken, row.numbers)
+    for scheme, pairs in list(zip(row.contracts, contracts, strict=True))[1:]:
+        last = pairs[-1]
+        if not np.isfinite(last).all():
+            continue
+        taken.append(write_beside(axes, last, scheme, [*items, *taken], fontsize=SMALL, color=ink(scheme)))
 
 
 def _items(axes: Axes, contracts: Mapping[str, tuple[Any, Any]]) -> None:
     for position, (scheme, (frequency, payment)) in enumerate(contracts.items()):
         size = (6.5 if position else 10) if len(frequency) <= ROOMY else 5
         axes.plot(frequency, payment, **dots(scheme, size=size))
-    right, top = (max(np.max(pair[part]) for pair in contracts.values()) for part in (0, 1))
-    axes.set(xlim=(0, 1.12 * right), ylim=(0, 1.12 * top))
+    right, top = (reach([pair[part] for pair in contracts.values()]) for part in (0, 1))
+    axes.set(xlim=(0, right), ylim=(0, top))
 
 
 def _column(values: Any) -> np.ndarray:

@@ -17,6 +17,7 @@ from jaxcontract.figures.style import (
     heading,
     ink,
     log_axis,
+    mark_cut,
     place_labels,
     tidy,
 )
@@ -59,6 +60,7 @@ def grouping(grouped: GroupedCosts, resolution: Resolution) -> Figure:
     _costs(left, grouped)
     labels = _resolution(right, resolution)
     tidy(left, right)
+    mark_cut(right)
     place_labels(figure, {right: labels})
     return figure
 
@@ -96,7 +98,7 @@ def _resolution(axes: Axes, resolution: Resolution) -> list[Label]:
     if np.isfinite(finest):
         axes.axhline(finest, color="black", linewidth=0.9, linestyle="--")
         labels.append(Label("an item for every cost", "black", finest))
-    axes.set(xlabel="number of types K", ylabel="utility U$_B$ of the base station")
+    axes.set(xlabel="number of types K", ylabel="utility U$_B$ (units of payment)")
     log_axis(axes, "x", between=2.0)
     heading(axes, "what the number of types costs")
     return labels

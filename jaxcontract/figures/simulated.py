@@ -15,6 +15,7 @@ from jaxcontract.figures.style import (
     heading,
     log_axis,
     place_labels,
+    plain,
     readable,
     tidy,
     value_ticks,
@@ -92,7 +93,7 @@ def _histogram(axes: Axes, label: str, surplus: np.ndarray) -> None:
     height = 1.08 * axes.get_ylim()[1]
     axes.errorbar(mean, height, xerr=2 * error, marker="D", markersize=4.5, capsize=3, color=LATENCY)
     axes.annotate(
-        f"mean {mean:+.2g} ± {2 * error:.1g} (2 s.e.)".replace("-", "−"),
+        f"mean {plain(float(f'{mean:.2g}'))} ± {plain(float(f'{2 * error:.1g}'))} (2 s.e.)",
         (mean, height),
         xytext=(9, 0),
         textcoords="offset points",

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.path import Path as Outline
 from matplotlib.ticker import LogFormatterSciNotation
 from matplotlib.transforms import ScaledTranslation, offset_copy
 from PIL import Image
@@ -28,6 +29,13 @@ SMALL = 8
 NEAR = 0.95  # of the width of the axes: what ends to the right of it is near its label
 DPI = 120
 GREY = "#707070"
+CUT = "axis cut: does not begin at 0"
+STROKES: dict[str, Any] = {
+    "marker": Outline([(-1, -0.8), (1, 0.2), (-1, -0.2), (1, 0.8)], [Outline.MOVETO, Outline.LINETO] * 2),
+    "markersize": 9,
+    "markeredgecolor": "black",
+    "markeredgewidth": 1.0,
+}
 SUPERSCRIPTS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
@@ -199,7 +207,8 @@ def place_labels(figure: Figure, labels: Mapping[Axes, Sequence[Label]]) -> None
     The last thing to do to a figure: scales, limits and titles must be settled.
     """
     figure.draw_without_rendering()
-    for axes, entries in labels.items():
+    for axes, every in labels.items():
+        entries = [entry for entry in every if np.isfinite(entry.y)]
         to_axes = axes.transScale + axes.transLimits
         right = axes.get_xlim()[1]
         points = [to_axes.transform((right if entry.x is None else entry.x, entry.y)) for entry in entries]
@@ -272,10 +281,11 @@ def legend(figure: Figure, schemes: Iterable[str], *others: Line2D, lines: bool 
 
 
 def plain(value: float) -> str:
-    """A number as axes show it: 0.01, 2000, 10⁻⁴, 3·10⁻⁵."""
+    """A number as axes show it: 0.01, 2000, 10⁻⁴, 3·10⁻⁵, 4.3·10⁻⁴ (small ones to two digits)."""
     if value == 0 or 1e-3 <= abs(value) < 1e5 or not np.isfinite(value):
         return f"{value:g}".replace("-", "−").replace("inf", "∞")
-    mantissa, exponent = f"{value:.0e}".split("e")
+    mantissa, exponent = f"{value:.1e}".split("e")
+    mantissa = mantissa.removesuffix(".0")
     power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", SUPERSCRIPTS))
     return {"1": power, "-1": "−" + power}.get(mantissa, f"{mantissa}·{power}".replace("-", "−"))
 
@@ -292,7 +302,7 @@ def log_axis(axes: Axes, which: str, *, between: float = 1.2) -> None:
 
     between: decades up to which numbers between powers of ten are written too
     """
-    axes.set(**{f"{which}scale": "log"})
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log", nonpositive="mask")
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(PlainLog())
     axis.set_minor_formatter(PlainLog(labelOnlyBase=False, minor_thresholds=(between, 0.5)))
@@ -332,6 +342,25 @@ def tidy(*axes: Axes) -> None:
         one.grid(alpha=0.25, linewidth=0.6)
         one.set_axisbelow(True)
         one.spines[["top", "right"]].set_visible(False)
+
+
+def mark_cut(axes: Axes, *, named: bool = True) -> bool:
+    """Two strokes through the foot of a linear y axis that does not reach zero; returns whether it is such.
+
+    named: say so in its label too. Limits must be final.
+    """
+    low, high = axes.get_ylim()
+    if axes.get_yscale() != "linear" or low <= 0 <= high:
+        return False
+    axes.figure.add_artist(Line2D([0.0], [0.03], transform=axes.transAxes, **STROKES))  # no data of the axes
+    if named:
+        axes.set_ylabel(f"{axes.get_ylabel()}\n{CUT}", fontsize=TEXT)
+    return True
+
+
+def cut_key() -> Line2D:
+    """What the strokes of `mark_cut` mean, for a legend."""
+    return Line2D([], [], linestyle="", label=CUT, **STROKES)
 
 
 def heading(axes: Axes, text: str, colour: str = "black") -> None:
