@@ -41,7 +41,7 @@ from jaxcontract.options import (
     setting_from_options,
 )
 from jaxcontract.pictures import attempt
-from jaxcontract.remarks import at_their_limit, unmoved, without_effect
+from jaxcontract.remarks import at_their_limit, of_the_states, unmoved, without_effect
 from jaxcontract.rundir import (
     SUMMARY,
     RunDirectory,
@@ -551,9 +551,11 @@ def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now
         items = printed_items(policies[0], env, params)
         found["printed_states"] = {"seed": request.seeds[0], "contracts": items}
     log_stds = [policy.log_std for policy in policies]
-    amiss = unmoved(keeper.curve, request.seeds, request.setting.ppo) + at_their_limit(
-        log_stds, request.seeds
-    )
+    amiss = [
+        *of_the_states(found["without_quality"], found["bound_binds"], request.setting.system),
+        *unmoved(keeper.curve, request.seeds, request.setting.ppo),
+        *at_their_limit(log_stds, request.seeds),
+    ]
     for line in amiss:
         say(line)
     found["diverged"] = [{"seed": seed, **one._asdict()} for seed, one in keeper.diverged.items()]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxcontract.learning.config import LOG_STD_RANGE, PPOConfig
+from jaxcontract.mechanism.system import System
 from jaxcontract.settings import Setting
 
 STILL = 1e-10  # KL divergences below it are rounding
@@ -48,6 +49,22 @@ def unmoved(curve: Sequence[Mapping[str, Any]], seeds: Sequence[int], ppo: PPOCo
                 f"seed {seed}: no update has moved its policy (kl below {STILL:g}); look at learning_rate, "
                 "max_gradient_norm and value_coefficient"
             )
+    return lines
+
+
+def of_the_states(without_quality: float, bound_binds: float, system: System) -> list[str]:
+    """What a person should know of the states that a run is measured on: shares of them, as in a `Report`."""
+    lines = []
+    if without_quality:
+        lines.append(
+            f"in {without_quality:.2%} of the unseen states no contract has a quality of data (W ≤ 0 for "
+            "every f): these have no optimum and no regret"
+        )
+    if bound_binds:
+        lines.append(
+            f"in {bound_binds:.2%} of the unseen states a bound on f binds at the optimum: U_B* is the best "
+            f"with min_frequency = {system.min_frequency:g} and max_frequency = {system.max_frequency:g}"
+        )
     return lines
 
 

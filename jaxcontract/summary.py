@@ -40,6 +40,8 @@ def results(
     return {
         "num_states": reports[0].num_states,
         "optimum": reports[0].optimum,
+        "without_quality": reports[0].without_quality,
+        "bound_binds": reports[0].bound_binds,
         "seeds": [{"seed": seed, **measured(report)} for seed, report in zip(seeds, reports, strict=True)],
         **over_seeds(reports),
         **{name.replace(" ", "_"): measured(report) for name, report in references.items()},

@@ -8,7 +8,7 @@ import pytest
 
 from jaxcontract.learning.loop import repeat
 from jaxcontract.learning.ppo import init_learner, update
-from jaxcontract.remarks import at_their_limit, unmoved, without_effect
+from jaxcontract.remarks import at_their_limit, of_the_states, unmoved, without_effect
 from jaxcontract.runs import make_env
 from jaxcontract.settings import PRESETS, change
 
@@ -86,3 +86,12 @@ def test_a_deviation_that_training_holds_at_its_limit_is_named():
     assert [line.partition(":")[0] for line in lines] == ["seed 1", "seed 3"]
     assert "has come to 7.39" in lines[0]
     assert "has come to 4.54e-05" in lines[1]
+
+
+def test_states_that_a_bound_or_long_slots_decide_are_named():
+    system = PRESETS["default"].system
+    assert of_the_states(0.0, 0.0, system) == []
+    (line,) = of_the_states(0.0, 0.0317, system.replace(min_frequency=0.01))
+    assert line.startswith("in 3.17% of the unseen states a bound on f binds")
+    assert line.endswith("min_frequency = 0.01 and max_frequency = 1")
+    assert "no contract has a quality of data" in of_the_states(0.12, 0.5, system)[0]

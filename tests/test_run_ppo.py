@@ -57,6 +57,8 @@ def test_the_summary_has_its_fields(finished):
         "interval",
         "printed_states",
         "num_states",
+        "without_quality",
+        "bound_binds",
         "optimum",
         "jax",
         "options",
