@@ -1,5 +1,6 @@
 """Exported policies: the same answers without what trained them, and none from a file that is not whole."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -18,6 +19,7 @@ import pytest
 import jaxcontract as jc
 from jaxcontract.description import beside
 from jaxcontract.learning.policy import make_frame
+from jaxcontract.mechanism.freshness import least_defined
 from jaxcontract.runs import make_env, save_policies
 from jaxcontract.seal import sealed, sha256
 from jaxcontract.settings import PRESETS, change
@@ -146,7 +148,9 @@ def test_numpy_does_the_arithmetic_of_jax_in_double_precision(exported):
     policy, (env, params) = jc.load_policy(directory, 5), jc.load_env(directory)
     states = {name: value.astype(np.float64) for name, value in by_name(states_of(directory, 500)).items()}
     states["type_probs"] /= states["type_probs"].sum(axis=-1, keepdims=True)
-    found = jc.load_numpy_policy(file)(**states)
+    plain = jc.load_numpy_policy(file)
+    as_in_double = plain.feasible_map.replace(least_defined=least_defined(np.float64))
+    found = dataclasses.replace(plain, feasible_map=as_in_double)(**states)
     with jax.enable_x64(True):
         double = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf, np.float64)), policy)
 
@@ -172,7 +176,8 @@ def test_states_where_no_quality_is_defined_and_extreme_actions_agree(float64):
             max_aoi=aoi, max_latency=latency, type_probs=np.full((50, 4), 0.25), device_types=types
         )
         expected = jax.jit(jax.vmap(jc.feasible_contract, (None, 0, 0)))(system, states, vectors)
-        found = feasible_items(system, FeasibleMap(), aoi, latency, types, vectors)
+        numbers = FeasibleMap(least_defined=least_defined(np.float64))
+        found = feasible_items(system, numbers, aoi, latency, types, vectors)
         np.testing.assert_allclose(found[0], expected.frequency, rtol=1e-12)
         np.testing.assert_allclose(found[1], expected.payment, rtol=1e-12)
 

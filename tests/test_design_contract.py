@@ -119,7 +119,7 @@ def test_a_policy_and_its_regret(tmp_path, capsys):
     assert "1 of 2 networks are unlike those" in printed  # its second type lies beyond 15
     assert design(EXAMPLES / "network.json", "--policy", tmp_path / "policy", "--out", tmp_path / "no") == 2
     assert "is for 2 types, the networks have 4" in capsys.readouterr().err
-    assert design(tmp_path / "n.csv", "--policy", tmp_path, "--out", tmp_path / "no") == 2
+    assert design(tmp_path / "n.csv", "--policy", tmp_path / "out", "--out", tmp_path / "no") == 2
     assert not (tmp_path / "no").exists()
 
 

@@ -82,7 +82,7 @@ def test_printed_states_show_the_golden_optimum():
 def test_tables_fit_the_terminal_and_lose_no_digit(yardstick, width):
     env = jc.ContractEnv()
     params = env.default_params
-    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(parallel_rounds=8))
+    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(parallel_rounds=16))
     report = judge(scheme_contracts(pooled_contract, yardstick), yardstick)
     for table in (
         seeds_table([3, 4], [report, report], reference_reports(params, yardstick)),

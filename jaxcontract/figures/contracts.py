@@ -320,7 +320,8 @@ def choice_curves(
     checked = checked or {"least slack: IR": own.min(), "IC": _least_ic(utilities)}
     checked = {name: value for name, value in checked.items() if np.isfinite(value)}  # of one type no IC
     text = ", ".join(f"{name} {_slack(value)}" for name, value in checked.items())
-    worst = min(-value if "violation" in name else value for name, value in checked.items())
+    slacks = [-value if "violation" in name else value for name, value in checked.items()]
+    worst = min(slacks, default=-np.inf)
     colour = GREY if worst >= -1e-6 else ink("gradient")
     axes.text(0.02, 0.03, text, transform=axes.transAxes, fontsize=SMALL, color=colour)
     every = -(-len(own) // 10)  # as many labels as a panel has room for
