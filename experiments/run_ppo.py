@@ -104,6 +104,7 @@ class Request(NamedTuple):
     init_from: dict[str, Any] | None = None  # as `warmstart.described` has it
     extended_from: Sequence[int] = ()  # the updates at which it had ended before
     extend_to: int | None = None  # updates, where it is to be extended now
+    option: str = "--out"  # what names `out`
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -255,6 +256,7 @@ def resumed(parsed: Any, others: set[str]) -> Request:
         init_from=init,
         extended_from=ends,
         extend_to=extension.asked_for(parsed.resume, setting, getattr(parsed, EXTENDS, None)),
+        option="--resume",
     )
 
 
@@ -294,7 +296,7 @@ def main() -> int:
         if request.compilation_cache:
             ensure_private(request.compilation_cache, "--compilation-cache")
         initial = warmstart.initial_policies(request.out, request.init_from) if request.init_from else []
-        opened = open_run(request.out, request.preset, request.configuration)
+        opened = open_run(request.out, request.preset, request.configuration, request.option)
     except (ValueError, OSError) as error:
         return failed(2, str(error))
     try:

@@ -21,10 +21,13 @@ class RunDirectory(NamedTuple):
     state: str
 
 
-def open_run(path: Path | None, preset: str, configuration: Mapping[str, Any]) -> RunDirectory:
+def open_run(
+    path: Path | None, preset: str, configuration: Mapping[str, Any], option: str = "--out"
+) -> RunDirectory:
     """Make a directory for a run, by default `runs/<preset>-<time>`, or find the same run in it.
 
     configuration: all that makes the run, plain values
+    option:        what asked for the directory
 
     No other process gets into the directory until `close_run`, or until this one ends.
 
@@ -34,9 +37,9 @@ def open_run(path: Path | None, preset: str, configuration: Mapping[str, Any]) -
             overwritten.
     """
     path = path or _made(preset)
-    ensure_directory(path, "--out")
+    ensure_directory(path, option)
     _state(path, configuration)  # what is not ours gets no lock either
-    hold(path, "--out")
+    hold(path, option)
     try:
         state = _state(path, configuration)
         if state == "new":

@@ -42,6 +42,8 @@ def read_head(directory: Path) -> Head:
         ValueError: one line naming the file and what is wrong with it.
     """
     path = directory / HEAD
+    if not path.exists():
+        raise ValueError(f"{path}: is not there; a run has its policies once it has come to its end")
     try:
         head = json.loads(path.read_text("utf-8"))
         if head["schema"] != SCHEMA:

@@ -118,6 +118,27 @@ def test_a_curve_whose_contracts_are_all_feasible_shows_what_moves(generator):
     assert "of\nfeasible contracts" in below.get_ylabel()
 
 
+def test_a_level_of_zero_has_no_place_on_a_logarithmic_axis_and_costs_no_picture(generator, tmp_path):
+    # With one type, or with one frequency allowed, pooling is optimal.
+    regret = 0.4 * np.exp(0.1 * generator.standard_normal((2, 25)))
+    figure = figures.learning_curve(
+        STEPS,
+        2238 - regret,
+        regret,
+        feasible=np.ones((2, 25)),
+        reward_lines={"optimum": 2238.0},
+        regret_lines={"pooled": 0.0, "random feasible": 2.45},
+        title="a title",
+    )
+    assert size(figure, tmp_path) > 5_000
+    short, below = figure.axes
+    assert "pooled" in {text.get_text() for text in short.texts}
+    named = {text.get_text() for text in below.texts}
+    assert "random feasible" in named
+    assert "pooled" not in named
+    assert any("zero or below" in text for text in named)
+
+
 def test_a_curve_with_infeasible_contracts_has_a_panel_for_their_share(generator):
     regret = 20 * np.exp(0.1 * generator.standard_normal((5, 25)))
     share = np.clip(STEPS / 6e5, 0.02, 1.0) * np.ones((5, 1))

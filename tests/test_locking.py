@@ -58,7 +58,8 @@ def test_a_second_run_is_refused_and_a_dead_one_is_not_in_the_way(command, owner
     before = states(tmp_path)
     done = run(*command, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith(f"run_ppo.py: error: --out out: process {owner.pid} works in it since 20")
+    asked = f"{command[-2]} out"
+    assert done.stderr.startswith(f"run_ppo.py: error: {asked}: process {owner.pid} works in it since 20")
     assert done.stderr.endswith("; wait for it, or name another directory\n")
     assert states(tmp_path) == before
     owner.kill()

@@ -172,6 +172,11 @@ def test_a_description_from_before_divergence_was_written_down_is_read(saved):
         jc.load_policy(directory)
 
 
+def test_a_run_that_goes_on_still_is_said_to_have_no_policies_yet(tmp_path):
+    with pytest.raises(ValueError, match=r"policy\.json: is not there; a run has its policies once .* end$"):
+        jc.load_policy(tmp_path)
+
+
 def test_json_is_strict(tmp_path):
     write_json(tmp_path / "a.json", {"x": np.float32(1.5), "y": (float("nan"), np.arange(2))})
     text = (tmp_path / "a.json").read_text()

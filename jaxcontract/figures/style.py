@@ -208,11 +208,12 @@ def place_labels(figure: Figure, labels: Mapping[Axes, Sequence[Label]]) -> None
     """
     figure.draw_without_rendering()
     for axes, every in labels.items():
-        entries = [entry for entry in every if np.isfinite(entry.y)]
         to_axes = axes.transScale + axes.transLimits
         right = axes.get_xlim()[1]
-        points = [to_axes.transform((right if entry.x is None else entry.x, entry.y)) for entry in entries]
-        ends = np.clip(np.reshape(points, (-1, 2)), 0.0, 1.0)
+        points = [to_axes.transform((right if entry.x is None else entry.x, entry.y)) for entry in every]
+        shown = [bool(np.isfinite(point).all()) for point in points]  # a logarithmic axis has no place for 0
+        entries = [entry for entry, is_shown in zip(every, shown, strict=True) if is_shown]
+        ends = np.clip(np.reshape(points, (-1, 2))[shown], 0.0, 1.0)
         gap = 1.25 * TEXT / 72 / (axes.get_window_extent().height / figure.dpi)
         places = spread(ends[:, 1], gap)
         for entry, end, place in zip(entries, ends, places, strict=True):
