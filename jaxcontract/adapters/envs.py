@@ -127,9 +127,9 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         refuse_fork()
         warn_of_lost_rewards()
         mask = self._mask(_check_options(options, ("reset_mask",)))
-        seed = _checked_seed(seed)
-        super().reset(seed=seed if isinstance(seed, int) else None)
-        keys = self._keys if seed is None and self._keys is not None else _keys(self._seeds(seed))
+        checked = _checked_seed(seed)
+        super().reset(seed=checked if isinstance(checked, int) else None)
+        keys = self._keys if checked is None and self._keys is not None else _keys(self._seeds(checked))
         begun = _begin_all(self.env, self.params, keys)
         if mask is not None:
             begun = _where(mask, begun, (self._keys, self._observation, self._states))
