@@ -49,7 +49,7 @@ def observed_of(seed, count, digits=2):
 
 @pytest.mark.parametrize("observed", [[0.1, 0.2, 0.4, 0.5], [*[0.1] * 100, 0.2, 0.3, *[0.5] * 9]])
 def test_no_number_of_types_has_two_rows(observed, tmp_path):
-    """Neither the one in which each cost has its own type, nor where ties leave fewer groups than asked for."""
+    """Neither that in which each cost has its own type, nor where ties leave fewer groups than asked for."""
     path, out = tmp_path / "costs.csv", tmp_path / "out"
     path.write_text("cost\n" + "\n".join(map(str, observed)) + "\n")
     words = (EXAMPLES / "network.json", "--history", path, "--types", 2, "--out", out)
