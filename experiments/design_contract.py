@@ -350,12 +350,15 @@ def study_history(
     sizes, beyond = sizes_for(observed, len(grouping.cost), MOST_TYPES[request.grouping])
     groupings = [group(observed, size, request.grouping, request.group_cost) for size in sizes]
     found, best = outcomes(observed, groupings, network, scheme), finest(observed, network, scheme)
-    console.print(resolution_table(found, best))
+    rows = list(dict.fromkeys(found))  # where many devices cost the same, more types may be no other groups
+    if best:
+        rows = [*(row for row in rows if row.num_types < best.num_types), best]
+    console.print(resolution_table(rows, best))
     if beyond:
         left_out = ", ".join(map(str, beyond))
         most = MOST_TYPES[request.grouping]
         console.print(f"left out: {left_out} types; --grouping {request.grouping} takes at most {most}")
-    write_csv(out / "resolution.csv", [one._asdict() for one in [*found, *([best] if best else [])]])
+    write_csv(out / "resolution.csv", [row._asdict() for row in rows])
     write_csv(out / "grouping.csv", group_rows(observed, grouping))
     return partial(draw_history, observed, grouping, found, best, out)
 

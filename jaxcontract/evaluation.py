@@ -15,7 +15,7 @@ from jaxcontract.fields import Allowed, ByValue, plain, refuse
 from jaxcontract.mechanism.incentives import centred_utility, certify, station_utility
 from jaxcontract.mechanism.networks import NetworkDistribution, observe, sample_network
 from jaxcontract.mechanism.optimum import optimal_contract, pooled_contract
-from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.records import Contract, NetworkState, System, check_kind
 from jaxcontract.mechanism.schemes import realised_utility
 from jaxcontract.rules import TOLERANCE
 
@@ -151,8 +151,8 @@ def evaluate(
     states: [N, ...], or a `Yardstick` made from them; by default 20,000 of the env's distribution
 
     Raises:
-        ValueError: when a `HostPolicy` returns anything but [N, 2K], or the states are not [N, ...] of the
-            env's types.
+        ValueError: when a `HostPolicy` returns anything but [N, 2K], the states are not [N, ...] of the
+            env's types, or an argument is of another kind.
 
     Contracts are computed in the caller's precision and judged in float64. Rounding and the
     tolerance let regret fall below zero by at most M (K + 1) times the largest violation.
@@ -162,7 +162,9 @@ def evaluate(
     >>> evaluate(lambda observation: jnp.zeros(4), env, states=states).feasible
     1.0
     """
+    check_kind("env", env, ContractEnv)
     params = env.default_params if params is None else params
+    check_kind("params", params, EnvParams)
     if states is None:
         states = unseen_states(params.distribution)
     given = states.states if isinstance(states, Yardstick) else states

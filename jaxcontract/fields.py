@@ -136,7 +136,7 @@ def traced(value: Any) -> bool:
 def refuse(owner: str, name: str, value: Any, allowed: Any) -> ValueError:
     """The one line that bad input gets: where, what, and what is allowed."""
     shown = value.tolist() if isinstance(value, np.ndarray) else value
-    text = repr(shown)
+    text = " ".join(repr(shown).split())
     text = text if len(text) <= 120 else text[:117] + "..."
     return ValueError(f"{owner}.{name} = {text}: must be {allowed}")
 
@@ -153,6 +153,15 @@ def plain(owner: str, name: str, value: Any, allowed: Allowed) -> Any:
     if given is None or not allowed.admits(given):
         raise refuse(owner, name, value, allowed)
     return given.tolist()
+
+
+def check_key(owner: str, key: Any) -> None:
+    """Raises ValueError, in one line, when what should be a key of JAX is a seed, or two are exchanged.
+
+    owner: the function that takes it
+    """
+    if not hasattr(key, "dtype"):
+        raise refuse(owner, "key", key, "a key of JAX, such as jax.random.key(0)")
 
 
 def first_line(error: Exception) -> str:

@@ -27,6 +27,7 @@ LOOSE = jc.NetworkState(
 MENU = jc.Contract(frequency=[0.25, np.float32(0.5)], payment=(np.float64(0.25), 0.5))
 FREQUENCIES, VECTOR = jnp.array([0.25, 1.0]), jnp.array([0.0, 1.0, -1.0, 0.5])
 LISTS = [np.float64(0.25), 1], [0, np.int64(1), -1.0, np.float32(0.5)]
+GAME = jc.ContractEnv(), jc.ContractEnv().default_params
 
 # The arguments as arrays, and the same as people write them.
 OF_NUMBERS = {
@@ -185,6 +186,44 @@ def test_the_simulators_take_lists_and_numpys_scalars():
             lambda: jc.simulate_market(np.random.default_rng(0), STRICT, SYSTEM, MENU, 9),
             "system: must be a System, not a NetworkState",
         ),
+        (
+            lambda: jc.simulate_market(jax.random.key(0), SYSTEM, STRICT, MENU, 9),
+            r"\.generator = .*: must be a numpy",
+        ),
+        (
+            lambda: jc.sample_network(0, jc.NetworkDistribution()),
+            r"sample_network\.key = 0: must be a key of J",
+        ),
+        (lambda: jc.ContractEnv().reset(1), r"sample_network\.key = 1: must be a key of JAX"),
+        (
+            lambda: jc.train(0, *GAME, jc.PPOConfig()),
+            r"train\.key = 0: must be a key of JAX, such as jax\.ran",
+        ),
+        (
+            lambda: jc.train(jax.random.key(0), *GAME[::-1], jc.PPOConfig()),
+            r"train\.env = EnvParams\(.*: must be an environment of gymnax's shape",
+        ),
+        (
+            lambda: jc.train(jax.random.key(0), *GAME, {"num_updates": 2}),
+            r"train\.config = .*: must be a PPO",
+        ),
+        (lambda: jc.evaluate(GAME[0], lambda seen: seen), "env: must be a ContractEnv, not a function"),
+        (
+            lambda: jc.evaluate(lambda seen: seen, GAME[0], SYSTEM),
+            "params: must be an EnvParams, not a System",
+        ),
+        (
+            lambda: jc.posted_price_contract(SYSTEM, STRICT, -1),
+            r"posted_price_contract\.cap = -1: must be a nu",
+        ),
+        (
+            lambda: jc.posted_price_contract(SYSTEM, STRICT, np.nan),
+            r"posted_price_contract\.cap = nan: must be",
+        ),
+        (
+            lambda: jc.posted_price_contract(SYSTEM, STRICT, [0.25, 0.5]),
+            r"cap = \[0\.25, 0\.5\]: must be a number in \(0, inf\), for one round",
+        ),
     ],
 )
 def test_what_is_not_meant_is_one_line(call, said):
@@ -206,6 +245,8 @@ def test_an_observation_of_another_length_is_refused_in_words():
             ValueError, match=r"Policy: an observation of shape \(7,\): must be \[\.\.\., 8\]"
         ):
             call(jnp.zeros(7))
+    with pytest.raises(ValueError, match=r"observations, numbers \[\.\.\., 8\], not with a NetworkState"):
+        policy(STRICT)
     scaled = ScaledEnv(env=jc.ContractEnv())
     with pytest.raises(ValueError, match=r"ScaledEnv: an observation of shape \(7,\): must be \(8,\)"):
         scaled.scale(observation[:7])

@@ -132,6 +132,14 @@ def test_a_whole_cycle_binds_only_where_a_longer_one_is_better(tmp_path):
     assert not NO_NUMBER.search(little + none)
 
 
+def test_a_loss_by_payments_is_not_laid_on_quality(tmp_path, capsys):
+    """At a cost of 1e9 even the quality is below zero, for cycles are so long, and payments are far more."""
+    (tmp_path / "n.csv").write_text("max_aoi,max_latency,type_probs_1,device_types_1\n0.9,0.9,1,1e-9\n")
+    assert design(tmp_path / "n.csv", "--out", tmp_path / "out") == 0
+    (loss,) = (line for line in capsys.readouterr().out.splitlines() if "the base station loses" in line)
+    assert loss.endswith("offering nothing is better: costs and unit_profit must be in one unit")
+
+
 def test_items_of_a_policy_stand_at_a_bound_where_they_are_on_it():
     fields = {"min_frequency": np.array([0.1]), "max_frequency": np.array([0.3])}
     contract = jc.Contract(frequency=np.array([[0.1000000015, 0.2, 0.3]]), payment=np.ones((1, 3)))

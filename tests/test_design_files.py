@@ -74,6 +74,7 @@ READ_COSTS = {
     ),
     "1,234 beside 0,5": ("x;cost\na;1,234\nb;0,5\n", [0.5, 1.234], ["semicolons", "decimal commas", "x"]),
     "forms of numbers": ("cost\n +.5 \n2.\n1E-3\n007\n", [0.001, 0.5, 2, 7], []),
+    "semicolons in words": ("note,cost,x\nsee; a,3,\n5;x,4,\n", [3, 4], ["not read: note, x"]),
     "strange names": ("cost,\x1b[31m,[b]\n1,,\n2,,\n", [1, 2], [r"not read: \x1b[31m, [b]"]),
 }
 
@@ -113,7 +114,18 @@ REFUSED_COSTS = {
     "unclear separator": ("cost, mean;device\n0,5;a\n", "row 1: has commas and semicolons; put a line"),
     "other sep=": ("sep=|\ncost|x\n1|2\n", "row 1: sep='|' must be one of commas, semicolons, tabs"),
     "two of one name": ("Cost,cost\n1,2\n", "row 1: column cost stands there twice (Cost and cost)"),
-    "a row cut short": ("device,cost\na,1\n2\n", "row 3: has 1 cells, the header has 2"),
+    "a row cut short": ("device,cost\na,1\n2\n", "row 3: has 1 cell, the header has 2"),
+    "names with commas, rows with semicolons": (
+        "device,cost\na;0,1\nb;0,2\n",
+        "row 2, column cost: 'a;0,1' may have a decimal comma, and names are separated by commas",
+    ),
+    "the other way round": ("cost,device\n1,5;a\n2,5;b\n", "row 2, column cost: '1,5;a' may have a decimal"),
+    "rows with tabs": ("device,cost,x\na\t0,1\t,\n", "column cost: 'a\\t0,1\\t' may have a decimal comma"),
+    "names with semicolons, rows with commas": (
+        "device;cost\na,0.1\n",
+        "has 1 cell, the header has 2; names are separated by semicolons, this row has commas",
+    ),
+    "beyond a float": ("cost\n1e-39\n1\n", "row 2, column cost: 1e-39 must be between 1.18e-38 and 1e+30"),
     "open quote": ('cost,note\n1,"open\n2,x\n3,y\n', "row 2: is not CSV (a quote is not closed)"),
     "old line breaks": ("cost\r1\r2\r", "row 1: is not CSV (a carriage return stands inside it"),
     "no header": ("0.5\n0.6\n", "column cost is missing"),
@@ -184,6 +196,12 @@ READ_NETWORKS = {
         '"type_probs": [0.84, 0.16], "device_types": [2, 12]}]}',
         "['read Max_Latency as max_latency', 'not read: Name, tags']",
     ),
+    "more of a document": (
+        "n.json",
+        '{"name": "hall 3", "states": [{"max_aoi": 0.95, "max_latency": 0.73, "type_probs": [0.84, 0.16], '
+        '"device_types": [2, 12]}], "made": 2030}',
+        "['not read: name, made']",
+    ),
     "notes here and there": (
         "n.jsonl",
         '{"max_aoi": 0.95, "max_latency": 0.73, "type_probs": [0.84, 0.16], "device_types": [2, 12]}\n'
@@ -222,6 +240,18 @@ REFUSED_NETWORKS = {
     ),
     "a column missing": ("n.csv", "max_aoi\n1\n", f"known are {', '.join(KNOWN)}"),
     "a key missing": ("n.jsonl", '{"max_aoi": 1}', "row 1: key max_latency is missing"),
+    "keys by their own names": (
+        "n.jsonl",
+        STATE.replace('"device_types"', '"costs"') % "2, 4",
+        "the file has max_aoi, max_latency, type_probs, costs; known are num_devices, aoi_preference, "
+        "unit_profit, slot_duration, min_frequency, max_frequency, max_aoi, max_latency, type_probs, "
+        "device_types",
+    ),
+    "a list and an entry of it": (
+        "n.jsonl",
+        (STATE % 2).replace("{", '{"device_types_1": 3, '),
+        "row 1: key device_types_1 stands there twice, also in device_types",
+    ),
     "a key twice": (
         "n.jsonl",
         STATE % 2 + '\n{"max_aoi": 1, "max_aoi": 2}',
@@ -279,6 +309,7 @@ REFUSED_NETWORKS = {
         "row 1, key max_aoi: st",
     ),
     "top level": ("n.json", '{"sytem": {}, "states": []}', "key 'sytem': did you mean system?"),
+    "no states": ("n.json", '{"name": "hall", "system": {}}', 'must be an object {"system": {constants}'),
 }
 
 

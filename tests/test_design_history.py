@@ -47,6 +47,18 @@ def observed_of(seed, count, digits=2):
     return Observed(*np.unique(costs, return_counts=True))
 
 
+@pytest.mark.parametrize("observed", [[0.1, 0.2, 0.4, 0.5], [*[0.1] * 100, 0.2, 0.3, *[0.5] * 9]])
+def test_no_number_of_types_has_two_rows(observed, tmp_path):
+    """Neither that in which each cost has its own type, nor where ties leave fewer groups than asked for."""
+    path, out = tmp_path / "costs.csv", tmp_path / "out"
+    path.write_text("cost\n" + "\n".join(map(str, observed)) + "\n")
+    words = (EXAMPLES / "network.json", "--history", path, "--types", 2, "--out", out)
+    assert design_contract.main([str(word) for word in words]) == 0
+    sizes = column(rows_of(out / "resolution.csv"), "num_types")
+    assert (np.diff(sizes) > 0).all()
+    assert sizes[-1] == len(set(observed))
+
+
 @pytest.mark.parametrize("num_types", [1, 2, 5])
 def test_kmeans_is_the_best_of_all_partitions(num_types):
     observed = observed_of(0, 25)

@@ -566,6 +566,15 @@ def test_items_that_are_nowhere_are_left_out_and_the_rest_is_drawn(tmp_path):
     assert size(figures.designs(empty), tmp_path) > 5000
 
 
+@pytest.mark.parametrize("size", [1, 2, 40])
+def test_an_axis_of_items_names_none_that_there_is_not(size):
+    types, items = np.linspace(2, 12, size), np.linspace(0.1, 0.3, size)
+    right = figures.designs([figures.Design("a", types, {"optimum": (items, items)})]).axes[1]
+    ticks = right.get_xticks()
+    assert len(ticks) >= min(size, 5)
+    assert all(1 <= tick <= size and tick == round(tick) for tick in ticks)
+
+
 def test_one_type_has_no_incentive_constraint_to_show():
     one = np.array([0.256]), np.array([0.064])
     rows = [figures.Design("a", [4.0], {"optimum": one, "complete information": one})]

@@ -288,6 +288,17 @@ def test_ends_that_differ_between_environments_are_each_their_own():
     assert partly > 5
 
 
+def test_a_seed_is_a_whole_number_in_whichever_form():
+    envs = make_vector(num_envs=3)
+    first = envs.reset(seed=[2**70, 1, 2])[0]
+    np.testing.assert_array_equal(envs.reset(seed=[0, 1, 2])[0][1:], first[1:])
+    np.testing.assert_array_equal(envs.reset(seed=range(3))[0], envs.reset(seed=np.arange(3))[0])
+    assert envs.reset(seed=2**100)[0].shape == envs.reset(seed=[1, None, 3])[0].shape == (3, 8)
+    for wrong in (1.5, "3", True, -1, [1, 2.5, 3], [1, -2, 3]):
+        with pytest.raises(ValueError, match=r"\Areset\.seed = .*: must be a whole number in \[0, inf\)\Z"):
+            envs.reset(seed=wrong)
+
+
 def test_neighbouring_seeds_share_no_episode():
     envs = make_vector(num_envs=512)
     first, second = (envs.reset(seed=seed)[0] for seed in (0, 1))

@@ -68,9 +68,7 @@ class Remarks:
 
     def chosen(self, names: Names, choice: Choice) -> None:
         """Say what a choice among these names leaves out, and which names it takes in another case."""
-        for name in choice.unread:
-            if name and len(self._unread) < MOST_REMARKS:
-                self._unread[name] = None
+        self.left_out(choice.unread)
         without = sum(not name for name in choice.unread)
         if without:
             self.add(f"{without} column{'s' * (without > 1)} without a name not read")
@@ -83,6 +81,12 @@ class Remarks:
         ]
         if respelt:
             self.add(f"read {listed(respelt)}")
+
+    def left_out(self, names: Names) -> None:
+        """Say of names that what they stand for is not read."""
+        for name in names:
+            if name and len(self._unread) < MOST_REMARKS:
+                self._unread[name] = None
 
     def as_list(self) -> list[str]:
         """Each remark."""

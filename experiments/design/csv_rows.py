@@ -12,7 +12,8 @@ What is taken as it is meant:
   trailing separators make them, are left out.
 
 What is refused, with its row: a row of another length than the names, a number in a column without a name
-right behind a whole number (a decimal comma looks like that), a quote that is not closed.
+right behind a whole number (a decimal comma looks like that), a decimal comma between semicolons under names
+that commas separate, a quote that is not closed.
 """
 
 import csv
@@ -27,10 +28,11 @@ import numpy as np
 
 from design.columns import Choice, Remarks, Wanted, called
 from design.lines import text_lines
-from design.numerals import Decimals, all_numbers, find_decimals, number
+from design.numerals import Decimals, all_numbers, find_decimals, number, shown
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 NAMED_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
+TORN = re.compile(r"(?:^|[;\t])\s*[+-]?[0-9]+,[0-9]+\s*(?:[;\t]|$)")  # two cells, other separators in them
 
 Cells = tuple[int, list[str]]  # the number of a row, what stands in it
 
@@ -57,6 +59,7 @@ class CsvRows:
             raise ValueError(f"row {row}: {error}") from None
         remarks.chosen(self._names, self.choice)
         self._suspects = _suspects(self._names, self.choice)
+        self._unread = _unread_beside(self._names, self.choice) if self._separator == "," else []
         self._pick = _picker(self.choice.places)
         self._decimals: Decimals = find_decimals(self._picked(), self.choice.names, self._separator)
         if self._decimals.sign == ",":
@@ -87,6 +90,9 @@ class CsvRows:
                 cells = self._of_length(row, cells, length)
             if self._suspects:
                 self._look_for_commas(row, cells)
+            for name, place in self._unread:
+                if ";" in cells[place] or "\t" in cells[place]:
+                    self._look_for_separators(row, name, cells)
             yield row, self._pick(cells)
 
     def _of_length(self, row: int, cells: list[str], length: int) -> list[str]:
@@ -100,7 +106,11 @@ class CsvRows:
         hint = "; where commas separate cells, numbers take decimal points" * (
             more and self._separator == ","
         )
-        raise ValueError(f"row {row}: has {len(cells)} cells, the header has {length}{hint}")
+        others = [word for sign, word in SEPARATORS.items() if any(sign in cell for cell in cells)]
+        if others and len(cells) == 1:
+            hint = f"; names are separated by {SEPARATORS[self._separator]}, this row has {others[0]}"
+        many = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
+        raise ValueError(f"row {row}: has {many}, the header has {length}{hint}")
 
     def _look_for_commas(self, row: int, cells: Sequence[str]) -> None:
         """Refuse what may be halves of a number with a decimal comma."""
@@ -110,6 +120,17 @@ class CsvRows:
                 raise ValueError(
                     f"row {row}, {called(name, self.word)}: {whole} before {part} in a column without a name "
                     f"may be {whole}.{part}; write a decimal point, or name that column"
+                )
+
+    def _look_for_separators(self, row: int, name: str, cells: Sequence[str]) -> None:
+        """Refuse a decimal comma among cells that semicolons or tabs separate: it tears a number in two."""
+        place = self.choice.places[list(self.choice.names).index(name)]
+        for start in (place - 1, place):
+            pair = ",".join(cells[max(start, 0) : start + 2])
+            if TORN.search(pair):
+                raise ValueError(
+                    f"row {row}, {called(name, self.word)}: {shown(pair)} may have a decimal comma, and "
+                    "names are separated by commas; separate names and numbers in one way"
                 )
 
     def _cells(self) -> Iterator[Cells]:
@@ -177,6 +198,17 @@ def _suspects(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
         (name, place)
         for name, place in zip(choice.names, choice.places, strict=True)
         if place + 1 < len(names) and not names[place + 1]
+    ]
+
+
+def _unread_beside(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
+    """The columns to be read, each with the place of one beside it that is not."""
+    read = set(choice.places)
+    return [
+        (name, beside)
+        for name, place in zip(choice.names, choice.places, strict=True)
+        for beside in (place - 1, place + 1)
+        if 0 <= beside < len(names) and beside not in read
     ]
 
 

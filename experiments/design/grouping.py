@@ -89,7 +89,8 @@ def read_costs(path: Path, remarks: Remarks | None = None) -> Observed:
         if wrong.size:
             value = block.values[wrong[0], 0]
             where = f"{path}: row {block.rows[wrong[0]]}, {called(COLUMN, block.word)}"
-            raise ValueError(f"{where}: {value:g} must be a positive number, the cost of an update")
+            allowed = "a positive number" if value <= 0 else f"between {LEAST:.3g} and {GREATEST:g}"
+            raise ValueError(f"{where}: {value:g} must be {allowed}, the cost of an update")
         parts.append(block.values[:, 0])
         num_rows += len(block.rows)
         if num_rows > MOST_DEVICES:

@@ -18,6 +18,7 @@ import numpy as np
 
 from design.columns import Choice, Remarks, Wanted, called, plain
 from design.lines import text_lines
+from design.numerals import shown
 
 LARGEST_DOCUMENT = 2**26  # bytes of JSON, which is read whole
 MOST_FORMS = 1000  # sets of keys that are remembered
@@ -126,7 +127,10 @@ class JsonRows:
             if base not in self._wanted.lists:
                 flat[name] = value
             elif isinstance(value, list):
-                flat |= {f"{name.strip()}_{k}": part for k, part in enumerate(value, 1)}
+                parts = {f"{name.strip()}_{k}": part for k, part in enumerate(value, 1)}
+                for twice in parts.keys() & record.keys():
+                    raise ValueError(f"row {row}: {self.word} {twice} stands there twice, also in {name}")
+                flat |= parts
             else:
                 raise ValueError(
                     f"row {row}, {self.word} {base}: {_as_written(value)} must be a list of numbers"
@@ -141,24 +145,29 @@ def line_records(path: Path) -> Iterator[tuple[int, Any]]:
             yield row, _parsed(text, row)
 
 
-def document_records(path: Path) -> Iterator[tuple[int, Any]]:
-    """`{"system": {constants}, "states": [{…}, …]}`: the constants go with every state, numbered from 1."""
+def document_records(path: Path, remarks: Remarks) -> Iterator[tuple[int, Any]]:
+    """`{"system": {constants}, "states": [{…}, …]}`: the constants go with every state, numbered from 1.
+
+    remarks: where to say which other keys stand beside these two
+    """
     if path.stat().st_size > LARGEST_DOCUMENT:
         limit = LARGEST_DOCUMENT // 2**20
         raise ValueError(f"is larger than {limit} MiB; write so many states as .jsonl or .csv")
     document = _parsed("".join(text for _, text in text_lines(path)), None)
     if not isinstance(document, dict):
         raise ValueError(f"must be {FORM}")
-    for name in document:
-        if name not in ("system", "states"):
-            close = difflib.get_close_matches(name, ["system", "states"], n=1)
-            raise ValueError(f"key {name!r}: did you mean {close[0]}?" if close else f"must be {FORM}")
+    others = [name for name in document if name not in ("system", "states")]
+    for name in others:
+        close = difflib.get_close_matches(plain(name), ["system", "states"], n=1)
+        if close:
+            raise ValueError(f"key {shown(name)}: did you mean {close[0]}?")
     constants, states = document.get("system", {}), document.get("states")
     if not isinstance(constants, dict) or not isinstance(states, list):
         raise ValueError(f"must be {FORM}")
     for part, name in ((document, ""), (constants, "system: ")):
         if isinstance(part, Twice):
             raise ValueError(f"{name}key {part.name} stands there twice")
+    remarks.left_out(others)
     return enumerate((_merged(row, constants, state) for row, state in enumerate(states, 1)), 1)
 
 

@@ -82,8 +82,9 @@ class NetworkColumns:
         if missing:
             ends = f" ({SEPARATION})" if word == "column" and len(names) < 2 else ""
             raise ValueError(
-                f"{called(missing[0], word, self.lists)} is missing{ends}; the file has {listed(names)}; "
-                f"known are {', '.join(KNOWN)}"
+                f"{called(missing[0], word, self.lists)} is missing{ends}; the file has "
+                f"{listed(_as_keys(names) if word == 'key' else names)}; "
+                f"known are {', '.join(_as_keys(KNOWN) if word == 'key' else KNOWN)}"
             )
 
 
@@ -103,6 +104,12 @@ def networks(path: Path, *, typed: bool = True, remarks: Remarks | None = None) 
 
 def _is_of_type(name: str) -> bool:
     return re.fullmatch(r"(type_probs|device_types)_[1-9][0-9]*", name) is not None
+
+
+def _as_keys(names: Names) -> list[str]:
+    """The names of columns as keys: device_types_1, … are device_types."""
+    numbered = rf"^({'|'.join(TYPES)})_(k|[1-9][0-9]*)$"
+    return list(dict.fromkeys(re.sub(numbered, r"\1", name) for name in names))
 
 
 def _networks(block: Block) -> Networks:

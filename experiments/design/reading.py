@@ -33,15 +33,11 @@ class Block(NamedTuple):
     word: str
 
 
-def _records(records: Callable[[Path], Iterator[tuple[int, object]]]) -> Callable[..., JsonRows]:
-    return lambda path, wanted, remarks: JsonRows(records(path), wanted, remarks)
-
-
 FORMATS: dict[str, Callable[[Path, Wanted, Remarks], CsvRows | JsonRows]] = {
     ".csv": CsvRows,
     ".tsv": CsvRows,
-    ".json": _records(document_records),
-    ".jsonl": _records(line_records),
+    ".json": lambda path, wanted, remarks: JsonRows(document_records(path, remarks), wanted, remarks),
+    ".jsonl": lambda path, wanted, remarks: JsonRows(line_records(path), wanted, remarks),
 }
 
 

@@ -157,13 +157,16 @@ def grouping_table(observed: Observed, grouping: Grouping, asked: int) -> Fitted
 
 
 def resolution_table(outcomes: Sequence[Outcome], best: Outcome | None) -> FittedTable:
-    """What each number of types costs."""
+    """What each number of types costs.
+
+    outcomes: of growing numbers of types; best: with an item for every cost, where that is known
+    """
     table = plain_table(
         "What the number of types costs: U_B as modelled, and of the observed devices choosing freely",
         ["types", "as modelled", "observed", "lost", "taking part", "as meant"],
     )
     top = best.observed if best else float("nan")
-    for one in [*outcomes, *([best] if best else [])]:
+    for one in outcomes:
         amounts = map(_cell, (one.modelled, one.observed, top - one.observed))
         shares = f"{one.taking_part:.2%}", f"{one.as_meant:.2%}"
         table.add_row(str(one.num_types), *amounts, *shares)

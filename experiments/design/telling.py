@@ -28,10 +28,10 @@ def bound_lines(networks: Networks, found: Found, index: int, scheme: str) -> li
     lines = [f"bounds on f: {', '.join(parts)}{_without(found, index, scheme)}"] if parts else []
     if loses(found)[index]:
         earned = float(found["station_utility"][index])
-        paid = float(networks.fields["type_probs"][index] @ found["payment"][index])
-        worth = earned + float(networks.fields["num_devices"][index]) * paid
+        to_each = float(networks.fields["type_probs"][index] @ found["payment"][index])
+        paid = float(networks.fields["num_devices"][index]) * to_each
         why = "the quality of data itself is below zero"
-        why = "costs and unit_profit must be in one unit" if worth > 0 else why
+        why = "costs and unit_profit must be in one unit" if paid > abs(earned + paid) else why
         lines.append(f"the base station loses {-earned:.4f}, and offering nothing is better: {why}")
     return lines
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from jaxcontract.scaled import REACH, ScaledEnv
 from jaxcontract.settings import Setting, change
 
 COUNT = Allowed("whole", "environments played side by side", static=True, low=1)
+SEED = Allowed("whole", "seed of random numbers", static=True, low=0)
 OWN = ("terminated", "truncated", "final_observation")  # of a gymnax info: gymnasium says them elsewhere
 
 
@@ -111,7 +113,7 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         self._observation: Any = None
 
     def reset(
-        self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begin B episodes: (observations, {}).
 
@@ -120,13 +122,14 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         options: {"reset_mask": [B] of bool} begins those anew that it names, and leaves the others alone
 
         Raises:
-            ValueError: naming the option, its value and what is allowed.
+            ValueError: naming the seed or the option, its value and what is allowed.
         """
         refuse_fork()
         warn_of_lost_rewards()
         mask = self._mask(_check_options(options, ("reset_mask",)))
-        super().reset(seed=int(seed) if isinstance(seed, int | np.integer) else None)
-        keys = self._keys if seed is None and self._keys is not None else _keys(self._seeds(seed))
+        checked = _checked_seed(seed)
+        super().reset(seed=checked if isinstance(checked, int) else None)
+        keys = self._keys if checked is None and self._keys is not None else _keys(self._seeds(checked))
         begun = _begin_all(self.env, self.params, keys)
         if mask is not None:
             begun = _where(mask, begun, (self._keys, self._observation, self._states))
@@ -145,13 +148,13 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         infos = _vector_infos(info, final, terminated | truncated)
         return np.array(observation), np.array(reward), np.array(terminated), np.array(truncated), infos
 
-    def _seeds(self, seed: int | list[int] | None) -> np.ndarray:
+    def _seeds(self, seed: int | list[int | None] | None) -> np.ndarray:
         """[B], one for each environment."""
-        if isinstance(seed, list | tuple | np.ndarray):
+        if isinstance(seed, list):
             if len(seed) != self.num_envs:
                 raise ValueError(f"reset: {len(seed)} seeds for {self.num_envs} environments")
             return np.array([_seed_or_draw(one, self.np_random) for one in seed])
-        entropy = int(_seed_or_draw(None, self.np_random)) if seed is None else int(seed)
+        entropy = int(_seed_or_draw(None, self.np_random)) if seed is None else seed
         return np.random.SeedSequence(entropy).generate_state(self.num_envs)
 
     def _mask(self, options: dict[str, Any]) -> np.ndarray | None:
@@ -222,6 +225,20 @@ def _check_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> di
     for name in (options or {}).keys() - set(known):
         raise ValueError(f"reset: unknown option {name!r}; known are {', '.join(known) or 'none'}")
     return options or {}
+
+
+def _checked_seed(seed: Any) -> int | list[int | None] | None:
+    """One seed or one for each environment, None for one that is drawn."""
+    if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str) and np.ndim(seed):
+        return [_whole_seed(one) for one in seed]
+    return _whole_seed(seed)
+
+
+def _whole_seed(seed: Any) -> int | None:
+    """A seed of any size, as NumPy takes it, or None."""
+    if seed is None or (type(seed) is int and seed >= 0):
+        return seed
+    return int(plain("reset", "seed", seed, SEED))
 
 
 def _seed_or_draw(seed: int | None, random: np.random.Generator) -> np.uint32:

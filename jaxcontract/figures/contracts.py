@@ -315,7 +315,8 @@ def choice_curves(
         axes.plot(number, curve, color=shade, linewidth=1.4, marker=".", markersize=5)
     own = np.diagonal(utilities)
     axes.plot(number, own, **{**dots(scheme, size=9), "marker": "*", "markersize": 13}, zorder=4)
-    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
+    ticks = MaxNLocator(10, integer=True, min_n_ticks=1).tick_values(number[0], number[-1])
+    axes.set_xticks([tick for tick in ticks if number[0] <= tick <= number[-1]])  # there is no item 0
     axes.margins(x=0.04, y=0.12)
     checked = checked or {"least slack: IR": own.min(), "IC": _least_ic(utilities)}
     checked = {name: value for name, value in checked.items() if np.isfinite(value)}  # of one type no IC

@@ -159,7 +159,14 @@ class Policy:
 
     def _features_first(self, observation: Any) -> jax.Array:
         """[..., O] → [O, ...], if these are observations of this policy's length."""
-        observation, wanted = jnp.asarray(observation), self.frame.center.shape[-1]
+        wanted = self.frame.center.shape[-1]
+        try:
+            observation = jnp.asarray(observation)
+        except TypeError:
+            kind = type(observation).__name__
+            raise ValueError(
+                f"Policy: must be called with observations, numbers [..., {wanted}], not with a {kind}"
+            ) from None
         if observation.shape[-1:] != (wanted,):
             raise ValueError(f"Policy: an observation of shape {observation.shape}: must be [..., {wanted}]")
         return jnp.moveaxis(observation, -1, 0)

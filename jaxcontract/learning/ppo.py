@@ -7,6 +7,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.fields import check_key, refuse
 from jaxcontract.learning.advantage import (
     advantages,
     discounted_returns,
@@ -75,6 +76,9 @@ def train(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> tuple[Lea
     params: the env's, such as `env.default_params`
     config: a `PPOConfig`
 
+    Raises:
+        ValueError: when one of them is of another kind, such as two exchanged.
+
     (14) to (20), Algorithm 1. Pure and unjitted: `jax.jit(train, static_argnames="env")`. The key is
     consumed.
 
@@ -86,6 +90,11 @@ def train(key: jax.Array, env: Any, params: Any, config: PPOConfig) -> tuple[Lea
     >>> int(learner.num_updates), metrics["reward"].shape
     (2, (2,))
     """
+    check_key("train", key)
+    if not hasattr(env, "observation_space"):
+        raise refuse("train", "env", env, "an environment of gymnax's shape, such as ContractEnv()")
+    if not isinstance(config, PPOConfig):
+        raise refuse("train", "config", config, "a PPOConfig")
     learner = init_learner(key, env, params, config)
     return train_for(learner, env, params, config, config.num_updates)
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.fields import Allowed, Record, concrete, finite, number, plain, refuse, traced
+from jaxcontract.fields import Allowed, Record, check_key, concrete, finite, number, plain, refuse, traced
 from jaxcontract.mechanism.checks import PAPER_RANGE
 from jaxcontract.mechanism.records import NetworkState, System, check_kind, check_round
 from jaxcontract.pytree import register
@@ -87,9 +87,10 @@ def sample_network(
     `sample` has it.
 
     Raises:
-        ValueError: when the distribution is none, or num_rounds not a whole number.
+        ValueError: when the distribution or the key is none, or num_rounds not a whole number.
     """
     check_kind("distribution", distribution, NetworkDistribution)
+    check_key("sample_network", key)
     if num_rounds is not None:
         num_rounds = plain("sample_network", "num_rounds", num_rounds, ROUNDS)
     if distribution.sample is not None:

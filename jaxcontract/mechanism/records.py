@@ -130,7 +130,10 @@ def check_round(
 def check_kind(name: str, value: object, kind: type) -> None:
     """Raises ValueError, in one line, when an argument is not a record of its kind: two exchanged, a list."""
     if not isinstance(value, kind):
-        raise ValueError(f"{name}: must be a {kind.__name__}, not a {type(value).__name__}")
+        wanted, given = (
+            f"{'an' if one.__name__[0] in 'AEIOU' else 'a'} {one.__name__}" for one in (kind, type(value))
+        )
+        raise ValueError(f"{name}: must be {wanted}, not {given}")
 
 
 def rounds_last(states: NetworkState) -> NetworkState:

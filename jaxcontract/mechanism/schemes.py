@@ -7,6 +7,7 @@ A take-it-or-leave-it offer turns types away, which (10) does not allow: it earn
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.fields import concrete, refuse
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import log_quality
 from jaxcontract.mechanism.incentives import PAPER, device_utilities
@@ -50,10 +51,13 @@ def posted_price_contract(system: System, state: NetworkState, cap: Numbers | No
     pooled f.
 
     Raises:
-        ValueError: when the cap is not a number.
+        ValueError: when the cap is not one number above 0.
     """
     check_round(state)
     frequency = floats(system.max_frequency if cap is None else cap, "posted_price_contract", "cap")
+    given = concrete(frequency)
+    if cap is not None and (jnp.shape(frequency) or (given is not None and not given > 0)):
+        raise refuse("posted_price_contract", "cap", cap, "a number in (0, inf), for one round")
     return _offer_to_all(state, frequency, effort(system, frequency) / state.device_types[0])
 
 
