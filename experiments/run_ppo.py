@@ -51,6 +51,7 @@ from jaxcontract.rundir import (
     read_run,
     version_changes,
 )
+from jaxcontract.saved import read_head
 from jaxcontract.settings import PRESETS, Setting, change, setting_from_dict
 from jaxcontract.watching import Observers, Watching, open_observers
 
@@ -274,6 +275,8 @@ def extended(request: Request, out: Path, state: str) -> tuple[Request, str]:
         raise ValueError(
             f"--resume {out}: has not come to its end, update {end}; first resume it without more"
         )
+    require_device()  # before anything is moved
+    require_precision(out)
     more = request._replace(
         setting=change(request.setting, {EXTENDS: request.extend_to}),
         extended_from=[*request.extended_from, end],
@@ -282,6 +285,15 @@ def extended(request: Request, out: Path, state: str) -> tuple[Request, str]:
     kept = extension.extend(out, more.configuration)
     say(f"{out}: extended from {end} to {request.extend_to} updates; its results so far are in {kept}")
     return more, "begun"
+
+
+def require_precision(out: Path) -> None:
+    """See to it that JAX computes in the precision of a run that has ended. Raises ValueError."""
+    import jax.numpy as jnp
+
+    was, now = read_head(out / "policy").precision, str(jnp.result_type(float))
+    if was != now:
+        raise ValueError(f"--resume {out}: computed in {was}, and JAX does in {now} now; see JAX_ENABLE_X64")
 
 
 def _is_count(value: Any) -> bool:

@@ -152,6 +152,8 @@ class Checkpoints:
         described = {_name(seed): _described(own, digest=False) for seed, own in like.items()}
         stated = {name: [entry[:3] for entry in own] for name, own in body["arrays"].items()}
         if stated != described:
+            if _but_for_dtypes(stated) == _but_for_dtypes(described):
+                raise DamagedError("its numbers are of another precision; set JAX_ENABLE_X64 as it was")
             raise DamagedError("its arrays are not those of this run")
         loaded = _read_back(self.directory / str(update), body)
         return Step(update, {seed: loaded[_name(seed)] for seed in like}, body["notes"])
@@ -193,6 +195,10 @@ def _name(seed: int) -> str:
 def _joined(arrays: Arrays) -> np.ndarray:
     """All arrays end to end as bytes."""
     return np.frombuffer(b"".join(array.tobytes() for array in arrays.values()), np.uint8)
+
+
+def _but_for_dtypes(described: Mapping[str, list[list[Any]]]) -> dict[str, Any]:
+    return {name: [[path, shape] for path, shape, _ in own] for name, own in described.items()}
 
 
 def _described(arrays: Arrays, digest: bool = True) -> list[list[Any]]:

@@ -96,6 +96,16 @@ def test_arrays_of_other_shapes_are_not_loaded(steps):
     assert all("its arrays are not those of this run" in line for line in said)
 
 
+def test_arrays_of_another_precision_are_said_to_be_such(steps):
+    double = {
+        seed: {name: array.astype(float) for name, array in own.items()} for seed, own in sample(0).items()
+    }
+    said = []
+    with pytest.raises(NothingLoadableError):
+        steps.newest(double, said.append)
+    assert all("of another precision; set JAX_ENABLE_X64 as it was" in line for line in said)
+
+
 def test_the_manifest_names_every_array_with_its_digest(steps):
     body = json.loads((steps.directory / "30" / "manifest.json").read_text())["body"]
     (kernel, *_) = body["arrays"]["seed-7"]

@@ -170,6 +170,23 @@ def test_an_extension_says_from_which_step_size_it_goes_on():
     assert said.endswith("they go from 0.05 to 0")
 
 
+def test_a_run_of_another_precision_is_not_extended_and_stays_as_it_is(copied, refused, float64):
+    before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+    said = refused("--resume", copied, "--num-updates", 7)
+    assert "computed in float32, and JAX does in float64 now" in said
+    assert before == {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+
+
+def test_a_run_is_not_extended_where_there_is_no_device(script, copied, refused, monkeypatch):
+    def none():
+        raise ValueError("no device")
+
+    monkeypatch.setattr(script, "require_device", none)
+    assert "no device" in refused("--resume", copied, "--num-updates", 7)
+    assert (copied / "summary.json").is_file()
+    assert not (copied / "updates-4").exists()
+
+
 def test_a_run_was_extended_at_updates_that_ascend():
     assert extension.is_well_formed([], 4)
     assert extension.is_well_formed([2, 3], 4)
