@@ -45,6 +45,8 @@ def read_description(file: Path, sha256: str | None = None) -> dict[str, Any]:
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
+    if not file.name:
+        raise unreadable(file, ValueError("this names no file"))
     path = beside(file)
     try:
         body, stated = read_sealed(path, largest=LARGEST, schema=SCHEMA)

@@ -448,6 +448,12 @@ def test_vmap_of_an_exported_policy_says_what_to_do_instead(original):
     assert policy(states).payment.shape == (3, 2)
 
 
+@pytest.mark.parametrize("load", [jc.load_exported, jc.load_numpy_policy])
+def test_an_empty_name_is_no_policy(load):
+    with pytest.raises(ValueError, match=r"\A\.: cannot be read as an exported .*\(this names no file\)\Z"):
+        load("")
+
+
 def test_observations_of_another_length_are_refused_in_words(original):
     policy, plain = (load(original / "a.jaxexport") for load in (jc.load_exported, jc.load_numpy_policy))
     rows = [[0.0] * 7] * 3
