@@ -296,7 +296,7 @@ def show_contracts(
             console.print(no_quality(one.networks, one.place), "", sep="\n", soft_wrap=whole)
             continue
         console.print(items_table(*one[:3], request.scheme))
-        lines = verdict(*one[:3], request.scheme, one.slacks, contracts.tolerance)
+        lines = verdict(*one[:3], request.scheme, one.slacks)
         console.print("\n".join(lines), "", sep="\n", soft_wrap=whole)
     if totals["unlike_training"]:
         many = f"{totals['unlike_training']:,} of {totals['networks']:,} networks"

@@ -126,7 +126,7 @@ def test_a_whole_cycle_binds_only_where_a_longer_one_is_better(tmp_path):
     np.testing.assert_allclose(1 / found["frequency"], [[6, 3], [6, 3], [5, 4], [2, 2], [2, 2]])
     np.testing.assert_array_equal(found["binding"], [[0, 0], [0, 0], [-1, 1], [0, 0], [0, 0]])
     np.testing.assert_array_equal(loses(found), [False, False, False, True, False])
-    little, none = ("\n".join(verdict(block, found, k, "whole cycles", (0, 0), 1e-9)) for k in (3, 4))
+    little, none = ("\n".join(verdict(block, found, k, "whole cycles", (0, 0))) for k in (3, 4))
     assert "offering nothing is better: the quality of data itself is below zero" in little
     assert "NOT FEASIBLE: data has no quality at the frequency of all 2 types" in none
     assert not NO_NUMBER.search(little + none)
@@ -232,3 +232,11 @@ def test_more_types_than_kmeans_finds_are_refused_before_any_work_and_left_out_o
     assert "left out: 4 types; --grouping kmeans takes at most 3" in capsys.readouterr().out
     sizes = [row["num_types"] for row in rows_of(tmp_path / "out" / "resolution.csv")]
     assert sizes == ["1", "2", "3", "5"]  # the last is an item for every cost
+
+
+def test_payments_of_millions_are_held_to_so_many_digits(tmp_path, capsys):
+    (tmp_path / "c.csv").write_text("cost\n1e-12\n1\n1e6\n1e12\n")
+    command = (EXAMPLES / "network.json", "--history", tmp_path / "c.csv", "--types", 4)
+    assert design(*command, "--out", tmp_path / "out") == 0
+    assert "all 4 IR and 12 IC constraints hold within 0.198" in capsys.readouterr().out  # 1e-9 of 1.98e8
+    assert {row["as_meant"] for row in rows_of(tmp_path / "out" / "resolution.csv")} == {"1.0"}

@@ -110,10 +110,11 @@ def _outcome(
     size, counts = len(grouping.cost), observed.counts
     profit = network["unit_profit"] * menu["quality"] - menu["payment"]
     earned, taking_part, as_meant = 0.0, 0, 0
+    tie = EXACT_TOLERANCE * max(1.0, float(menu["payment"].max()))
     step = max(1, TABLE // size)
     for start in range(0, len(observed.costs), step):
         part = slice(start, start + step)
-        item = chosen(observed.costs[part], grouping.member[part], menu["frequency"], menu["payment"])
+        item = chosen(observed.costs[part], grouping.member[part], menu["frequency"], menu["payment"], tie)
         takes = item >= 0
         earned += float(counts[part][takes] @ profit[item[takes]])
         taking_part += int(counts[part][takes].sum())

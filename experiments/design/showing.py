@@ -61,7 +61,6 @@ def verdict(
     index: int,
     scheme: str,
     slacks: tuple[float, float],
-    tolerance: float,
 ) -> list[str]:
     """What the contract of one network brings, and whether it holds."""
     one = {name: float(value[index]) for name, value in found.items() if np.ndim(value[index]) == 0}
@@ -79,7 +78,7 @@ def verdict(
         lines.append(f"beside it: {_against(one, scheme)}")
     least = f" (least slack: {_slacks(slacks)})" if np.isfinite(slacks[0]) else ""
     if one["feasible"]:
-        held = f"{_constraints(num_types)} within {tolerance:g}"
+        held = f"{_constraints(num_types)} within {found['tolerance'][index]:.3g}"
         return [*lines, f"certificate, in float64: {held}{least}"]
     return [*lines, f"NOT FEASIBLE: {_why(found, index)}{least}"]
 

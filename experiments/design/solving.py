@@ -73,7 +73,8 @@ def records(fields: Mapping[str, np.ndarray]) -> tuple[jc.System, jc.NetworkStat
 class Exact:
     """Chooses by a scheme such as `optimal_contract`, in float64.
 
-    tolerance: what a constraint may be missed by in a contract that counts as feasible, units of payment
+    tolerance: what a constraint may be missed by in a contract that counts as feasible, units of payment;
+        that part of the largest payment where it is above 1
     """
 
     scheme: Scheme
@@ -206,6 +207,8 @@ def _by_policy(env: jc.ContractEnv, params: Any, policy: Any, systems: Any, stat
 def _measured(systems: Any, states: Any, contracts: Any, free: Any, tolerance: float) -> dict[str, jax.Array]:
     def one(system, state, contract, free):
         certificate = jc.certify(system, state, contract, tolerance)
+        # Payments of millions are not known to 1e-9, but to so many digits.
+        allowed = tolerance * jnp.maximum(1.0, jnp.max(contract.payment))
         complete = jc.complete_information_contract(system, state)
         utility = jc.station_utility(system, state, contract)
         optimum = jc.station_utility(system, state, jc.optimal_contract(system, state))
@@ -217,7 +220,8 @@ def _measured(systems: Any, states: Any, contracts: Any, free: Any, tolerance: f
             "rent": certificate.ir_slack,
             "complete_frequency": complete.frequency,
             "complete_payment": complete.payment,
-            "feasible": certificate.feasible,
+            "feasible": jnp.all(certificate.domain) & (certificate.max_violation <= allowed),
+            "tolerance": allowed,
             "max_violation": certificate.max_violation,
             "station_utility": utility,
             "optimum": optimum,
