@@ -120,7 +120,7 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         options: {"reset_mask": [B] of bool} begins those anew that it names, and leaves the others alone
 
         Raises:
-            ValueError: naming the option, its value and what is allowed.
+            ValueError: naming the seed or option, its value and what is allowed.
         """
         refuse_fork()
         warn_of_lost_rewards()
@@ -151,7 +151,7 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
             if len(seed) != self.num_envs:
                 raise ValueError(f"reset: {len(seed)} seeds for {self.num_envs} environments")
             return np.array([_seed_or_draw(one, self.np_random) for one in seed])
-        entropy = int(_seed_or_draw(None, self.np_random)) if seed is None else int(seed)
+        entropy = int(_seed_or_draw(None, self.np_random)) if seed is None else _whole(seed)
         return np.random.SeedSequence(entropy).generate_state(self.num_envs)
 
     def _mask(self, options: dict[str, Any]) -> np.ndarray | None:
@@ -226,7 +226,14 @@ def _check_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> di
 
 def _seed_or_draw(seed: int | None, random: np.random.Generator) -> np.uint32:
     """A seed as JAX's keys take it, 32 bits of it."""
-    return np.uint32(random.integers(2**32) if seed is None else seed % 2**32)
+    return np.uint32(random.integers(2**32) if seed is None else _whole(seed) % 2**32)
+
+
+def _whole(seed: Any) -> int:
+    """A seed as a plain number, of any size: `SeedSequence().entropy` has 128 bits."""
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise refuse("reset", "seed", seed, "a whole number, at least 0")
+    return int(seed)
 
 
 def _vector_infos(info: dict[str, np.ndarray], final: np.ndarray, done: np.ndarray) -> dict[str, Any]:
