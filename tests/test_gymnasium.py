@@ -115,6 +115,10 @@ def test_misuse_is_one_line():
             one.step(np.zeros(3))
     with pytest.raises(ValueError, match="3 seeds for 2 environments"):
         envs.reset(seed=[1, 2, 3])
+    for seed in (1.5, "1", [0, 1.5], [0, -1]):
+        with pytest.raises(ValueError, match=r"reset.seed = .*: must be a whole number"):
+            envs.reset(seed=seed)
+    envs.reset(seed=np.random.SeedSequence().entropy)
     with pytest.raises(ValueError, match="num_envs = 0: must be a whole number"):
         make_vector(num_envs=0)
 

@@ -121,7 +121,8 @@ def certify(
     """Check all K IR (8) and K² IC (9) constraints, and the domain, of one contract.
 
     tolerance: []  in units of payment for the slacks, in updates per slot for the bounds on f; it is
-               absolute. Use 1e-6 in float32, 1e-9 in float64
+               absolute. Use 1e-6 in float32 and 1e-9 in float64 where payments are near 1, and more in
+               proportion to greater ones: at 100 rounding in float32 alone misses a constraint by 1e-5
     margin:    []  the slack that `shortfall` asks for, in units of payment
 
     Returns slacks [K] and [K, K]. NaN anywhere is not feasible.
