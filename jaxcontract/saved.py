@@ -43,7 +43,7 @@ def read_head(directory: Path) -> Head:
     """
     path = directory / HEAD
     if not path.exists():
-        raise ValueError(f"{path}: is not there; a run has its policies once it has come to its end")
+        raise ValueError(f"{path}: cannot be read, it is not there; a run has policies when it has ended")
     try:
         head = json.loads(path.read_text("utf-8"))
         if head["schema"] != SCHEMA:

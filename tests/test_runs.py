@@ -173,7 +173,7 @@ def test_a_description_from_before_divergence_was_written_down_is_read(saved):
 
 
 def test_a_run_that_goes_on_still_is_said_to_have_no_policies_yet(tmp_path):
-    with pytest.raises(ValueError, match=r"policy\.json: is not there; a run has its policies once .* end$"):
+    with pytest.raises(ValueError, match=r"it is not there; a run has policies when it has ended$"):
         jc.load_policy(tmp_path)
 
 
