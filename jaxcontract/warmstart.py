@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxcontract.options import differences
-from jaxcontract.saved import HEAD, Head, policy_file, read_head
+from jaxcontract.saved import HEAD, Head, policy_directory, policy_file, read_head
 from jaxcontract.seal import sha256
 from jaxcontract.settings import Setting
 
@@ -144,8 +144,8 @@ def warm_started(training: "Training", policies: Sequence["Policy"]) -> "Trainin
 
 def _directory(path: Path) -> Path:
     """Where the policies of a run's directory are, or those of a directory of policies."""
-    found = next((one for one in (path, path / "policy") if (one / HEAD).is_file()), None)
-    if found is None:
+    found = policy_directory(path)
+    if not (found / HEAD).is_file():
         raise ValueError(f"--init-from {path}: holds no policies ({HEAD}, or policy/{HEAD})")
     return found.resolve()
 
