@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.learning.cores import FAST_RUN, on_cpu, usable_cores
+from jaxcontract.training.cores import FAST_RUN, on_cpu, usable_cores
 
 
 @dataclasses.dataclass(frozen=True)

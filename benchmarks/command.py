@@ -8,13 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxcontract.devices import NoDeviceError, require_device
-from jaxcontract.files import write_json
-from jaxcontract.options import OneLineParser, count
-from jaxcontract.options import path as path_of
-from jaxcontract.pictures import attempt
+from jaxcontract.cli.options import OneLineParser, count
+from jaxcontract.cli.options import path as path_of
+from jaxcontract.cli.pictures import attempt
+from jaxcontract.storage.files import write_json
+from jaxcontract.training.devices import NoDeviceError, require_device
 
-ASK = "from jaxcontract.devices import require_device as ask\ntry: ask()\nexcept ValueError as e: print(e)"
+ASK = (
+    "from jaxcontract.training.devices import require_device as ask\n"
+    "try: ask()\nexcept ValueError as e: print(e)"
+)
 
 
 def make_parser(name: str, description: str | None) -> OneLineParser:

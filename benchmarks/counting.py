@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jaxcontract.learning.config import PPOConfig
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 
 FLOAT = 4  # bytes
 STAGES = ("sampling", "rollout", "advantage", "update")  # sampling is a part of the rollout
@@ -36,7 +36,7 @@ def by_hand(env: Any, config: PPOConfig) -> dict[str, Cost]:
     first = 2 * num_inputs * config.hidden_sizes[0]  # of each network
     one_pass = 3 * (_flops(actor) + _flops(critic)) - 2 * first
     # The observations after the last round have a value too, unless a discount of 0 leaves it out.
-    values = 1 + (1 / config.rollout_length if config.discount > 0 else 0)
+    values = 1 + (1 / config.num_steps if config.discount > 0 else 0)
     state = num_inputs * FLOAT  # an observation is as long as what it is made of
     played = (num_inputs + num_actions + 2) * FLOAT  # observation, action, its density and the reward
     judged = (num_inputs + num_actions + 3) * FLOAT  # with advantage and target for the reward

@@ -8,7 +8,7 @@ if __name__ == "__main__":
     import _signal
 
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
-    from jaxcontract.interruption import leave_at_once
+    from jaxcontract.training.signals import leave_at_once
 
     leave_at_once("peers.py")  # also while what follows is imported
 
@@ -112,7 +112,7 @@ def race(parsed: argparse.Namespace) -> Generator[dict[str, Any], None, list[str
 
 def row(run: dict[str, Any]) -> str:
     """A result as a line of the table. Feasible and regret are means over the seeds."""
-    size = f"{run['parallel_rounds']}x{run['rollout_length']}"
+    size = f"{run['num_envs']}x{run['num_steps']}"
     what = f"{run['name']:<15}{run['game']:<8}{run['seeds']:>6}{size:>10}"
     if run["status"] != "done":
         return f"{what}  {run['status']}: {run['message']}"

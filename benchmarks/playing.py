@@ -10,21 +10,21 @@ import numpy as np
 
 import clock
 import jaxcontract as jc
-from jaxcontract.evaluation import make_yardstick, unseen_states
-from jaxcontract.learning.cores import memory_of, num_places
-from jaxcontract.learning.seeds import compile_training
+from jaxcontract.evaluation.contract import solve_reference, unseen_states
+from jaxcontract.training.cores import memory_of, num_places
+from jaxcontract.training.seeds import compile_training
 
 ROUNDS_TIMED = 2**20  # of the bare environment, in each repeat on each core
 STEPS_TIMED = 2**19  # of training, in each repeat on each core
 UNSEEN = 4096  # states on which regret is measured
 
 
-def bare_env(num_types: int, parallel_rounds: int, repeats: int, rounds: int) -> dict[str, Any]:
+def bare_env(num_types: int, num_envs: int, repeats: int, rounds: int) -> dict[str, Any]:
     """Random feasible contracts played by the environment alone, on every core of a CPU at a time."""
     env = jc.ContractEnv(num_types=num_types)
-    length = max(1, rounds // parallel_rounds // num_types)
+    length = max(1, rounds // num_envs // num_types)
     copies = clock.num_threads()
-    play = _player(env, parallel_rounds, length)
+    play = _player(env, num_envs, length)
     keys = [jax.random.key(number) for number in range(copies)]
     program, seconds = clock.compiled(play, keys[0], options=clock.fast_options())
     feasible: list[float] = []
@@ -36,26 +36,26 @@ def bare_env(num_types: int, parallel_rounds: int, repeats: int, rounds: int) ->
         timing = clock.repeat(run, repeats, seconds)
     return {
         "num_types": num_types,
-        "parallel_rounds": parallel_rounds,
-        **timing.rate(copies * length * parallel_rounds),
+        "num_envs": num_envs,
+        **timing.rate(copies * length * num_envs),
         "feasible": float(np.mean(feasible)),
         "compile_seconds": timing.compile_seconds,
         "memory_bytes": copies * memory_of(program),
     }
 
 
-def _player(env: jc.ContractEnv, parallel_rounds: int, length: int) -> Callable[..., Any]:
+def _player(env: jc.ContractEnv, num_envs: int, length: int) -> Callable[..., Any]:
     """key → (mean reward, share of contracts that are feasible) of `length` times B rounds."""
     params = env.default_params
 
     def play(key):
         key_start, key_play = jax.random.split(key)
-        _, state = env.reset(key_start, params, parallel_rounds)
+        _, state = env.reset(key_start, params, num_envs)
 
         def step(carry, key):
             state, reward_sum, feasible_sum = carry
             key_action, key_env = jax.random.split(key)
-            action = jax.random.normal(key_action, (env.num_actions, parallel_rounds))
+            action = jax.random.normal(key_action, (env.num_actions, num_envs))
             _, state, reward, _, _, info = env.step(key_env, state, action, params)
             return (state, reward_sum + jnp.mean(reward), feasible_sum + jnp.mean(info["feasible"])), None
 
@@ -69,7 +69,7 @@ def _player(env: jc.ContractEnv, parallel_rounds: int, length: int) -> Callable[
 def training(
     num_types: int,
     num_seeds: int,
-    parallel_rounds: int,
+    num_envs: int,
     repeats: int,
     steps: int,
     minibatches: int = jc.PPOConfig().minibatches,
@@ -78,10 +78,10 @@ def training(
     env = jc.ContractEnv(num_types=num_types)
     params = env.default_params
     per_device = -(-num_seeds // min(num_seeds, num_places()))
-    count = max(1, steps // (parallel_rounds * per_device))
+    count = max(1, steps // (num_envs * per_device))
     config = jc.PPOConfig(
-        parallel_rounds=parallel_rounds,
-        minibatches=min(minibatches, max(1, parallel_rounds // 2)),
+        num_envs=num_envs,
+        minibatches=min(minibatches, max(1, num_envs // 2)),
         num_updates=(repeats + 1) * count,
     )
     under_way = compile_training(list(range(num_seeds)), env, params, config)
@@ -91,13 +91,13 @@ def training(
         learners[0], _ = under_way.advance(learners[0], count)
 
     timing = clock.repeat(run, repeats, under_way.compile_seconds)
-    yardstick = make_yardstick(params.system, unseen_states(params.distribution, UNSEEN))
+    solution = solve_reference(params.system, unseen_states(params.distribution, UNSEEN))
     policies = under_way.policies(learners[0])
-    reports = [jc.evaluate(policy, env, params, states=yardstick) for policy in policies]
+    reports = [jc.evaluate(policy, env, params, states=solution) for policy in policies]
     return {
         "num_types": num_types,
         "num_seeds": num_seeds,
-        "parallel_rounds": parallel_rounds,
+        "num_envs": num_envs,
         **timing.rate(num_seeds * count * config.batch_size),
         "env_steps_per_seed": config.env_steps,
         "feasible": float(np.mean([report.feasible for report in reports])),

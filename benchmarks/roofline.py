@@ -10,7 +10,7 @@ if __name__ == "__main__":
     import _signal
 
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
-    from jaxcontract.interruption import leave_at_once
+    from jaxcontract.training.signals import leave_at_once
 
     leave_at_once("roofline.py")  # also while what follows is imported
 
@@ -19,8 +19,8 @@ from typing import Any
 
 from command import check_device, described, make_parser, report
 from counting import STAGES, Cost, by_hand, total
-from jaxcontract.learning.config import PPOConfig
-from jaxcontract.options import count, share
+from jaxcontract.cli.options import count, share
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from steps_per_second import line
 
 
@@ -46,8 +46,8 @@ def measure(parsed: Any) -> dict[str, Any]:
 
     env = jc.ContractEnv(num_types=parsed.num_types)
     params = env.default_params
-    rounds, minibatches, steps = parsed.parallel_rounds, parsed.minibatches, parsed.steps or STEPS_TIMED
-    config = jc.PPOConfig(parallel_rounds=rounds, minibatches=minibatches, num_updates=1)
+    rounds, minibatches, steps = parsed.num_envs, parsed.minibatches, parsed.steps or STEPS_TIMED
+    config = jc.PPOConfig(num_envs=rounds, minibatches=minibatches, num_updates=1)
     before = ceilings(parsed.repeats, parsed.scale)
     run = training(parsed.num_types, parsed.seeds, rounds, parsed.repeats, steps, minibatches)
     after = ceilings(parsed.repeats, parsed.scale)
@@ -105,13 +105,13 @@ def parse(arguments: list[str] | None) -> Any:
     add("--num-types", type=count, default=2, metavar="K", help="device types (default 2)")
     add("--seeds", type=count, default=5, metavar="S", help="trained together (default 5)")
     own = PPOConfig()
-    add("--parallel-rounds", type=count, default=own.parallel_rounds, metavar="B", help="(default 2048)")
+    add("--num-envs", type=count, default=own.num_envs, metavar="B", help="(default 2048)")
     add("--minibatches", type=count, default=own.minibatches, metavar="N", help="(default 8)")
     add("--steps", type=count, metavar="N", help="in a repeat on a core (default 2^19)")
     add("--scale", type=share, default=1.0, metavar="SHARE", help="of the ceilings' sizes (default 1)")
     parsed = parser.parse_args(arguments)
     try:
-        PPOConfig(parallel_rounds=parsed.parallel_rounds, minibatches=parsed.minibatches)
+        PPOConfig(num_envs=parsed.num_envs, minibatches=parsed.minibatches)
     except ValueError as error:
         parser.error(str(error))
     check_device(parser)

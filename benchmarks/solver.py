@@ -12,7 +12,7 @@ if __name__ == "__main__":
     import _signal
 
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
-    from jaxcontract.interruption import leave_at_once
+    from jaxcontract.training.signals import leave_at_once
 
     leave_at_once("solver.py")  # also while what follows is imported
 
@@ -25,7 +25,7 @@ from typing import Any
 
 from command import check_device, described, draw_last, make_parser, numbers, picture_file, report
 from convex import PEERS, Peer
-from jaxcontract.options import count
+from jaxcontract.cli.options import count
 
 # Numbers in one array of a batch. Larger batches leave the cache of a core: twice the time per state.
 NUMBERS = 2**17

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 
 import clock
 from counting import STAGES, Cost
-from jaxcontract.learning.config import PPOConfig
-from jaxcontract.learning.cores import on_cpu
-from jaxcontract.learning.policy import gaussian_sample
-from jaxcontract.learning.ppo import init_learner, learn, make_batch, update
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.learning.algorithms.ppo.ppo import init_learner, learn, make_batch, update
+from jaxcontract.learning.policies.gaussian import gaussian_sample
 from jaxcontract.learning.rollout import rollout
 from jaxcontract.mechanism.networks import sample_network
+from jaxcontract.training.cores import on_cpu
 
 
 class Stage(NamedTuple):
@@ -31,13 +31,13 @@ def stages(env: Any, params: Any, config: PPOConfig) -> dict[str, Stage]:
 
     def sample(learner, params):
         key_states, key_noise = jax.random.split(learner.key)
-        shape = env.num_actions, config.parallel_rounds
-        network = sample_network(key_states, params.distribution, config.parallel_rounds)
+        shape = env.num_actions, config.num_envs
+        network = sample_network(key_states, params.distribution, config.num_envs)
         return network, gaussian_sample(key_noise, jnp.zeros(shape), learner.policy.log_std)
 
     def play(learner, params):
         before = learner.env_state, learner.observation
-        return rollout(learner.key, learner.policy, env, params, *before, config.rollout_length)
+        return rollout(learner.key, learner.policy, env, params, *before, config.num_steps)
 
     learner = jax.jit(lambda key: init_learner(key, env, params, config))(jax.random.key(0))
     _, following, rounds = jax.jit(play)(learner, params)
@@ -57,8 +57,8 @@ def by_compiler(env: Any, params: Any, config: PPOConfig) -> dict[str, Cost]:
     config: with rollouts of one round. A loop's body is counted once, so one gradient step is counted
     and multiplied; all branches of a condition are, so values that no reward needs are in it.
     """
-    rows = config.parallel_rounds // config.minibatches
-    one_step = dataclasses.replace(config, parallel_rounds=rows, minibatches=1, epochs=1)
+    rows = config.num_envs // config.minibatches
+    one_step = dataclasses.replace(config, num_envs=rows, minibatches=1, epochs=1)
     counts = {name: _counted(stages(env, params, config)[name], config) for name in STAGES[:3]}
     counts["update"] = _counted(stages(env, params, one_step)["update"], one_step).times(config.epochs)
     return counts

@@ -9,7 +9,7 @@ if __name__ == "__main__":
     import _signal
 
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
-    from jaxcontract.interruption import leave_at_once
+    from jaxcontract.training.signals import leave_at_once
 
     leave_at_once("steps_per_second.py")  # also while what follows is imported
 
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from command import check_device, described, draw_last, make_parser, numbers, picture_file, report
-from jaxcontract.options import count
+from jaxcontract.cli.options import count
 
-AXES = {"rounds": "parallel_rounds", "seeds": "num_seeds", "types": "num_types"}
+AXES = {"rounds": "num_envs", "seeds": "num_seeds", "types": "num_types"}
 
 
 def growth(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
@@ -29,7 +29,7 @@ def growth(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
     from clock import exponent
 
     sizes = [row[name] for row in rows]
-    rounds = [row["parallel_rounds"] * row.get("num_seeds", 1) for row in rows]
+    rounds = [row["num_envs"] * row.get("num_seeds", 1) for row in rows]
     seconds = [count / row["median"] for count, row in zip(rounds, rows, strict=True)]
     return {
         "time": exponent(sizes, seconds),
@@ -45,7 +45,7 @@ def line(kind: str, row: dict[str, Any]) -> str:
     if "regret" in row:
         quality += f", regret {row['regret']:.4f} after {row['env_steps_per_seed']:,} steps a seed"
     cost = f"compiled in {row['compile_seconds']:.1f} s, {row['memory_bytes'] / 1e6:.1f} MB"
-    return f"{kind}: K = {row['num_types']}, B = {row['parallel_rounds']}{seeds}: {speed}; {quality}; {cost}"
+    return f"{kind}: K = {row['num_types']}, B = {row['num_envs']}{seeds}: {speed}; {quality}; {cost}"
 
 
 def measure_all(parsed: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def measure_all(parsed: Any) -> dict[str, Any]:
     from playing import ROUNDS_TIMED, STEPS_TIMED, bare_env, training
 
     usual = {bare_env: ROUNDS_TIMED, training: STEPS_TIMED}
-    rounds, seeds, types = parsed.parallel_rounds, parsed.seeds, parsed.num_types
+    rounds, seeds, types = parsed.num_envs, parsed.seeds, parsed.num_types
     plan: dict[str, list[tuple[Callable[..., Any], tuple[int, ...]]]] = {
         "env over rounds": [(bare_env, (types[0], size)) for size in rounds],
         "env over types": [(bare_env, (size, parsed.base_rounds)) for size in types],
@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = make_parser("steps_per_second.py", __doc__)
     add = parser.add_argument
     powers = ",".join(str(2**power) for power in range(8, 17))
-    add("--parallel-rounds", type=numbers, default=powers, metavar="B,…", help=f"(default {powers})")
+    add("--num-envs", type=numbers, default=powers, metavar="B,…", help=f"(default {powers})")
     add("--seeds", type=numbers, default="1,2,5,16,64", metavar="S,…", help="(default 1,2,5,16,64)")
     add(
         "--num-types",
@@ -89,8 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
     add("--steps", type=count, metavar="N", help="rounds in a repeat on a core (default 2^20, or 2^19)")
     add("--plot", type=picture_file, metavar="FILE", help="also draw the growth, as a PNG")
     parsed = parser.parse_args(arguments)
-    if min(*parsed.parallel_rounds, parsed.base_rounds) < 2:
-        parser.error("--parallel-rounds and --base-rounds: must be at least 2, for a gradient step")
+    if min(*parsed.num_envs, parsed.base_rounds) < 2:
+        parser.error("--num-envs and --base-rounds: must be at least 2, for a gradient step")
     check_device(parser)
     print(described())
     result = measure_all(parsed)

@@ -8,7 +8,7 @@ if __name__ == "__main__":
     import _signal
 
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
-    from jaxcontract.interruption import leave_at_once
+    from jaxcontract.training.signals import leave_at_once
 
     leave_at_once("time_to_optimum.py")  # also while what follows is imported
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from command import check_device, described, draw_last, make_parser, picture_file, report
-from jaxcontract.options import count
+from jaxcontract.cli.options import count
 from rivals.contest import (
     add_contest_options,
     add_training_options,
@@ -90,7 +90,7 @@ def contest(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 def what(run: dict[str, Any]) -> tuple[Any, ...]:
     """What was trained: the same for each repeat."""
-    return tuple(run[name] for name in ("name", "game", "seeds", "parallel_rounds", "rollout_length"))
+    return tuple(run[name] for name in ("name", "game", "seeds", "num_envs", "num_steps"))
 
 
 def summarised(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -104,7 +104,7 @@ def summarised(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _summary(repeats: Sequence[dict[str, Any]]) -> dict[str, Any]:
     first = repeats[0]
-    names = ("name", "game", "seeds", "parallel_rounds", "rollout_length", "feasible", "regret")
+    names = ("name", "game", "seeds", "num_envs", "num_steps", "feasible", "regret")
     seconds = {
         str(level): _spread([run["seconds_to_regret"][str(level)] for run in repeats]) for level in LEVELS
     }
@@ -141,7 +141,7 @@ TITLES = (
 
 def title(run: dict[str, Any]) -> str:
     """Who trains what."""
-    size = f"{run['parallel_rounds']}x{run['rollout_length']}"
+    size = f"{run['num_envs']}x{run['num_steps']}"
     return f"{run['name']:<15}{run['game']:<8}{run['seeds']:>6}{size:>10}"
 
 
@@ -162,8 +162,8 @@ def cells(summary: dict[str, Any]) -> list[str]:
 
 def show(summaries: Sequence[dict[str, Any]]) -> None:
     """Print the table; on a terminal that is too narrow for its lines, its columns below one another."""
-    from jaxcontract.console import make_console
-    from jaxcontract.layout import plain_table
+    from jaxcontract.cli.console import make_console
+    from jaxcontract.cli.text_tables import plain_table
 
     console = make_console()
     console.print(f"\n{described()}; seconds: the median of the repeats (least to most)", soft_wrap=True)
@@ -259,7 +259,7 @@ def _key(figure: Any, looks: dict[str, Any]) -> None:
 def trained(run: dict[str, Any]) -> str:
     """Who trains, at which sizes, whatever the game and the seeds."""
     own = ", its own sizes" if {name: run[name] for name in our_own()} == our_own() else ""
-    return f"{run['name']}, {run['parallel_rounds']} × {run['rollout_length']} rounds{own}"
+    return f"{run['name']}, {run['num_envs']} × {run['num_steps']} rounds{own}"
 
 
 def _draw_run(run: dict[str, Any], above: Any, below: Any, look: Any) -> None:

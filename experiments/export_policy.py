@@ -1,78 +1,14 @@
-"""Write a trained policy as one file that runs without what trained it, with a JSON beside it."""
+"""Write a trained policy as one file: the same as `jaxcontract export`."""
 
 if __name__ == "__main__":
     import _signal
 
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
-    from jaxcontract.interruption import leave_at_once
+    from jaxcontract.training.signals import leave_at_once
 
     leave_at_once("export_policy.py")  # also while what follows is imported
+    import sys
 
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+    from jaxcontract.cli.export import main
 
-from jaxcontract.devices import require_device
-from jaxcontract.options import OneLineParser, path
-
-EPILOG = """\
-FILE is a jax.export artifact for CPU and CUDA: network states in, contracts out. FILE.json beside it holds
-the versions, the deployment, the weights in plain numbers, and 16 states with the contracts expected.
-Both are held against those 16 states before they are written, and again whenever they are read:
-
-  policy = jc.load_exported(FILE)       needs jax and flatbuffers; policy(jc.NetworkState(...)) → Contract
-  policy = jc.load_numpy_policy(FILE)   needs numpy alone; policy(max_aoi=..., ...) → frequency, payment
-
-examples:
-  python experiments/export_policy.py runs/first policy.jaxexport
-  python experiments/export_policy.py runs/first policy.jaxexport --seed 3
-
-A seed that diverged has no policy to hand on, and is refused.
-
-exit codes: 0 done, 2 bad input or no device of the kind that JAX_PLATFORMS asks for, 130 interrupted;
-nothing is overwritten
-"""
-
-
-class Request(NamedTuple):
-    """What a person asked for on the command line."""
-
-    policies: Path
-    file: Path
-    seed: int | None
-
-
-def parse(arguments: Sequence[str] | None = None) -> Request:
-    """Read the command line, without JAX; on bad input, one line and exit code 2."""
-    parser = OneLineParser(prog="export_policy.py", description=__doc__, epilog=EPILOG)
-    parser.add_argument("directory", type=path, metavar="DIR", help="a run's directory, or its policy/")
-    parser.add_argument("file", type=path, metavar="FILE", help="what to write, with FILE.json beside it")
-    parser.add_argument(
-        "--seed", type=int, metavar="SEED", help="which of the run's seeds (default: its first)"
-    )
-    parsed = parser.parse_args(arguments)
-    inner = parsed.directory / "policy"
-    return Request(inner if inner.is_dir() else parsed.directory, parsed.file, parsed.seed)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    request = parse(arguments)
-    try:
-        require_device()
-        from jaxcontract.export import export_policy
-
-        sha256 = export_policy(request.policies, request.file, request.seed)
-    except (ValueError, ImportError, OSError) as error:
-        print(f"export_policy.py: error: {error}", file=sys.stderr)
-        return 2
-    from jaxcontract.console import make_console
-
-    size, description = request.file.stat().st_size, f"{request.file.name}.json"
-    line = f"{request.file} ({size:,} bytes) and {description} answer their self-test; sha256 {sha256}"
-    make_console().print(line, soft_wrap=True, markup=False)
-    return 0
-
-
-if __name__ == "__main__":
     sys.exit(main())

@@ -3,7 +3,7 @@
 import dataclasses
 
 import jaxcontract as jc
-from jaxcontract.script import begin
+from jaxcontract.cli.script import begin
 
 if __name__ == "__main__":
     begin("own_metric.py", __doc__)  # --help at once, without JAX; Ctrl-C in one line

@@ -4,7 +4,7 @@ if __name__ == "__main__":
     import _signal
 
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
-    from jaxcontract.interruption import leave_at_once
+    from jaxcontract.training.signals import leave_at_once
 
     leave_at_once("reproduce_paper.py")  # also while what follows is imported
 
@@ -18,12 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxcontract.devices import require_device
-from jaxcontract.files import ensure_directory, read_json, write_csv, write_json, write_text
-from jaxcontract.interruption import before_leaving, say_when_interrupted
-from jaxcontract.locking import LOCK, hold, is_lock, let_go
-from jaxcontract.options import OneLineParser, count, path, share
-from jaxcontract.pictures import attempt
+from jaxcontract.cli.options import OneLineParser, count, path, share
+from jaxcontract.cli.pictures import attempt
+from jaxcontract.storage.files import ensure_directory, read_json, write_csv, write_json, write_text
+from jaxcontract.storage.locking import LOCK, hold, is_lock, let_go
+from jaxcontract.training.devices import require_device
+from jaxcontract.training.signals import before_leaving, say_when_interrupted
 
 STUDIES = {
     "fig2a": "learning",
@@ -193,8 +193,8 @@ def run(request: Request, began: float) -> int:
     """Train what is missing, make every study, write the summary: the exit code."""
     import jax
 
-    from jaxcontract.console import make_console
-    from jaxcontract.learning.cores import described
+    from jaxcontract.cli.console import make_console
+    from jaxcontract.training.cores import described
     from reproduction.cases import FULL, QUICK
     from reproduction.lab import Lab
     from reproduction.progress import Progress

@@ -4,7 +4,7 @@ if __name__ == "__main__":
     import _signal
 
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
-    from jaxcontract.interruption import leave_at_once
+    from jaxcontract.training.signals import leave_at_once
 
     leave_at_once("train_pendulum.py")  # also while what follows is imported
 
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from jaxcontract.devices import NoDeviceError, require_device
-from jaxcontract.learning.config import PPOConfig
-from jaxcontract.options import OneLineParser, count
+from jaxcontract.cli.options import OneLineParser, count
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.training.devices import NoDeviceError, require_device
 
 EPILOG = """\
 The pendulum is to swing up and stay there. An episode of 200 rounds pays about -1200 to one who pushes at
@@ -30,8 +30,8 @@ exit codes: 0 done, 2 bad input or no device of the kind that JAX_PLATFORMS asks
 # Rounds follow from one another here: whole stretches of an episode, a discount, and more passes.
 CONFIG = PPOConfig(
     num_updates=200,
-    parallel_rounds=64,
-    rollout_length=128,
+    num_envs=64,
+    num_steps=128,
     epochs=10,
     learning_rate=1e-3,
     discount=0.9,
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         print(f'train_pendulum.py: error: {error}; pip install "gymnax>=1" six', file=sys.stderr)
         return 2
-    from jaxcontract.learning.seeds import compile_training
+    from jaxcontract.training.seeds import compile_training
 
     env, params = gymnax.make("Pendulum-v1")
     config = CONFIG.replace(num_updates=parsed.num_updates)

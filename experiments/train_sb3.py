@@ -4,7 +4,7 @@ if __name__ == "__main__":
     import _signal
 
     _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})  # until it is listened for
-    from jaxcontract.interruption import leave_at_once
+    from jaxcontract.training.signals import leave_at_once
 
     leave_at_once("train_sb3.py")  # also while what follows is imported
 
@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jaxcontract.devices import require_device
-from jaxcontract.options import OneLineParser, count, seconds
-from jaxcontract.rules import EnvOptions
+from jaxcontract.cli.options import OneLineParser, count, seconds
+from jaxcontract.envs.config import EnvOptions
+from jaxcontract.training.devices import require_device
 
 EPILOG = """\
 examples:
@@ -80,23 +80,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compare(parsed: argparse.Namespace) -> None:
     """Train one after another, measure all on the same states, and print the table."""
     import jaxcontract as jc
-    from jaxcontract.console import make_console
-    from jaxcontract.evaluation import judge, make_yardstick, scheme_contracts
-    from jaxcontract.tables import learners_table
+    from jaxcontract.cli.console import make_console
+    from jaxcontract.cli.tables import learners_table
+    from jaxcontract.evaluation.contract import judge, scheme_contracts, solve_reference
 
     console = make_console()
     env = jc.ContractEnv(**dataclasses.asdict(parsed.options))
     params = env.default_params
-    yardstick = make_yardstick(params.system, jc.unseen_states(params.distribution, parsed.eval_states))
+    solution = solve_reference(params.system, jc.unseen_states(params.distribution, parsed.eval_states))
     rows: list[tuple[str, jc.Report, float, int | None]] = []
     for name, train in LEARNERS.items():
         console.print(f"{name}: {parsed.seconds:g} s ...")
         trained = train(parsed)
-        report = jc.evaluate(trained.policy, env, states=yardstick)
+        report = jc.evaluate(trained.policy, env, states=solution)
         rows.append((name, report, trained.seconds, trained.env_steps))
     began = time.perf_counter()
-    best = scheme_contracts(jc.optimal_contract, yardstick)
-    rows.append(("exact optimum", judge(best, yardstick), time.perf_counter() - began, None))
+    best = scheme_contracts(jc.optimal_contract, solution)
+    rows.append(("exact optimum", judge(best, solution), time.perf_counter() - began, None))
     console.print()
     console.print(learners_table(rows))
 
@@ -187,7 +187,7 @@ class Clock:
 def ours(parsed: argparse.Namespace) -> Trained:
     """This package's PPO at its own numbers, as many updates as the time holds."""
     import jaxcontract as jc
-    from jaxcontract.learning.seeds import compile_training
+    from jaxcontract.training.seeds import compile_training
 
     env = jc.ContractEnv(**dataclasses.asdict(parsed.options))
 

@@ -4,23 +4,28 @@ The names below are the package's face; the README shows them at work. They are 
 used, so that a command line can answer `--help` without waiting for JAX.
 """
 
+import ast
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxcontract.deployment import ExportedPolicy as ExportedPolicy
-    from jaxcontract.deployment import load_exported as load_exported
-    from jaxcontract.env import ContractEnv as ContractEnv
-    from jaxcontract.env import EnvParams as EnvParams
-    from jaxcontract.evaluation import HostPolicy as HostPolicy
-    from jaxcontract.evaluation import Report as Report
-    from jaxcontract.evaluation import evaluate as evaluate
-    from jaxcontract.evaluation import unseen_states as unseen_states
-    from jaxcontract.export import export_policy as export_policy
-    from jaxcontract.learning.policy import Policy as Policy
-    from jaxcontract.learning.ppo import Learner as Learner
-    from jaxcontract.learning.ppo import PPOConfig as PPOConfig
-    from jaxcontract.learning.ppo import train as train
+    from jaxcontract.core.host_policy import HostPolicy as HostPolicy
+    from jaxcontract.core.pytree import register as register
+    from jaxcontract.envs.contract import ContractEnv as ContractEnv
+    from jaxcontract.envs.contract import EnvParams as EnvParams
+    from jaxcontract.evaluation.contract import Report as Report
+    from jaxcontract.evaluation.contract import evaluate as evaluate
+    from jaxcontract.evaluation.contract import unseen_states as unseen_states
+    from jaxcontract.export.artifact import export_policy as export_policy
+    from jaxcontract.export.exported_policy import ExportedPolicy as ExportedPolicy
+    from jaxcontract.export.exported_policy import load_exported as load_exported
+    from jaxcontract.export.numpy_policy import NumpyPolicy as NumpyPolicy
+    from jaxcontract.export.numpy_policy import load_numpy_policy as load_numpy_policy
+    from jaxcontract.learning.algorithms.ppo.ppo import Learner as Learner
+    from jaxcontract.learning.algorithms.ppo.ppo import PPOConfig as PPOConfig
+    from jaxcontract.learning.algorithms.ppo.ppo import train as train
+    from jaxcontract.learning.policies.gaussian import Policy as Policy
     from jaxcontract.mechanism.cycles import whole_cycle_contract as whole_cycle_contract
     from jaxcontract.mechanism.effort import check_shape as check_shape
     from jaxcontract.mechanism.feasible import feasible_contract as feasible_contract
@@ -53,67 +58,34 @@ if TYPE_CHECKING:
     from jaxcontract.mechanism.schemes import (
         take_it_or_leave_it_contract as take_it_or_leave_it_contract,
     )
-    from jaxcontract.numpy_policy import NumpyPolicy as NumpyPolicy
-    from jaxcontract.numpy_policy import load_numpy_policy as load_numpy_policy
-    from jaxcontract.pytree import register as register
-    from jaxcontract.runs import load_env as load_env
-    from jaxcontract.runs import load_policy as load_policy
-    from jaxcontract.simulation import simulate_market as simulate_market
-    from jaxcontract.simulation import simulate_requests as simulate_requests
+    from jaxcontract.mechanism.simulation import simulate_market as simulate_market
+    from jaxcontract.mechanism.simulation import simulate_requests as simulate_requests
+    from jaxcontract.storage.policies import load_env as load_env
+    from jaxcontract.storage.policies import load_policy as load_policy
 
-_ROOMS = {
-    "jaxcontract.deployment": ("ExportedPolicy", "load_exported"),
-    "jaxcontract.env": ("ContractEnv", "EnvParams"),
-    "jaxcontract.evaluation": ("HostPolicy", "Report", "evaluate", "unseen_states"),
-    "jaxcontract.export": ("export_policy",),
-    "jaxcontract.learning.policy": ("Policy",),
-    "jaxcontract.learning.ppo": ("Learner", "PPOConfig", "train"),
-    "jaxcontract.mechanism.effort": ("check_shape",),
-    "jaxcontract.mechanism.cycles": ("whole_cycle_contract",),
-    "jaxcontract.mechanism.feasible": ("feasible_contract", "feasible_vector"),
-    "jaxcontract.mechanism.freshness": ("average_aoi", "average_latency", "quality_of_data"),
-    "jaxcontract.mechanism.incentives": (
-        "Certificate",
-        "centred_utility",
-        "certify",
-        "device_utilities",
-        "station_utility",
-    ),
-    "jaxcontract.mechanism.networks": (
-        "NetworkDistribution",
-        "observe",
-        "printed_states",
-        "sample_network",
-    ),
-    "jaxcontract.mechanism.optimum": (
-        "complete_information_contract",
-        "optimal_contract",
-        "pooled_contract",
-    ),
-    "jaxcontract.mechanism.records": ("Contract", "NetworkState", "System"),
-    "jaxcontract.mechanism.schemes": (
-        "chosen_items",
-        "naive_contract",
-        "posted_price_contract",
-        "realised_utility",
-        "social_optimum_contract",
-        "take_it_or_leave_it_contract",
-    ),
-    "jaxcontract.numpy_policy": ("NumpyPolicy", "load_numpy_policy"),
-    "jaxcontract.pytree": ("register",),
-    "jaxcontract.runs": ("load_env", "load_policy"),
-    "jaxcontract.simulation": ("simulate_market", "simulate_requests"),
-}
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = sorted(_ROOM_OF)
+def _homes() -> dict[str, str]:
+    """The module of each public name, read where type checkers read it: in the imports above."""
+    source = importlib.util.find_spec(__name__).loader.get_source(__name__)  # type: ignore[union-attr]
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    return {
+        alias.name: node.module
+        for node in imports
+        if node.module and node.module.startswith("jaxcontract.")
+        for alias in node.names
+    }
+
+
+_HOMES = _homes()
+
+__all__ = sorted(_HOMES)
 __version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
+    if name not in _HOMES:
         raise AttributeError(f"module 'jaxcontract' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_ROOM_OF[name]), name)
+    value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

@@ -10,7 +10,7 @@ EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 EXAMPLES = EXPERIMENTS / "examples"
 sys.path.insert(0, str(EXPERIMENTS))
 
-import design_contract  # noqa: E402
+from jaxcontract.cli.design import command as design_contract  # noqa: E402
 
 HEADER = "max_aoi,max_latency,type_probs_1,type_probs_2,device_types_1,device_types_2\n"
 GOLDEN = "0.95,0.73,0.84,0.16,2,12\n"

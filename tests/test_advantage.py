@@ -27,46 +27,46 @@ def draw(shape, seed=0):
     return random.normal(size=shape), discount, random.normal(size=(shape[0] + 1, *shape[1:]))
 
 
-def gae_by_loop(reward, discount, value, trace_decay):
+def gae_by_loop(reward, discount, value, gae_lambda):
     result = np.zeros_like(reward)
     following = np.zeros_like(reward[0])
     for t in reversed(range(len(reward))):
         delta = reward[t] + discount[t] * value[t + 1] - value[t]
-        following = delta + discount[t] * trace_decay * following
+        following = delta + discount[t] * gae_lambda * following
         result[t] = following
     return result
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("trace_decay", [0.0, 0.37, 0.95, 1.0])
+@pytest.mark.parametrize("gae_lambda", [0.0, 0.37, 0.95, 1.0])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_advantages_equal_a_loop(shape, trace_decay):
+def test_advantages_equal_a_loop(shape, gae_lambda):
     reward, discount, value = draw(shape)
-    result = advantages(reward, discount, value, trace_decay=trace_decay)
+    result = advantages(reward, discount, value, gae_lambda=gae_lambda)
     assert result.dtype == jnp.float64
-    np.testing.assert_allclose(result, gae_by_loop(reward, discount, value, trace_decay), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(result, gae_by_loop(reward, discount, value, gae_lambda), rtol=0, atol=1e-12)
 
 
 @pytest.mark.usefixtures("float64")
 def test_every_column_is_judged_alone():
     reward, discount, value = draw((6, 4, 3))
-    whole = advantages(reward, discount, value, trace_decay=0.9)
-    column = advantages(reward[:, 2, 1], discount[:, 2, 1], value[:, 2, 1], trace_decay=0.9)
+    whole = advantages(reward, discount, value, gae_lambda=0.9)
+    column = advantages(reward[:, 2, 1], discount[:, 2, 1], value[:, 2, 1], gae_lambda=0.9)
     np.testing.assert_allclose(whole[:, 2, 1], column, rtol=0, atol=1e-12)
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize(("discount", "trace_decay"), [(0.9, 0.8), (0.99, 0.5), (1.0, 0.3), (0.7, 1.0)])
-def test_advantages_of_a_constant_reward_are_a_geometric_sum(discount, trace_decay):
+@pytest.mark.parametrize(("discount", "gae_lambda"), [(0.9, 0.8), (0.99, 0.5), (1.0, 0.3), (0.7, 1.0)])
+def test_advantages_of_a_constant_reward_are_a_geometric_sum(discount, gae_lambda):
     length, reward, value = 12, 1.5, 0.4
     left = np.arange(length, 0, -1)
     delta = reward + discount * value - value
-    expected = delta * (1 - (discount * trace_decay) ** left) / (1 - discount * trace_decay)
+    expected = delta * (1 - (discount * gae_lambda) ** left) / (1 - discount * gae_lambda)
     result = advantages(
         jnp.full(length, reward),
         jnp.full(length, discount),
         jnp.full(length + 1, value),
-        trace_decay=trace_decay,
+        gae_lambda=gae_lambda,
     )
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
 
@@ -75,25 +75,25 @@ def test_advantages_of_a_constant_reward_are_a_geometric_sum(discount, trace_dec
 def test_a_perfect_critic_leaves_no_advantage():
     discount = 0.9
     value = jnp.full(9, 2.0 / (1 - discount))
-    result = advantages(jnp.full(8, 2.0), jnp.full(8, discount), value, trace_decay=0.95)
+    result = advantages(jnp.full(8, 2.0), jnp.full(8, discount), value, gae_lambda=0.95)
     np.testing.assert_allclose(result, np.zeros(8), rtol=0, atol=1e-12)
 
 
 def test_one_round_is_one_temporal_difference():
-    result = advantages(jnp.array([2.0]), jnp.array([0.5]), jnp.array([1.0, 4.0]), trace_decay=0.95)
+    result = advantages(jnp.array([2.0]), jnp.array([0.5]), jnp.array([1.0, 4.0]), gae_lambda=0.95)
     np.testing.assert_array_equal(result, [2.0 + 0.5 * 4.0 - 1.0])
 
 
 def test_unequal_lengths_are_refused():
     reward, discount, value = draw((5,))
     with pytest.raises(AssertionError):
-        advantages(reward, discount, value[:-1], trace_decay=0.95)
+        advantages(reward, discount, value[:-1], gae_lambda=0.95)
 
 
 @pytest.mark.usefixtures("float64")
 def test_gradients_of_advantages():
     reward, discount, value = (jnp.asarray(array) for array in draw((5, 2)))
-    judge = functools.partial(advantages, trace_decay=0.9)
+    judge = functools.partial(advantages, gae_lambda=0.9)
     jax.test_util.check_grads(judge, (reward, discount, value), order=1, modes=("fwd", "rev"))
 
 
@@ -101,11 +101,11 @@ def test_gradients_of_advantages():
 def test_a_later_reward_counts_by_discount_and_trace():
     reward, value = jnp.zeros(5), jnp.zeros(6)
     discount = jnp.full(5, 0.9)
-    gradient = jax.grad(lambda reward: advantages(reward, discount, value, trace_decay=0.8)[1])(reward)
+    gradient = jax.grad(lambda reward: advantages(reward, discount, value, gae_lambda=0.8)[1])(reward)
     np.testing.assert_allclose(gradient, [0, 1, 0.72, 0.72**2, 0.72**3], rtol=0, atol=1e-12)
 
 
-def gae_with_truncation_apart(reward, terminated, truncated, value, final_value, discount, trace_decay):
+def gae_with_truncation_apart(reward, terminated, truncated, value, final_value, discount, gae_lambda):
     """The recursion that asks at every round how the episode went on, without `end_episodes`."""
     result = np.zeros_like(reward)
     following = 0.0
@@ -116,7 +116,7 @@ def gae_with_truncation_apart(reward, terminated, truncated, value, final_value,
             delta, following = reward[t] + discount * final_value[t] - value[t], 0.0
         else:
             delta = reward[t] + discount * value[t + 1] - value[t]
-        following = delta + discount * trace_decay * following
+        following = delta + discount * gae_lambda * following
         result[t] = following
     return result
 
@@ -128,19 +128,19 @@ shares = st.floats(0.0, 1.0)
 
 @hypothesis.settings(deadline=None, max_examples=100, derandomize=True)
 @hypothesis.given(
-    terminated=flags, truncated=flags, discount=shares, trace_decay=shares, seed=st.integers(0, 1000)
+    terminated=flags, truncated=flags, discount=shares, gae_lambda=shares, seed=st.integers(0, 1000)
 )
 def test_ends_of_episodes_equal_the_recursion_that_treats_them_apart(
-    terminated, truncated, discount, trace_decay, seed
+    terminated, truncated, discount, gae_lambda, seed
 ):
     random = np.random.default_rng(seed)
     reward, final_value = random.normal(size=(2, LENGTH))
     value = random.normal(size=LENGTH + 1)
     with jax.enable_x64(True):
         adjusted, stops = end_episodes(reward, terminated, truncated, final_value, discount=discount)
-        result = advantages(adjusted, stops, value, trace_decay=trace_decay)
+        result = advantages(adjusted, stops, value, gae_lambda=gae_lambda)
     expected = gae_with_truncation_apart(
-        reward, terminated, truncated, value, final_value, discount, trace_decay
+        reward, terminated, truncated, value, final_value, discount, gae_lambda
     )
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
 
@@ -165,7 +165,7 @@ def test_nothing_crosses_the_end_of_an_episode(ending):
 
     def earlier(reward, value):
         reward, discount = end_episodes(reward, terminated, truncated, jnp.ones(6), discount=0.9)
-        return jnp.sum(advantages(reward, discount, value, trace_decay=0.95)[:3])
+        return jnp.sum(advantages(reward, discount, value, gae_lambda=0.95)[:3])
 
     on_reward, on_value = jax.grad(earlier, argnums=(0, 1))(jnp.ones(6), jnp.ones(7))
     assert np.all(on_reward[:3] != 0)
@@ -259,6 +259,6 @@ def test_a_termination_cuts_the_printed_sums_too():
 
 def test_single_precision_stays_single():
     reward, discount, value = (jnp.asarray(array, jnp.float32) for array in draw((4, 2)))
-    assert advantages(reward, discount, value, trace_decay=0.95).dtype == jnp.float32
+    assert advantages(reward, discount, value, gae_lambda=0.95).dtype == jnp.float32
     assert printed_advantages(reward, discount, value[:-1]).dtype == jnp.float32
     assert discounted_returns(reward, discount).dtype == jnp.float32

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.learning.policy import Frame
-from jaxcontract.scaled import ScaledEnv
+from jaxcontract.envs.wrappers import ScaledEnv
+from jaxcontract.learning.policies.gaussian import Frame
 
 SYSTEM = jc.System(unit_profit=np.float64(50.0), num_devices=np.int64(20))
 STRICT = jc.NetworkState(

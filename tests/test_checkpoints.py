@@ -8,10 +8,10 @@ import pytest
 from faulty.storage import NOTES, RUN, same, sample
 
 import jaxcontract as jc
-from jaxcontract.checkpoints import Checkpoints, NothingLoadableError
+from jaxcontract.core.pytree import from_arrays, to_arrays
+from jaxcontract.learning.algorithms.ppo.ppo import init_learner, update
 from jaxcontract.learning.divergence import Divergence, as_array, as_divergence
-from jaxcontract.learning.ppo import init_learner, update
-from jaxcontract.pytree import from_arrays, to_arrays
+from jaxcontract.storage.checkpoints import Checkpoints, NothingLoadableError
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_the_manifest_names_every_array_with_its_digest(steps):
 
 def test_a_learner_survives_being_arrays():
     env = jc.ContractEnv()
-    config = jc.PPOConfig(parallel_rounds=8, minibatches=2)
+    config = jc.PPOConfig(num_envs=8, minibatches=2)
     learner = init_learner(jax.random.key(3), env, env.default_params, config)
     arrays = to_arrays(learner)
     again = from_arrays(init_learner(jax.random.key(4), env, env.default_params, config), arrays)

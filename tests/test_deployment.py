@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.description import beside
-from jaxcontract.learning.policy import make_frame
+from jaxcontract.config.setting import PRESETS, change
+from jaxcontract.export.description import beside
+from jaxcontract.learning.policies.gaussian import make_frame
 from jaxcontract.mechanism.freshness import least_defined
-from jaxcontract.runs import make_env, save_policies
-from jaxcontract.seal import sealed, sha256
-from jaxcontract.settings import PRESETS, change
+from jaxcontract.storage.manifest import sealed, sha256
+from jaxcontract.storage.policies import make_env, save_policies
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "export_policy.py"
 CASES = {

@@ -11,8 +11,8 @@ import pytest
 from designing import EXAMPLES, EXPERIMENTS, GOLDEN, HEADER, column, design, rows_of
 
 import jaxcontract as jc
-from jaxcontract.runs import save_policies
-from jaxcontract.settings import PRESETS
+from jaxcontract.config.setting import PRESETS
+from jaxcontract.storage.policies import save_policies
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_whole_cycles_and_what_they_lose(tmp_path, capsys):
 
 
 def test_a_policy_and_its_regret(tmp_path, capsys):
-    config = jc.PPOConfig(num_updates=4, parallel_rounds=64)
+    config = jc.PPOConfig(num_updates=4, num_envs=64)
     setting = PRESETS["default"].replace(ppo=config)
     env = jc.ContractEnv()
     learner, _ = jax.jit(jc.train, static_argnames="env")(jax.random.key(0), env, env.default_params, config)

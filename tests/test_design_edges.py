@@ -10,12 +10,12 @@ from designing import EXAMPLES, GOLDEN, HEADER, column, design, design_contract,
 from matplotlib.figure import Figure
 
 import jaxcontract as jc
-from design.grouping import MOST_CLUSTERS, Observed, by_kmeans
-from design.networks import networks
-from design.showing import verdict
-from design.solving import Exact, Learned, Solver
-from design.writing import NUMBERS, Totals, loses
 from jaxcontract import figures
+from jaxcontract.cli.design.grouping import MOST_CLUSTERS, Observed, by_kmeans
+from jaxcontract.cli.design.networks import networks
+from jaxcontract.cli.design.showing import verdict
+from jaxcontract.cli.design.solving import Exact, Learned, Solver
+from jaxcontract.cli.design.writing import NUMBERS, Totals, loses
 
 COLUMNS = f"slot_duration,min_frequency,max_frequency,{HEADER}"
 NO_NUMBER = re.compile(r"(?<![a-z])[+-]?(nan|inf)(?![a-z])", re.IGNORECASE)

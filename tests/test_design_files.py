@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from designing import GOLDEN, HEADER, design
 
-from design.columns import Remarks
-from design.grouping import read_costs
-from design.networks import KNOWN, networks
-from design.numerals import Decimals, all_numbers, number
+from jaxcontract.cli.design.columns import Remarks
+from jaxcontract.cli.design.grouping import read_costs
+from jaxcontract.cli.design.networks import KNOWN, networks
+from jaxcontract.cli.design.numerals import Decimals, all_numbers, number
 
 NETWORK = HEADER + GOLDEN
 COSTS = [0.098, 0.21, 0.566]

@@ -8,8 +8,8 @@ import pytest
 from designing import EXAMPLES, column, design_contract, rows_of
 
 import jaxcontract as jc
-from design.grouping import Observed, group, grouped, read_costs
-from design.resolution import chosen, finest, outcomes
+from jaxcontract.cli.design.grouping import Observed, group, grouped, read_costs
+from jaxcontract.cli.design.resolution import chosen, finest, outcomes
 
 PAPER = {name: field.default for name, field in jc.System.__dataclass_fields__.items()}
 NETWORK = {**PAPER, "max_aoi": 0.95, "max_latency": 0.73}

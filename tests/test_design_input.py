@@ -139,7 +139,7 @@ def test_help_and_refusals_do_without_jax(tmp_path):
         program = f"""
 import sys
 sys.path.insert(0, {str(EXPERIMENTS)!r})
-import design_contract
+from jaxcontract.cli.design import command as design_contract
 try:
     code = design_contract.main({arguments!r})
 except SystemExit as stopped:

@@ -8,21 +8,21 @@ from pathlib import Path
 import jax
 import pytest
 
-from jaxcontract.devices import NoDeviceError, require_device
+from jaxcontract.training.devices import NoDeviceError, require_device
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 for folder in (EXPERIMENTS, EXPERIMENTS.parent / "benchmarks"):
     sys.path.insert(0, str(folder))
 
-import design_contract  # noqa: E402
-import export_policy  # noqa: E402
 import reproduce_paper  # noqa: E402
 import roofline  # noqa: E402
-import run_ppo  # noqa: E402
 import solver  # noqa: E402
 import steps_per_second  # noqa: E402
 import train_pendulum  # noqa: E402
 import train_sb3  # noqa: E402
+from jaxcontract.cli import export as export_policy  # noqa: E402
+from jaxcontract.cli import train as run_ppo  # noqa: E402
+from jaxcontract.cli.design import command as design_contract  # noqa: E402
 
 MAINS = {
     "run_ppo.py": (run_ppo.main, ""),

@@ -20,7 +20,7 @@ from jaxcontract import (
     sample_network,
     station_utility,
 )
-from jaxcontract.env import EnvState
+from jaxcontract.envs.contract import EnvState
 from jaxcontract.mechanism.freshness import frequency_bounds
 
 KEY = jax.random.key(0)

@@ -11,29 +11,35 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.evaluation import judge, make_yardstick, random_contracts, scheme_contracts, unseen_states
+from jaxcontract.evaluation.contract import (
+    judge,
+    random_contracts,
+    scheme_contracts,
+    solve_reference,
+    unseen_states,
+)
 from jaxcontract.mechanism.optimum import pooled_contract
 
 STATES = 300
 
 
 @pytest.fixture(scope="module")
-def yardstick():
+def solution():
     params = jc.ContractEnv().default_params
-    return make_yardstick(params.system, unseen_states(params.distribution, STATES))
+    return solve_reference(params.system, unseen_states(params.distribution, STATES))
 
 
-def in_float64(function, yardstick):
+def in_float64(function, solution):
     with jax.enable_x64(True):
-        return jax.vmap(function, (None, 0))(yardstick.system, yardstick.states)
+        return jax.vmap(function, (None, 0))(solution.system, solution.states)
 
 
-def state_of(yardstick, index):
-    return jax.tree.map(lambda leaf: leaf[index], yardstick.states)
+def state_of(solution, index):
+    return jax.tree.map(lambda leaf: leaf[index], solution.states)
 
 
-def test_the_optimum_has_no_regret(yardstick):
-    report = judge(in_float64(jc.optimal_contract, yardstick), yardstick)
+def test_the_optimum_has_no_regret(solution):
+    report = judge(in_float64(jc.optimal_contract, solution), solution)
     assert (report.feasible, report.num_states) == (1.0, STATES)
     np.testing.assert_allclose(report.regrets, 0, atol=1e-9)
     assert report.reward == pytest.approx(report.optimum) == pytest.approx(report.station_utility)
@@ -41,64 +47,64 @@ def test_the_optimum_has_no_regret(yardstick):
     assert report.device_utilities[1] > 0
 
 
-def test_the_pooled_contract_is_a_screening_gap_of_one(yardstick):
-    report = judge(in_float64(pooled_contract, yardstick), yardstick)
+def test_the_pooled_contract_is_a_screening_gap_of_one(solution):
+    report = judge(in_float64(pooled_contract, solution), solution)
     assert report.screening_gap == pytest.approx(1, abs=1e-9)
-    assert report.regret == pytest.approx(np.mean(yardstick.optimum - yardstick.pooled))
+    assert report.regret == pytest.approx(np.mean(solution.optimum - solution.pooled))
 
 
-def test_infeasible_contracts_are_counted_and_never_averaged_in(yardstick):
-    contracts = in_float64(jc.optimal_contract, yardstick)
+def test_infeasible_contracts_are_counted_and_never_averaged_in(solution):
+    contracts = in_float64(jc.optimal_contract, solution)
     broken = np.arange(STATES) % 3 == 0
     payment = np.array(contracts.payment)
     payment[broken, 0] -= 0.01
     with jax.enable_x64(True):
         contracts = contracts.replace(payment=payment)
-    report = judge(contracts, yardstick, penalty=-7.0)
+    report = judge(contracts, solution, penalty=-7.0)
     assert report.feasible == pytest.approx(2 / 3)
     assert report.max_violation == pytest.approx(0.01)
     assert np.isnan(report.regrets[broken]).all()
     np.testing.assert_allclose(report.regrets[~broken], 0, atol=1e-9)
     assert report.regret == pytest.approx(0, abs=1e-9)
-    assert report.reward == pytest.approx(np.mean(np.where(broken, -7.0, yardstick.optimum)))
+    assert report.reward == pytest.approx(np.mean(np.where(broken, -7.0, solution.optimum)))
 
 
-def test_undefined_payments_are_infeasible_where_types_are_known_too(yardstick):
-    contracts = scheme_contracts(jc.complete_information_contract, yardstick)
+def test_undefined_payments_are_infeasible_where_types_are_known_too(solution):
+    contracts = scheme_contracts(jc.complete_information_contract, solution)
     broken = np.arange(STATES) % 3 == 0
     payment = np.array(contracts.payment)
     payment[broken, 1] = np.nan
     undefined = jax.tree.unflatten(jax.tree.structure(contracts), [contracts.frequency, payment])
-    report = judge(undefined, yardstick, known_types=True)
+    report = judge(undefined, solution, known_types=True)
     assert report.feasible == pytest.approx(np.mean(~broken))
     assert np.isnan(report.max_violation)
     assert np.isnan(report.regrets[broken]).all()
     assert (report.regrets[~broken] <= 1e-9).all()
 
 
-def test_without_a_feasible_contract_the_averages_are_undefined(yardstick):
+def test_without_a_feasible_contract_the_averages_are_undefined(solution):
     zeros = np.zeros((STATES, 2))
-    report = judge(jc.Contract(frequency=zeros, payment=zeros), yardstick)
+    report = judge(jc.Contract(frequency=zeros, payment=zeros), solution)
     assert (report.feasible, report.reward) == (0.0, -500.0)
     undefined = (report.regret, report.worst_regret, report.screening_gap, report.station_utility)
     assert np.isnan(undefined).all()
 
 
-def test_regret_and_gap_follow_their_definitions(yardstick):
+def test_regret_and_gap_follow_their_definitions(solution):
     env, params = jc.ContractEnv(), jc.ContractEnv().default_params
-    contracts = random_contracts(env, params, yardstick.states)
-    report = judge(contracts, yardstick)
+    contracts = random_contracts(env, params, solution.states)
+    report = judge(contracts, solution)
     regrets = []
     with jax.enable_x64(True):
         for index in range(40):
-            state = state_of(yardstick, index)
+            state = state_of(solution, index)
             contract = jax.tree.map(lambda leaf, i=index: np.asarray(leaf[i], np.float64), contracts)
-            best = jc.station_utility(yardstick.system, state, jc.optimal_contract(jc.System(), state))
-            regrets.append(float(best - jc.station_utility(yardstick.system, state, contract)))
+            best = jc.station_utility(solution.system, state, jc.optimal_contract(jc.System(), state))
+            regrets.append(float(best - jc.station_utility(solution.system, state, contract)))
     np.testing.assert_allclose(report.regrets[:40], regrets, atol=1e-9)
     assert report.regret == pytest.approx(np.mean(report.regrets))
     assert report.worst_regret == report.regrets.max()
-    worth = np.sum(yardstick.optimum - yardstick.pooled)
+    worth = np.sum(solution.optimum - solution.pooled)
     assert report.screening_gap == pytest.approx(np.sum(report.regrets) / worth)
 
 
@@ -107,21 +113,21 @@ def test_regret_and_gap_follow_their_definitions(yardstick):
 def test_no_feasible_contract_is_better_than_the_optimum(num_types, actions):
     env = jc.ContractEnv(num_types=num_types, actions=actions)
     params = env.default_params
-    yardstick = make_yardstick(params.system, unseen_states(params.distribution, 2000))
-    report = judge(random_contracts(env, params, yardstick.states), yardstick)
+    solution = solve_reference(params.system, unseen_states(params.distribution, 2000))
+    report = judge(random_contracts(env, params, solution.states), solution)
     slack = params.system.num_devices * (num_types + 1) * 1e-6
     assert np.all(report.regrets[np.isfinite(report.regrets)] >= -slack)
     assert report.feasible == 1.0 or actions == "raw"
 
 
-def test_any_function_of_an_observation_is_a_policy(yardstick):
+def test_any_function_of_an_observation_is_a_policy(solution):
     env = jc.ContractEnv()
-    report = jc.evaluate(lambda observation: observation[:4] * 0, env, states=yardstick)
-    expected = judge(jax.vmap(env.contract, (0, 0))(yardstick.states, jnp.zeros((STATES, 4))), yardstick)
+    report = jc.evaluate(lambda observation: observation[:4] * 0, env, states=solution)
+    expected = judge(jax.vmap(env.contract, (0, 0))(solution.states, jnp.zeros((STATES, 4))), solution)
     assert report.regret == pytest.approx(expected.regret, rel=1e-4)
 
 
-def test_a_policy_sees_the_state_it_is_judged_on(yardstick):
+def test_a_policy_sees_the_state_it_is_judged_on(solution):
     env = jc.ContractEnv(actions="raw")
 
     def exact(observation):
@@ -134,7 +140,7 @@ def test_a_policy_sees_the_state_it_is_judged_on(yardstick):
         contract = jc.optimal_contract(jc.System(), state)
         return jnp.concatenate([contract.frequency, contract.payment])
 
-    report = jc.evaluate(exact, env, states=yardstick)
+    report = jc.evaluate(exact, env, states=solution)
     assert report.feasible == 1.0
     np.testing.assert_allclose(report.regrets, 0, atol=1e-4)
 
@@ -152,7 +158,7 @@ import sys
 import jax
 import numpy as np
 import jaxcontract as jc
-from jaxcontract.evaluation import random_contracts
+from jaxcontract.evaluation.contract import random_contracts
 
 numbers = {}
 for num_types, concentration in ((2, 1.0), (3, 0.5)):
@@ -179,8 +185,8 @@ def test_unseen_states_and_random_contracts_are_the_same_numbers_whatever_jax_is
     assert again.max_aoi.dtype == np.float32
 
 
-def test_evaluation_leaves_precision_as_it_was(yardstick):
-    jc.evaluate(lambda observation: 0 * observation[:4], jc.ContractEnv(), states=yardstick)
+def test_evaluation_leaves_precision_as_it_was(solution):
+    jc.evaluate(lambda observation: 0 * observation[:4], jc.ContractEnv(), states=solution)
     assert jnp.zeros(1).dtype == jnp.float32
 
 

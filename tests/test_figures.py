@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 import jaxcontract.figures as figures
+from jaxcontract.evaluation.statistics import bootstrap_interval
 from jaxcontract.figures import style
-from jaxcontract.statistics import bootstrap_interval
 
 NAN = np.nan
 STEPS = np.linspace(0, 1.2e6, 25)
@@ -392,7 +392,7 @@ def test_schemes_are_sorted_and_nothing_is_left_out(tmp_path):
     np.testing.assert_allclose(of_colour(axes, "PPO feasible")[0].get_xdata(), (0.0033, 0.0039))
     text = words(axes)
     for shown in (
-        "0 (the yardstick)",
+        "0 (the solution)",
         "−0.7 (upper bound)",
         "no feasible contract",
         "2.51 %",

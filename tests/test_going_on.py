@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxcontract import extension
 from jaxcontract.learning import seeds
-from jaxcontract.learning.config import PPOConfig
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.training import extension
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "run_ppo.py"
 SMALL = (
-    "--seeds 2 --num-updates 4 --parallel-rounds 64 --hidden-sizes 8 --eval-states 100 --curve-states 20 "
+    "--seeds 2 --num-updates 4 --num-envs 64 --hidden-sizes 8 --eval-states 100 --curve-states 20 "
     "--curve-points 2 --checkpoint-every 3"
 ).split()
 CONSTANT = ["--learning-rate", "0.01", "--final-learning-rate", "0.01"]
@@ -198,7 +198,7 @@ def test_a_run_begins_with_the_policies_of_another_seed_by_seed(run, ended, copi
     out = tmp_path / "warm"
     asked = [*SMALL, "--init-from", copied, "--out", out]
     with pytest.MonkeyPatch.context() as patch:  # killed before anything was saved
-        patch.setattr("jaxcontract.keeping.Keeper.start", kill)
+        patch.setattr("jaxcontract.training.checkpointing.Keeper.start", kill)
         assert run(*asked) == 5
     shutil.rmtree(copied)
     assert run("--resume", out) == 0
@@ -237,8 +237,8 @@ def test_policies_that_do_not_fit_are_refused_before_anything_is_made(refused, e
 
 
 def test_other_seeds_take_the_policies_in_their_order(ended):
-    from jaxcontract.settings import PRESETS, change
-    from jaxcontract.warmstart import described
+    from jaxcontract.config.setting import PRESETS, change
+    from jaxcontract.training.warmstart import described
 
     setting = change(PRESETS["default"], {"hidden_sizes": (8,)})
     assert described(ended, setting, [1])["seeds"] == [1]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.learning.config import GradientConfig
-from jaxcontract.learning.gradient import GRADIENT, init_learner, update
+from jaxcontract.core.spaces import Box
+from jaxcontract.learning.algorithms.gradient.config import GradientConfig
+from jaxcontract.learning.algorithms.gradient.gradient import GRADIENT, init_learner, update
 from jaxcontract.learning.loop import repeat
-from jaxcontract.spaces import Box
 
-SMALL = GradientConfig(num_updates=1500, parallel_rounds=64, hidden_sizes=(16,), learning_rate=1e-2)
+SMALL = GradientConfig(num_updates=1500, num_envs=64, hidden_sizes=(16,), learning_rate=1e-2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ def test_the_best_action_follows_the_observation(low, high):
 def test_a_step_is_the_gradient_of_the_mean_reward():
     """The direction against finite differences of the reward that the same keys give."""
     env, params = jc.ContractEnv(), jc.ContractEnv().default_params
-    config = SMALL.replace(num_updates=1, parallel_rounds=8)
+    config = SMALL.replace(num_updates=1, num_envs=8)
     learner = init_learner(jax.random.key(1), env, params, config)
 
     def reward(shift):
@@ -92,7 +92,7 @@ def test_a_step_is_the_gradient_of_the_mean_reward():
 def test_contracts_come_close_to_the_optimum(system):
     env = jc.ContractEnv()
     params = env.default_params.replace(system=system)
-    config = GradientConfig(num_updates=400, parallel_rounds=256, learning_rate=3e-3)
+    config = GradientConfig(num_updates=400, num_envs=256, learning_rate=3e-3)
     learner, _ = trained(env, params, config)
     report = jc.evaluate(learner.policy, env, params, states=jc.unseen_states(params.distribution, 2000))
     assert report.feasible == 1.0

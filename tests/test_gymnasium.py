@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.scaled import ScaledEnv
-from jaxcontract.spaces import Box
+from jaxcontract.core.spaces import Box
+from jaxcontract.envs.wrappers import ScaledEnv
 
 gymnasium = pytest.importorskip("gymnasium", reason="gymnasium is not installed", exc_type=ImportError)
 

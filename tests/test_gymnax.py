@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.scaled import ScaledEnv
+from jaxcontract.envs.wrappers import ScaledEnv
 
 gymnax = pytest.importorskip(
     "gymnax", reason="gymnax 1.x (and six, which it imports) is not installed", exc_type=ImportError

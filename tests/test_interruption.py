@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxcontract.interruption import Interruption
+from jaxcontract.training.signals import Interruption
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = {
@@ -55,7 +55,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 IMPORTED = [
     (script, module)
     for script, file in SCRIPTS.items()
-    for module in ("jaxcontract.interruption", "argparse")
+    for module in ("jaxcontract.training.signals", "argparse")
     if module == "argparse" or "SIG_BLOCK" in file.read_text("utf-8")
 ]
 
@@ -78,7 +78,7 @@ def test_there_are_scripts():
 
 
 COMPILING = """
-from jaxcontract.interruption import Interruption, before_leaving, leave_at_once, say_when_interrupted
+from jaxcontract.training.signals import Interruption, before_leaving, leave_at_once, say_when_interrupted
 leave_at_once("program")
 import hashlib
 say_when_interrupted("this is how to go on")
@@ -101,7 +101,7 @@ def test_a_program_that_compiles_ends_at_once(number, code, tmp_path):
 
 
 WORKING = """
-from jaxcontract.interruption import Interruption, leave_at_once
+from jaxcontract.training.signals import Interruption, leave_at_once
 leave_at_once("program")
 import time
 with Interruption(holding=False) as interruption:

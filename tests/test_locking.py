@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from jaxcontract.locking import LOCK, hold, let_go
-from jaxcontract.rundir import abandon_run, close_run, open_run
+from jaxcontract.storage.locking import LOCK, hold, let_go
+from jaxcontract.storage.run_directory import abandon_run, close_run, open_run
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "run_ppo.py"
-SMALL = "--seeds 1 --num-updates 4 --parallel-rounds 64 --eval-states 200 --curve-states 50".split()
+SMALL = "--seeds 1 --num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50".split()
 RUN = {"seeds": [0]}
 # Works in the directory as the same command would, until it is killed.
 OWNER = f"""
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {str(SCRIPT.parent)!r})
-import run_ppo
+from jaxcontract.cli import train as run_ppo
 request = run_ppo.parse(sys.argv[1:])
 run_ppo.open_run(request.out, request.preset, request.configuration)
 print("works", flush=True)

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from jaxcontract.options import path
+from jaxcontract.cli.options import path
 
 ROOT = Path(__file__).parent.parent
 for folder in (ROOT / "experiments", ROOT / "benchmarks"):
     sys.path.insert(0, str(folder))
 
 import command  # noqa: E402
-import design_contract  # noqa: E402
-import export_policy  # noqa: E402
-import plot_runs  # noqa: E402
 import reproduce_paper  # noqa: E402
-import run_ppo  # noqa: E402
+from jaxcontract.cli import export as export_policy  # noqa: E402
+from jaxcontract.cli import plot as plot_runs  # noqa: E402
+from jaxcontract.cli import train as run_ppo  # noqa: E402
+from jaxcontract.cli.design import command as design_contract  # noqa: E402
 
 
 @pytest.fixture

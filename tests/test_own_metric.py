@@ -242,7 +242,7 @@ def test_the_example_is_short_and_learns(capsys, monkeypatch):
     text = EXAMPLE.read_text("utf-8")
     assert len(text.splitlines()) < 40
     monkeypatch.setattr("sys.argv", ["own_metric.py"])
-    monkeypatch.setattr("jaxcontract.script.leave_at_once", lambda _: None)  # pytest goes on
+    monkeypatch.setattr("jaxcontract.cli.script.leave_at_once", lambda _: None)  # pytest goes on
     exec(
         compile(text.replace("num_updates=300", "num_updates=60"), "own_metric.py", "exec"),
         {"__name__": "__main__"},

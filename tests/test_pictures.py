@@ -16,8 +16,8 @@ sys.path.insert(0, str(EXPERIMENTS.parent / "benchmarks"))
 from test_plot_runs import write_run
 
 import command
-import plot_runs
 import reproduce_paper
+from jaxcontract.cli import plot as plot_runs
 from reproduction.item import Item
 
 HOSTILE = {"text.usetex": True, "font.size": 30.0, "axes.facecolor": "black", "savefig.bbox": "tight"}

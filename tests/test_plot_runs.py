@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from jaxcontract.evaluation.statistics import bootstrap_interval, interquartile_mean, over_seeds
 from jaxcontract.figures import LOOKS, Curve, learning_comparison, nth_look
-from jaxcontract.metrics import read_metrics
-from jaxcontract.statistics import bootstrap_interval, interquartile_mean, over_seeds
+from jaxcontract.storage.metrics import read_metrics
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "plot_runs.py"
 sys.path.insert(0, str(SCRIPT.parent))
 
-import plot_runs  # noqa: E402
+from jaxcontract.cli import plot as plot_runs  # noqa: E402
 
 
 def write_run(directory, *, seeds=5, points=4, optimum=2222.0, scale=1.0, feasible=1.0, seed=0):

@@ -9,16 +9,16 @@ import pytest
 import scipy.integrate
 import scipy.stats
 
-from jaxcontract.learning.config import PPOConfig
-from jaxcontract.learning.policy import (
+from jaxcontract.core.spaces import Box
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.learning.algorithms.ppo.ppo import init_learner
+from jaxcontract.learning.policies.gaussian import (
     Frame,
     gaussian_entropy,
     gaussian_log_prob,
     gaussian_sample,
     make_frame,
 )
-from jaxcontract.learning.ppo import init_learner
-from jaxcontract.spaces import Box
 
 MEAN = np.array([0.5, -2.0, 0.0])
 STD = np.array([0.3, 1.0, 5.0])
@@ -190,7 +190,7 @@ draw = jax.jit(lambda policy, key, observation: policy.sample(key, observation))
 @pytest.fixture(scope="module")
 def policy():
     """A policy whose actions depend on what it sees: fresh weights, shaken."""
-    config = PPOConfig(parallel_rounds=8, minibatches=1, hidden_sizes=(8,), initial_std=0.5)
+    config = PPOConfig(num_envs=8, minibatches=1, hidden_sizes=(8,), initial_std=0.5)
     fresh = fresh_learner(config).policy
     leaves, structure = jax.tree.flatten(fresh.weights)
     keys = jax.random.split(jax.random.key(1), len(leaves))
@@ -199,7 +199,7 @@ def policy():
 
 
 def test_a_fresh_policy_starts_in_the_middle_with_the_deviation_asked_for():
-    config = PPOConfig(parallel_rounds=8, minibatches=1, hidden_sizes=(8,), initial_std=0.25)
+    config = PPOConfig(num_envs=8, minibatches=1, hidden_sizes=(8,), initial_std=0.25)
     fresh = fresh_learner(config).policy
     np.testing.assert_allclose(fresh(jnp.ones(3)), [0.5, 0.0], atol=0.05)
     np.testing.assert_allclose(jnp.exp(fresh.log_std), [0.25, 0.25], rtol=1e-6)

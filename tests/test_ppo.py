@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from jaxcontract import ContractEnv, PPOConfig, train
+from jaxcontract.core.spaces import Box
+from jaxcontract.learning.algorithms.ppo.ppo import advance, init_learner, train_for, update
 from jaxcontract.learning.optimizer import step_size
-from jaxcontract.learning.policy import LOG_STD_RANGE
-from jaxcontract.learning.ppo import advance, init_learner, train_for, update
-from jaxcontract.spaces import Box
+from jaxcontract.learning.policies.gaussian import LOG_STD_RANGE
 
 INFINITY = math.inf
 
@@ -148,8 +148,8 @@ def weight_change(before, after):
 
 TINY = PPOConfig(
     num_updates=4,
-    parallel_rounds=8,
-    rollout_length=2,
+    num_envs=8,
+    num_steps=2,
     epochs=2,
     minibatches=2,
     hidden_sizes=(4,),
@@ -158,8 +158,8 @@ TINY = PPOConfig(
 
 VALUE = PPOConfig(
     num_updates=150,
-    parallel_rounds=16,
-    rollout_length=4,
+    num_envs=16,
+    num_steps=4,
     epochs=4,
     minibatches=2,
     hidden_sizes=(8,),
@@ -211,8 +211,8 @@ def test_a_truncated_episode_is_worth_what_its_last_view_promises(ending, values
 
 ACTION = PPOConfig(
     num_updates=100,
-    parallel_rounds=64,
-    rollout_length=1,
+    num_envs=64,
+    num_steps=1,
     epochs=4,
     minibatches=2,
     hidden_sizes=(8,),
@@ -242,13 +242,13 @@ def test_the_policy_follows_the_observation():
 
 @pytest.mark.parametrize("discount", [0.0, 0.9])
 def test_a_delayed_reward_counts_by_the_discount(discount):
-    config = ACTION.replace(rollout_length=4, discount=discount)
+    config = ACTION.replace(num_steps=4, discount=discount)
     learner, _ = quick_train(jax.random.key(0), Delayed(), None, config)
     np.testing.assert_allclose(learner.policy(jnp.zeros(1)), [discount], atol=0.1)
 
 
 def test_the_papers_estimator_learns():
-    config = ACTION.replace(estimator="paper", rollout_length=4)
+    config = ACTION.replace(estimator="paper", num_steps=4)
     learner, metrics = quick_train(jax.random.key(0), Target(), target(0.7), config)
     np.testing.assert_allclose(learner.policy(jnp.array([20.0])), [0.7], atol=0.05)
     assert_finite(learner.weights, metrics)
@@ -256,9 +256,9 @@ def test_the_papers_estimator_learns():
 
 def test_the_papers_estimator_takes_or_refuses_rollouts_of_one_round():
     try:
-        config = TINY.replace(estimator="paper", rollout_length=1)
+        config = TINY.replace(estimator="paper", num_steps=1)
     except ValueError as error:
-        assert "rollout_length" in str(error)  # noqa: PT017
+        assert "num_steps" in str(error)  # noqa: PT017
         return
     quick_train.trace(jax.random.key(0), Target(), target(), config)
 
@@ -283,7 +283,7 @@ EPISODE = {
 
 def test_one_update_judges_by_gae_with_a_truncation_at_the_end(seasoned):
     learner, value = seasoned
-    config = ONE_STEP.replace(discount=0.9, trace_decay=0.8)
+    config = ONE_STEP.replace(discount=0.9, gae_lambda=0.8)
     _, metrics = quick_update(learner, Rooms(), rooms(REWARDS, **EPISODE), config)
     advantage, following = np.zeros(4), 0.0
     for t in reversed(range(4)):
@@ -524,7 +524,7 @@ NUMBERS = (
     "learning_rate",
     "final_learning_rate",
     "discount",
-    "trace_decay",
+    "gae_lambda",
     "clip_range",
     "value_coefficient",
     "entropy_coefficient",
@@ -533,8 +533,8 @@ NUMBERS = (
 )
 OTHER_SIZES = {
     "num_updates": 5,
-    "parallel_rounds": 16,
-    "rollout_length": 3,
+    "num_envs": 16,
+    "num_steps": 3,
     "epochs": 3,
     "minibatches": 4,
     "hidden_sizes": (5,),
@@ -606,9 +606,7 @@ NOT_WHOLE = (0, -1, 2.5, 3.0, NAN, INF, "3", None, True, 1j, [], {}, object, [3,
 ABOVE_ZERO, FROM_ZERO, SHARE = "a number in (0, inf)", "a number in [0, inf)", "a number in [0, 1]"
 WHOLE, SIZES = "a whole number in [1, inf)", "whole numbers in [1, inf)"
 REFUSED = {
-    **dict.fromkeys(
-        ("num_updates", "parallel_rounds", "rollout_length", "epochs", "minibatches"), (NOT_WHOLE, WHOLE)
-    ),
+    **dict.fromkeys(("num_updates", "num_envs", "num_steps", "epochs", "minibatches"), (NOT_WHOLE, WHOLE)),
     **dict.fromkeys(
         ("learning_rate", "clip_range", "max_gradient_norm"),
         ((0, 0.0, -1e-3, *NOT_NUMBERS), ABOVE_ZERO),
@@ -618,7 +616,7 @@ REFUSED = {
         ("final_learning_rate", "value_coefficient", "entropy_coefficient"),
         ((-1, -1e-9, *NOT_NUMBERS), FROM_ZERO),
     ),
-    **dict.fromkeys(("discount", "trace_decay"), ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE)),
+    **dict.fromkeys(("discount", "gae_lambda"), ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE)),
     "hidden_sizes": (
         ((), (0,), (8, -1), (2.5,), ("8",), (NAN,), (True,), ((8,), (8,)), 8, "8", None, {}, object),
         SIZES,
@@ -647,12 +645,12 @@ def test_every_field_refuses_something():
     [
         {"discount": 0},
         {"discount": 1.0},
-        {"trace_decay": 0.0},
+        {"gae_lambda": 0.0},
         {"final_learning_rate": 0},
         {"entropy_coefficient": 0.0},
-        {"minibatches": 1, "parallel_rounds": 1, "normalize_advantages": False},
-        {"minibatches": 1, "parallel_rounds": 1, "rollout_length": 2},
-        {"minibatches": 8, "parallel_rounds": 16},
+        {"minibatches": 1, "num_envs": 1, "normalize_advantages": False},
+        {"minibatches": 1, "num_envs": 1, "num_steps": 2},
+        {"minibatches": 8, "num_envs": 16},
         {"initial_std": 5e-5},
         {"initial_std": 7.0},
         {"hidden_sizes": (1,)},
@@ -676,29 +674,27 @@ def test_a_list_of_sizes_is_refused_or_becomes_a_tuple():
     assert hash(config) == hash(PPOConfig(hidden_sizes=(8, 8)))
 
 
-@pytest.mark.parametrize(("parallel_rounds", "minibatches"), [(8, 3), (8, 16), (7, 2)])
-def test_minibatches_must_divide_the_rounds(parallel_rounds, minibatches):
+@pytest.mark.parametrize(("num_envs", "minibatches"), [(8, 3), (8, 16), (7, 2)])
+def test_minibatches_must_divide_the_rounds(num_envs, minibatches):
     with pytest.raises(ValueError, match="must be") as refusal:
-        PPOConfig(parallel_rounds=parallel_rounds, minibatches=minibatches)
-    expected = (
-        f"PPOConfig.minibatches = {minibatches}: must be a divisor of parallel_rounds = {parallel_rounds}"
-    )
+        PPOConfig(num_envs=num_envs, minibatches=minibatches)
+    expected = f"PPOConfig.minibatches = {minibatches}: must be a divisor of num_envs = {num_envs}"
     assert str(refusal.value) == expected
 
 
 @pytest.mark.parametrize("rounds", [1, 8])
 def test_a_gradient_step_on_one_round_is_refused_where_advantages_are_normalised(rounds):
     with pytest.raises(ValueError, match="must be") as refusal:
-        PPOConfig(parallel_rounds=rounds, minibatches=rounds)
+        PPOConfig(num_envs=rounds, minibatches=rounds)
     assert str(refusal.value) == (
-        f"PPOConfig.minibatches = {rounds}: must be at most parallel_rounds · rollout_length / 2 = "
+        f"PPOConfig.minibatches = {rounds}: must be at most num_envs · num_steps / 2 = "
         f"{rounds / 2:g} with normalize_advantages, which leaves nothing of the only round of a gradient step"
     )
 
 
 @pytest.mark.parametrize("sizes", [{"minibatches": 8, "normalize_advantages": False}, {"minibatches": 4}])
 def test_gradient_steps_on_the_fewest_rounds_that_are_allowed_learn(sizes):
-    config = ACTION.replace(parallel_rounds=8, epochs=1, **sizes)
+    config = ACTION.replace(num_envs=8, epochs=1, **sizes)
     learner, metrics = quick_train(jax.random.key(0), Target(), target(0.7), config)
     assert float(jnp.mean(metrics["kl"])) > 1e-6
     np.testing.assert_allclose(learner.policy(jnp.array([20.0])), [0.7], atol=0.3)

@@ -13,21 +13,21 @@ import pytest
 from rich.console import Console
 
 import jaxcontract as jc
-from jaxcontract.console import TrainingProgress, make_console
-from jaxcontract.evaluation import judge, make_yardstick, scheme_contracts, unseen_states
-from jaxcontract.experiment import reference_reports
+from jaxcontract.cli.console import TrainingProgress, make_console
+from jaxcontract.cli.tables import learners_table, printed_states_table, seeds_table
+from jaxcontract.cli.text_tables import plain_table, rounded_down, wrapped
+from jaxcontract.evaluation.contract import judge, scheme_contracts, solve_reference, unseen_states
+from jaxcontract.evaluation.statistics import bootstrap_interval
 from jaxcontract.figures import learning_curve, save
-from jaxcontract.layout import plain_table, rounded_down, wrapped
-from jaxcontract.learning.ppo import init_learner
+from jaxcontract.learning.algorithms.ppo.ppo import init_learner
 from jaxcontract.mechanism.optimum import pooled_contract
-from jaxcontract.statistics import bootstrap_interval
-from jaxcontract.tables import learners_table, printed_states_table, seeds_table
+from jaxcontract.training.learning_curve import reference_reports
 
 
 @pytest.fixture(scope="module")
-def yardstick():
+def solution():
     params = jc.ContractEnv().default_params
-    return make_yardstick(params.system, unseen_states(params.distribution, 50))
+    return solve_reference(params.system, unseen_states(params.distribution, 50))
 
 
 def printed(table, width=110):
@@ -60,10 +60,10 @@ def test_the_learning_curve_shows_seeds_mean_and_levels(tmp_path):
     assert (tmp_path / "curve.png").stat().st_size > 5000
 
 
-def test_the_table_has_a_row_for_every_seed_and_scheme(yardstick):
+def test_the_table_has_a_row_for_every_seed_and_scheme(solution):
     params = jc.ContractEnv().default_params
-    report = judge(scheme_contracts(jc.optimal_contract, yardstick), yardstick)
-    text = printed(seeds_table([3, 4], [report, report], reference_reports(params, yardstick)))
+    report = judge(scheme_contracts(jc.optimal_contract, solution), solution)
+    text = printed(seeds_table([3, 4], [report, report], reference_reports(params, solution)))
     rows = [line.split()[0] for line in text.splitlines()[2:]]
     assert rows == ["3", "4", "mean", "95", "to", "pooled", "random", "random"]
     assert "100.00%" in next(line for line in text.splitlines() if "pooled" in line)
@@ -72,20 +72,20 @@ def test_the_table_has_a_row_for_every_seed_and_scheme(yardstick):
 def test_printed_states_show_the_golden_optimum():
     env = jc.ContractEnv()
     params = env.default_params
-    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(parallel_rounds=8, minibatches=2))
+    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(num_envs=8, minibatches=2))
     text = printed(printed_states_table(learner.policy, env, params))
     for number in ("0.17706", "0.38143", "0.08853", "0.10556", "0.13276", "0.38952"):
         assert number in text
 
 
 @pytest.mark.parametrize("width", [40, 80, 100])
-def test_tables_fit_the_terminal_and_lose_no_digit(yardstick, width):
+def test_tables_fit_the_terminal_and_lose_no_digit(solution, width):
     env = jc.ContractEnv()
     params = env.default_params
-    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(parallel_rounds=16))
-    report = judge(scheme_contracts(pooled_contract, yardstick), yardstick)
+    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(num_envs=16))
+    report = judge(scheme_contracts(pooled_contract, solution), solution)
     for table in (
-        seeds_table([3, 4], [report, report], reference_reports(params, yardstick)),
+        seeds_table([3, 4], [report, report], reference_reports(params, solution)),
         printed_states_table(learner.policy, env, params),
         learners_table([("stable-baselines3 PPO", report, 20.0, 1_228_800), ("exact", report, 0.4, None)]),
     ):
@@ -143,8 +143,8 @@ def test_a_share_is_never_rounded_up_to_all():
     ]
 
 
-def test_the_mean_is_of_the_seeds_that_have_a_value_and_says_so(yardstick):
-    good = judge(scheme_contracts(pooled_contract, yardstick), yardstick)
+def test_the_mean_is_of_the_seeds_that_have_a_value_and_says_so(solution):
+    good = judge(scheme_contracts(pooled_contract, solution), solution)
     bad = dataclasses.replace(good, feasible=0.0, regret=np.nan, worst_regret=np.nan, screening_gap=np.nan)
     text = printed(seeds_table([0, 1], [good, bad], {}))
     mean = next(line for line in text.splitlines() if line.split()[0] == "mean")
@@ -152,9 +152,9 @@ def test_the_mean_is_of_the_seeds_that_have_a_value_and_says_so(yardstick):
     assert "mean regret, worst regret, screening gap: mean of the 1 of 2 seeds that have one" in text
 
 
-def test_reference_schemes_are_what_they_say(yardstick):
-    references = reference_reports(jc.ContractEnv().default_params, yardstick)
-    pooled = judge(scheme_contracts(pooled_contract, yardstick), yardstick)
+def test_reference_schemes_are_what_they_say(solution):
+    references = reference_reports(jc.ContractEnv().default_params, solution)
+    pooled = judge(scheme_contracts(pooled_contract, solution), solution)
     assert references["pooled"].regret == pooled.regret
     assert references["random feasible"].feasible == 1.0 > references["random"].feasible
 
@@ -217,7 +217,7 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
 
 def test_the_benchmark_reports_speed_with_quality(tmp_path):
     script = Path(__file__).parent.parent / "benchmarks" / "steps_per_second.py"
-    sizes = "--parallel-rounds 64 --seeds 1,2 --num-types 2 --base-rounds 64 --base-seeds 1 --steps 512"
+    sizes = "--num-envs 64 --seeds 1,2 --num-types 2 --base-rounds 64 --base-seeds 1 --steps 512"
     options = f"{sizes} --repeats 2 --json figures.json --plot growth.png".split()
     command = [sys.executable, str(script), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=tmp_path, check=False)

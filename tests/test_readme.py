@@ -12,8 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import jaxcontract as jc
-from jaxcontract.options import OneLineParser, add_setting_options
-from jaxcontract.settings import PRESETS
+from jaxcontract.cli.options import OneLineParser, add_setting_options
+from jaxcontract.config.setting import PRESETS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -23,7 +23,7 @@ CONTEST = f"--game paper --seeds 1 --sizes 16x2 --env-steps 64 --states 50 --lea
 
 # What makes a command small. One that is not here is not in the README, or a size is to be found for it.
 SMALLER = {
-    "experiments/run_ppo.py": "--num-updates 4 --parallel-rounds 64 --eval-states 200 --curve-states 50",
+    "experiments/run_ppo.py": "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50",
     "experiments/design_contract.py": "",
     "experiments/reproduce_paper.py": "--quick --only market",
     "experiments/own_metric.py": "",
@@ -32,9 +32,9 @@ SMALLER = {
     "experiments/export_policy.py": "",
     "experiments/plot_runs.py": "",
     "benchmarks/peers.py": CONTEST,
-    "benchmarks/steps_per_second.py": "--parallel-rounds 64 --seeds 1 --num-types 2 --base-rounds 64 "
+    "benchmarks/steps_per_second.py": "--num-envs 64 --seeds 1 --num-types 2 --base-rounds 64 "
     f"--base-seeds 1 --steps 64 --plot growth.png {BENCHMARK}",
-    "benchmarks/roofline.py": f"--scale 0.01 --parallel-rounds 64 --seeds 1 --steps 64 {BENCHMARK}",
+    "benchmarks/roofline.py": f"--scale 0.01 --num-envs 64 --seeds 1 --steps 64 {BENCHMARK}",
     "benchmarks/time_to_optimum.py": f"{CONTEST} --points 2 --plot time.png",
     "benchmarks/solver.py": f"--num-types 2 --states 16 --peer-states 1 --peer-seconds 5 {BENCHMARK}",
 }

@@ -6,15 +6,15 @@ import jax
 import numpy as np
 import pytest
 
+from jaxcontract.config.setting import PRESETS, change
+from jaxcontract.learning.algorithms.ppo.ppo import init_learner, update
 from jaxcontract.learning.loop import repeat
-from jaxcontract.learning.ppo import init_learner, update
-from jaxcontract.remarks import at_their_limit, of_the_states, unmoved, without_effect
-from jaxcontract.runs import make_env
-from jaxcontract.settings import PRESETS, change
+from jaxcontract.storage.policies import make_env
+from jaxcontract.training.remarks import at_their_limit, of_the_states, unmoved, without_effect
 
-SMALL = {"parallel_rounds": 16, "minibatches": 2, "hidden_sizes": (4,), "num_updates": 3}
+SMALL = {"num_envs": 16, "minibatches": 2, "hidden_sizes": (4,), "num_updates": 3}
 OTHER = {
-    "trace_decay": 0.3,
+    "gae_lambda": 0.3,
     "episode_length": 2,
     "clip_range": 1e-3,
     "violation_price": 3.0,
@@ -23,15 +23,15 @@ OTHER = {
 }
 SETTINGS = {
     "default": {},
-    "discounted": {"discount": 0.9, "rollout_length": 3, "actions": "raw", "safety_margin": 0.02},
-    "as printed": {"estimator": "paper", "rollout_length": 3, "discount": 0.9, "reward": "paper"},
+    "discounted": {"discount": 0.9, "num_steps": 3, "actions": "raw", "safety_margin": 0.02},
+    "as printed": {"estimator": "paper", "num_steps": 3, "discount": 0.9, "reward": "paper"},
     "one step": {"epochs": 1, "minibatches": 1, "num_updates": 1, "safety_margin": 0.02},
 }
 IDLE = {
-    "default": {"trace_decay", "episode_length", "violation_price"},
+    "default": {"gae_lambda", "episode_length", "violation_price"},
     "discounted": set(),
-    "as printed": {"trace_decay", "episode_length", "violation_price", "safety_margin"},
-    "one step": {"trace_decay", "episode_length", "clip_range", "final_learning_rate"},
+    "as printed": {"gae_lambda", "episode_length", "violation_price", "safety_margin"},
+    "one step": {"gae_lambda", "episode_length", "clip_range", "final_learning_rate"},
 }
 
 

@@ -18,7 +18,7 @@ import jaxcontract as jc  # noqa: E402
 import roofline  # noqa: E402
 import stages  # noqa: E402
 
-TOY = "--scale 0.02 --parallel-rounds 64 --seeds 2 --steps 512 --repeats 2".split()
+TOY = "--scale 0.02 --num-envs 64 --seeds 2 --steps 512 --repeats 2".split()
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +60,10 @@ def is_trace(value):
     return hasattr(value, "eqns") or hasattr(value, "jaxpr")
 
 
-@pytest.mark.parametrize(("num_types", "rollout_length"), [(2, 1), (3, 4)])
-def test_the_count_by_hand_is_that_of_the_products_traced(num_types, rollout_length):
+@pytest.mark.parametrize(("num_types", "num_steps"), [(2, 1), (3, 4)])
+def test_the_count_by_hand_is_that_of_the_products_traced(num_types, num_steps):
     env = jc.ContractEnv(num_types=num_types)
-    config = jc.PPOConfig(
-        parallel_rounds=32, rollout_length=rollout_length, minibatches=4, epochs=3, hidden_sizes=(16, 24)
-    )
+    config = jc.PPOConfig(num_envs=32, num_steps=num_steps, minibatches=4, epochs=3, hidden_sizes=(16, 24))
     hand = counting.by_hand(env, config)
     for name, stage in stages.stages(env, env.default_params, config).items():
         expected = counting.total(hand).flops if name == "whole" else hand[name].flops
@@ -74,7 +72,7 @@ def test_the_count_by_hand_is_that_of_the_products_traced(num_types, rollout_len
 
 def test_the_compiler_counts_the_products_and_more():
     env = jc.ContractEnv()
-    config = jc.PPOConfig(parallel_rounds=512)
+    config = jc.PPOConfig(num_envs=512)
     hand, compiler = counting.by_hand(env, config), stages.by_compiler(env, env.default_params, config)
     for name in counting.STAGES:
         assert hand[name].flops <= compiler[name].flops
@@ -113,7 +111,7 @@ def test_the_figures_are_complete_and_fit_each_other(finished):
 
 @pytest.mark.parametrize(
     "arguments",
-    ["--minibatches 7", "--parallel-rounds 8 --minibatches 8", "--scale 2", "--seeds 0", "--no-such-option"],
+    ["--minibatches 7", "--num-envs 8 --minibatches 8", "--scale 2", "--seeds 0", "--no-such-option"],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from designing import EXAMPLES, design
 
-import export_policy  # beside design_contract
 import jaxcontract as jc
-from jaxcontract.summary import MEASURES
-from jaxcontract.tables import MEASURES as TITLES
+from jaxcontract.cli import export as export_policy  # beside design_contract
+from jaxcontract.cli.tables import MEASURES as TITLES
+from jaxcontract.training.summary import MEASURES
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "run_ppo.py"
-SMALL = "--num-updates 4 --parallel-rounds 64 --eval-states 200 --curve-states 50 --curve-points 2".split()
+SMALL = "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50 --curve-points 2".split()
 
 
 def run(*arguments, cwd, timeout=240, env=None):
@@ -128,7 +128,7 @@ def test_every_file_is_written_and_readable(finished):
     assert str(out) in printed
     config = json.loads((out / "config.json").read_text())
     assert config["run"]["seeds"] == [5, 6, 7]
-    assert config["run"]["setting"]["ppo"]["parallel_rounds"] == 64
+    assert config["run"]["setting"]["ppo"]["num_envs"] == 64
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["update"] for line in lines] == [0, 2, 4]
     assert all(len(line["regret"]) == 3 for line in lines)
@@ -192,7 +192,7 @@ def test_more_types_run(tmp_path):
         ("--first-seed -1", "--first-seed -1"),
         ("--unit-profit -3", "System.unit_profit = -3.0: must be a number in (0, inf)"),
         ("--minibatches 7", "PPOConfig.minibatches = 7"),
-        ("--parallel-rounds 8", "PPOConfig.minibatches = 8: must be at most"),
+        ("--num-envs 8", "PPOConfig.minibatches = 8: must be at most"),
         ("--initial-std 1e-5", "PPOConfig.initial_std = 1e-05: must be a number in [5e-05, 7]"),
         ("--num-updates 10 --curve-points 11", "--curve-points 11: must be in [1, 10]"),
         ("--out {full}", "is not empty"),
@@ -247,7 +247,7 @@ def test_a_seed_that_diverges_is_named_and_ends_with_three(tmp_path, capsys):
 
 LINGERS = """
 import runpy, sys, time
-import jaxcontract.pictures as pictures
+import jaxcontract.cli.pictures as pictures
 draw_last = pictures.attempt
 def attempt(name, draw, say):
     draw_last(name, lambda: 1 / 0, say)
@@ -389,7 +389,7 @@ def test_results_that_cannot_be_written_end_with_five(tmp_path):
 
 HANGS = """
 import runpy, sys, time
-import jaxcontract.learning.seeds as seeds
+import jaxcontract.training.seeds as seeds
 work, calls = seeds.run_in_pieces, []
 def run_in_pieces(*arguments):
     calls.append(1)

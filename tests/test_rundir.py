@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jaxcontract.rundir import open_run, read_run, version_changes
+from jaxcontract.storage.run_directory import open_run, read_run, version_changes
 
 RUN = {"seeds": [0, 1], "setting": {"ppo": {"learning_rate": 3e-3, "hidden_sizes": (64, 64)}}}
 

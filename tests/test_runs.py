@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.files import append_json_line, write_json
+from jaxcontract.config.setting import PRESETS, change
+from jaxcontract.learning.algorithms.ppo.ppo import init_learner
 from jaxcontract.learning.divergence import Divergence
-from jaxcontract.learning.ppo import init_learner
-from jaxcontract.runs import make_env, save_policies, saved_seeds
-from jaxcontract.saved import refuse_diverged
-from jaxcontract.settings import PRESETS, change
+from jaxcontract.storage.files import append_json_line, write_json
+from jaxcontract.storage.policies import make_env, save_policies, saved_seeds
+from jaxcontract.storage.policy_files import refuse_diverged
 
-SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "parallel_rounds": 16})
+SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "num_envs": 16})
 
 
 @pytest.fixture

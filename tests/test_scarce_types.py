@@ -12,10 +12,10 @@ from exact_optimum import make_game, solve, utility, violation
 from random_states import pick
 
 import jaxcontract as jc
-from jaxcontract.evaluation import UNSEEN, make_yardstick, scheme_contracts, unseen_states
-from jaxcontract.mechanism.checks import greatest_index
+from jaxcontract.config.setting import STRESS, Setting
+from jaxcontract.evaluation.contract import UNSEEN, scheme_contracts, solve_reference, unseen_states
 from jaxcontract.mechanism.freshness import frequency_bounds
-from jaxcontract.settings import STRESS, Setting
+from jaxcontract.mechanism.validation import greatest_index
 
 CONCENTRATIONS, SLOTS = (1, 0.3, 0.1, 0.03, 0.01), (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0)
 PROFITS = (0.01, 1, 1e2, 1e4)
@@ -216,7 +216,7 @@ def test_a_game_without_any_quality_is_refused_in_one_line():
 @pytest.mark.parametrize("num_types", [2, 8, 100])
 def test_the_default_bounds_do_not_bind_at_the_constants_of_the_paper(num_types):
     law, system = jc.NetworkDistribution.equal_bands(num_types), jc.System()
-    assert not make_yardstick(system, unseen_states(law, UNSEEN // 4)).bound_binds.any()
+    assert not solve_reference(system, unseen_states(law, UNSEEN // 4)).bound_binds.any()
     # Nor in any other state of the law: no f as low as the bound has a quality.
     patient = jc.NetworkState(max_aoi=1.0, max_latency=1.0, type_probs=[1.0], device_types=[1.0])
     assert frequency_bounds(system, patient)[0] > system.min_frequency
@@ -227,8 +227,8 @@ def test_a_report_says_how_often_a_bound_binds():
     env, states = jc.ContractEnv(num_types=8), unseen_states(law, 3000)
     tight = jc.EnvParams(system=jc.System(min_frequency=0.05, max_frequency=0.4), distribution=law)
     bound, free = (jc.evaluate(origin, env, params, states=states) for params in (tight, env.default_params))
-    yardstick = make_yardstick(jc.System(), states)
-    frequency = scheme_contracts(jc.optimal_contract, yardstick).frequency
+    solution = solve_reference(jc.System(), states)
+    frequency = scheme_contracts(jc.optimal_contract, solution).frequency
     assert bound.bound_binds == ((frequency < 0.05) | (frequency > 0.4)).any(axis=1).mean()
     assert 0.2 < bound.bound_binds < 1
     assert free.bound_binds == 0

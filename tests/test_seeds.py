@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.learning.config import GradientConfig
-from jaxcontract.learning.cores import run_in_pieces
-from jaxcontract.learning.gradient import GRADIENT
-from jaxcontract.learning.ppo import init_learner, update
-from jaxcontract.learning.seeds import compile_program, compile_training
+from jaxcontract.learning.algorithms.gradient.config import GradientConfig
+from jaxcontract.learning.algorithms.gradient.gradient import GRADIENT
+from jaxcontract.learning.algorithms.ppo.ppo import init_learner, update
+from jaxcontract.training.cores import run_in_pieces
+from jaxcontract.training.seeds import compile_program, compile_training
 
-CONFIG = jc.PPOConfig(num_updates=6, parallel_rounds=32, minibatches=2, epochs=2, hidden_sizes=(8,))
+CONFIG = jc.PPOConfig(num_updates=6, num_envs=32, minibatches=2, epochs=2, hidden_sizes=(8,))
 ENV = jc.ContractEnv()
 
 
@@ -110,7 +110,7 @@ def test_a_seed_that_diverges_stops_where_it_is_and_names_what_spoilt_it():
 
 
 def test_another_algorithm_trains_the_same_way():
-    config = GradientConfig(num_updates=6, parallel_rounds=32, hidden_sizes=(8,))
+    config = GradientConfig(num_updates=6, num_envs=32, hidden_sizes=(8,))
     training = compile_training([0, 1], ENV, ENV.default_params, config, algorithm=GRADIENT)
     learners, metrics = training.advance(training.start(), 6)
     chex.assert_tree_all_finite(metrics)
@@ -168,11 +168,11 @@ def test_an_error_in_one_job_is_raised():
 BATCHED = """
 import jax
 import jaxcontract as jc
-from jaxcontract.learning.seeds import Program, _compile_for_mesh
-from jaxcontract.learning.ppo import PPO
-from jaxcontract.pytree import from_arrays, to_arrays
+from jaxcontract.training.seeds import Program, _compile_for_mesh
+from jaxcontract.learning.algorithms.ppo.ppo import PPO
+from jaxcontract.core.pytree import from_arrays, to_arrays
 jax.config.update("jax_num_cpu_devices", 2)
-config = jc.PPOConfig(num_updates=6, parallel_rounds=32, minibatches=2, epochs=2, hidden_sizes=(8,))
+config = jc.PPOConfig(num_updates=6, num_envs=32, minibatches=2, epochs=2, hidden_sizes=(8,))
 env = jc.ContractEnv()
 engine = _compile_for_mesh(3, env, env.default_params, config, None, PPO)
 training = Program(engine, config.batch_size, 0.0).training([0, 1, 2], env.default_params, config)

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from jaxcontract.env import ContractEnv
-from jaxcontract.learning.config import PPOConfig
+from jaxcontract.cli.options import OneLineParser, add_setting_options, differences, setting_from_options
+from jaxcontract.config.setting import PRESET_MEANINGS, PRESETS, Setting, change, setting_from_dict
+from jaxcontract.envs.config import EnvNumbers, EnvOptions
+from jaxcontract.envs.contract import ContractEnv
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.mechanism.system import System
-from jaxcontract.options import OneLineParser, add_setting_options, differences, setting_from_options
-from jaxcontract.rules import EnvNumbers, EnvOptions
-from jaxcontract.settings import PRESET_MEANINGS, PRESETS, Setting, change, setting_from_dict
 
 
 def parse(*arguments):
@@ -44,7 +44,7 @@ def test_the_paper_preset_is_algorithm_one_as_printed():
     assert (paper.options.actions, paper.options.reward) == ("raw", "paper")
     assert paper.numbers.penalty == -500
     assert paper.ppo.batch_size == 512 == paper.numbers.episode_length
-    assert (paper.ppo.discount, paper.ppo.trace_decay, paper.ppo.estimator) == (0.95, 1.0, "paper")
+    assert (paper.ppo.discount, paper.ppo.gae_lambda, paper.ppo.estimator) == (0.95, 1.0, "paper")
     assert paper.ppo.learning_rate == paper.ppo.final_learning_rate == 1e-4
     assert (paper.ppo.clip_range, paper.ppo.epochs, paper.ppo.value_coefficient) == (0.2, 10, 0.5)
     system = paper.system
@@ -124,11 +124,11 @@ def test_a_bad_command_line_gets_one_line_and_exit_code_two(arguments, said, cap
         ("--aoi-preference 1.5", ("System.aoi_preference = 1.5", "[0, 1]")),
         ("--aoi-preference nan", ("System.aoi_preference = nan", "[0, 1]")),
         ("--num-types 0", ("EnvOptions.num_types = 0", "[1, inf)")),
-        ("--minibatches 3", ("PPOConfig.minibatches = 3", "divisor of parallel_rounds = 2048")),
+        ("--minibatches 3", ("PPOConfig.minibatches = 3", "divisor of num_envs = 2048")),
         ("--clip-range 0", ("PPOConfig.clip_range = 0.0", "(0, inf)")),
         (
-            "--parallel-rounds 8",
-            ("PPOConfig.minibatches = 8", "at most parallel_rounds · rollout_length / 2 = 4"),
+            "--num-envs 8",
+            ("PPOConfig.minibatches = 8", "at most num_envs · num_steps / 2 = 4"),
         ),
         ("--initial-std 10", ("PPOConfig.initial_std = 10.0", "[5e-05, 7]")),
         ("--penalty 3", ("EnvNumbers.penalty = 3.0", "0]")),
@@ -166,7 +166,7 @@ def test_help_names_every_field_with_unit_range_and_default_without_jax():
     code = (
         "import sys; sys.argv = ['run_ppo.py', '--help']\n"
         "sys.path.insert(0, 'experiments')\n"
-        "import run_ppo\n"
+        "from jaxcontract.cli import train as run_ppo\n"
         "try: run_ppo.parse()\n"
         "except SystemExit: pass\n"
         "assert 'jax' not in sys.modules, 'jax was imported'\n"

@@ -19,7 +19,7 @@ from jaxcontract import (
     quality_of_data,
     station_utility,
 )
-from jaxcontract.simulation import simulate_market, simulate_requests, standard_error
+from jaxcontract.mechanism.simulation import simulate_market, simulate_requests, standard_error
 
 SLOT = 1e-3
 REQUESTS = 400_000

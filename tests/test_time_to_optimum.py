@@ -91,7 +91,7 @@ def test_no_contract_that_holds_has_no_regret():
 def test_the_figures_are_complete(finished):
     result, printed, picture = finished
     assert len(result["runs"]) == 2 * 2  # our own sizes and the shared ones, each repeated
-    assert {(row["parallel_rounds"], row["rollout_length"]) for row in result["summary"]} == {
+    assert {(row["num_envs"], row["num_steps"]) for row in result["summary"]} == {
         (2048, 1),
         (16, 2),
     }

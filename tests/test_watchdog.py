@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from jaxcontract.watchdog import HUNG, Watchdog
+from jaxcontract.training.watchdog import HUNG, Watchdog
 
 FOR_EVER = """
 import sys, time
-from jaxcontract.watchdog import Watchdog
+from jaxcontract.training.watchdog import Watchdog
 watchdog = Watchdog(0.3, lambda waited, expected: print(f"no answer in {waited} s", file=sys.stderr))
 watchdog.run(lambda: time.sleep(60), 1)
 """

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-from jaxcontract import watching
-from jaxcontract.watching import Observers, TensorBoard, Watching, open_observers, scalars
+from jaxcontract.training import loggers as watching
+from jaxcontract.training.loggers import Observers, TensorBoard, Watching, open_observers, scalars
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "run_ppo.py"
-SMALL = "--num-updates 4 --parallel-rounds 64 --eval-states 200 --curve-states 50 --curve-points 4".split()
+SMALL = "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50 --curve-points 4".split()
 SMALL += ["--seeds", "2", "--first-seed", "5", "--checkpoint-every", "2"]
 
 # What we use of wandb, with a file for a server.

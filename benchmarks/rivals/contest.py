@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from command import numbers
-from jaxcontract.learning.config import PPOConfig
-from jaxcontract.options import count, path, seconds, share
+from jaxcontract.cli.options import count, path, seconds, share
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from rivals.plan import GAMES, Plan, our_own, run_child
 
 LEARNERS = ("jaxcontract", "rejax", "sb3")
@@ -95,7 +95,7 @@ def check_sizes(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> 
     """End with one line where `--sizes` and `--minibatches` do not go together."""
     for envs, steps in parsed.sizes:
         try:
-            PPOConfig(parallel_rounds=envs, rollout_length=steps, minibatches=parsed.minibatches)
+            PPOConfig(num_envs=envs, num_steps=steps, minibatches=parsed.minibatches)
         except ValueError as error:
             parser.error(f"--sizes {envs}x{steps}: {error}")
 
@@ -115,7 +115,7 @@ def plans(name: str, game: str, parsed: argparse.Namespace) -> list[dict[str, An
 def shared(parsed: argparse.Namespace) -> list[dict[str, Any]]:
     """The sizes at which all learners train."""
     common = {"minibatches": parsed.minibatches, "learning_rate": parsed.learning_rate}
-    return [{"parallel_rounds": envs, "rollout_length": steps, **common} for envs, steps in parsed.sizes]
+    return [{"num_envs": envs, "num_steps": steps, **common} for envs, steps in parsed.sizes]
 
 
 def train(name: str, parsed: argparse.Namespace, stretches: int, **plan: Any) -> dict[str, Any]:

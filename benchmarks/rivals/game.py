@@ -7,8 +7,8 @@ from typing import Any
 import jax
 
 import jaxcontract as jc
-from jaxcontract.scaled import ScaledEnv
-from jaxcontract.spaces import Box
+from jaxcontract.core.spaces import Box
+from jaxcontract.envs.wrappers import ScaledEnv
 from rivals.plan import GAMES, Plan
 
 FAR = 100.0
@@ -67,13 +67,13 @@ class Judge:
     """Holds policies against the optimum of fixed states: fewer along the curve than for the result."""
 
     def __init__(self, plan: Plan) -> None:
-        from jaxcontract.evaluation import BLOCK, CURVE_SEED, make_yardstick, unseen_states
+        from jaxcontract.evaluation.contract import BLOCK, CURVE_SEED, solve_reference, unseen_states
 
         self.game = Game(plan.game)
         params = self.game.default_params
         few = unseen_states(params.distribution, min(plan.states, BLOCK), seed=CURVE_SEED)
-        self.curve = make_yardstick(params.system, few)
-        self.unseen = make_yardstick(params.system, unseen_states(params.distribution, plan.states))
+        self.curve = solve_reference(params.system, few)
+        self.unseen = solve_reference(params.system, unseen_states(params.distribution, plan.states))
 
     def on_curve(self, policies: Sequence[Any]) -> dict[str, list[float]]:
         """Each seed's share of feasible contracts, and their mean regret, on the curve's states."""
@@ -83,9 +83,9 @@ class Judge:
         """The same on the states of the final measurement."""
         return self._measure(policies, self.unseen)
 
-    def _measure(self, policies: Sequence[Any], yardstick: Any) -> dict[str, list[float]]:
-        reports = [self._report(policy, yardstick) for policy in policies]
+    def _measure(self, policies: Sequence[Any], solution: Any) -> dict[str, list[float]]:
+        reports = [self._report(policy, solution) for policy in policies]
         return {name: [getattr(report, name) for report in reports] for name in ("feasible", "regret")}
 
-    def _report(self, policy: Any, yardstick: Any) -> Any:
-        return jc.evaluate(jc.HostPolicy(policy), self.game.env, states=yardstick)
+    def _report(self, policy: Any, solution: Any) -> Any:
+        return jc.evaluate(jc.HostPolicy(policy), self.game.env, states=solution)

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from jaxcontract.learning.seeds import compile_training
+from jaxcontract.training.seeds import compile_training
 from rivals.game import Game
 from rivals.plan import Plan
 

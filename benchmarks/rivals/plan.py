@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jaxcontract.interruption import before_leaving
-from jaxcontract.learning.config import PPOConfig
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.training.signals import before_leaving
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
 LEVELS = (1.0, 0.1, 0.01)  # mean regrets whose first time is looked for on the curve
@@ -59,8 +59,8 @@ class Plan:
     name: str
     game: str = "default"
     seeds: int = 1
-    parallel_rounds: int = 512
-    rollout_length: int = 16
+    num_envs: int = 512
+    num_steps: int = 16
     minibatches: int = 8
     learning_rate: float = 1e-3  # the best of 3e-4, 1e-3 and 3e-3 for all learners at these sizes
     env_steps: int = PPOConfig().env_steps
@@ -71,15 +71,15 @@ class Plan:
     @property
     def updates_per_stretch(self) -> int:
         """PPO iterations between two points of the curve."""
-        return math.ceil(self.env_steps / (self.parallel_rounds * self.rollout_length * self.stretches))
+        return math.ceil(self.env_steps / (self.num_envs * self.num_steps * self.stretches))
 
     @property
     def config(self) -> PPOConfig:
         """The numbers of the plan, and for all others our own: every learner takes those that it knows."""
         return PPOConfig(
             num_updates=self.stretches * self.updates_per_stretch,
-            parallel_rounds=self.parallel_rounds,
-            rollout_length=self.rollout_length,
+            num_envs=self.num_envs,
+            num_steps=self.num_steps,
             minibatches=self.minibatches,
             learning_rate=self.learning_rate,
         )
@@ -88,7 +88,7 @@ class Plan:
 def our_own() -> dict[str, Any]:
     """The fields of a plan that trains as this package does when nothing is said."""
     own = PPOConfig()
-    names = ("parallel_rounds", "rollout_length", "minibatches", "learning_rate", "env_steps")
+    names = ("num_envs", "num_steps", "minibatches", "learning_rate", "env_steps")
     return {name: getattr(own, name) for name in names}
 
 

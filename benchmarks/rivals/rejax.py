@@ -14,7 +14,7 @@ import optax
 import rejax as library
 from gymnax.environments import spaces
 
-from jaxcontract.learning.config import PPOConfig
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from rivals.game import Game
 from rivals.plan import Plan
 
@@ -88,14 +88,14 @@ def make_algorithm(game: Game, config: PPOConfig) -> Any:
     """
     return library.PPO.create(
         env=OldGymnaxEnv(game),
-        num_envs=config.parallel_rounds,
-        num_steps=config.rollout_length,
+        num_envs=config.num_envs,
+        num_steps=config.num_steps,
         num_epochs=config.epochs,
         num_minibatches=config.minibatches,
         agent_kwargs={"hidden_layer_sizes": config.hidden_sizes, "activation": "tanh"},
         learning_rate=_falling(config),
         gamma=config.discount,
-        gae_lambda=config.trace_decay,
+        gae_lambda=config.gae_lambda,
         clip_eps=config.clip_range,
         vf_coef=config.value_coefficient,
         ent_coef=config.entropy_coefficient,

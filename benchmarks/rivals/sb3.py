@@ -24,20 +24,20 @@ class StableBaselines:
     def __init__(self, plan: Plan, make_envs: Any) -> None:
         self.game, config = Game(plan.game), plan.config
         began = time.perf_counter()
-        envs = make_envs(self.game, config.parallel_rounds)
+        envs = make_envs(self.game, config.num_envs)
         envs.reset()
-        envs.step(np.zeros((config.parallel_rounds, *envs.action_space.shape), np.float32))
+        envs.step(np.zeros((config.num_envs, *envs.action_space.shape), np.float32))
         self.compile_seconds = time.perf_counter() - began
         self.batch_size = config.batch_size
         self.model = PPO(
             "MlpPolicy",
             envs,
-            n_steps=config.rollout_length,
+            n_steps=config.num_steps,
             batch_size=config.batch_size // config.minibatches,
             n_epochs=config.epochs,
             learning_rate=partial(self._falling, config),
             gamma=config.discount,
-            gae_lambda=config.trace_decay,
+            gae_lambda=config.gae_lambda,
             clip_range=config.clip_range,
             vf_coef=config.value_coefficient,
             ent_coef=config.entropy_coefficient,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.evaluation import make_yardstick, offer, scheme_contracts
+from jaxcontract.evaluation.contract import offer, scheme_contracts, solve_reference
 from jaxcontract.figures import TypeLines, by_type
 from jaxcontract.mechanism.optimum import complete_information_contract, optimal_contract
 from reproduction.cases import Case, Scale
@@ -30,11 +30,11 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     panels, rows = [], []
     states = {"equally likely types": even_state(), "every other type rare: neighbours pool": uneven_state()}
     for title, state in states.items():
-        yardstick = make_yardstick(run.case.params.system, batch(state))
+        solution = solve_reference(run.case.params.system, batch(state))
         contracts = {
-            "complete information": scheme_contracts(complete_information_contract, yardstick),
-            "optimum": scheme_contracts(optimal_contract, yardstick),
-            "PPO feasible": offer(run.policy, run.case.env, run.case.params, yardstick.states),
+            "complete information": scheme_contracts(complete_information_contract, solution),
+            "optimum": scheme_contracts(optimal_contract, solution),
+            "PPO feasible": offer(run.policy, run.case.env, run.case.params, solution.states),
         }
         lines = {
             scheme: TypeLines(

@@ -11,14 +11,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.env import ContractEnv, EnvParams
-from jaxcontract.learning.config import GradientConfig, LearnerConfig, PPOConfig
-from jaxcontract.learning.gradient import GRADIENT
+from jaxcontract.config.setting import PRESETS
+from jaxcontract.envs.contract import ContractEnv, EnvParams
+from jaxcontract.learning.algorithms.gradient.config import GradientConfig
+from jaxcontract.learning.algorithms.gradient.gradient import GRADIENT
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.learning.algorithms.ppo.ppo import PPO
+from jaxcontract.learning.config import LearnerConfig
 from jaxcontract.learning.loop import Algorithm
-from jaxcontract.learning.ppo import PPO
 from jaxcontract.mechanism.networks import HIGHEST_TYPE, LOWEST_TYPE, NetworkDistribution
 from jaxcontract.mechanism.records import System
-from jaxcontract.settings import PRESETS
 
 FIGURE_SEED = 312  # of the paper's Fig. 2
 ALGORITHMS: dict[type, Algorithm] = {PPOConfig: PPO, GradientConfig: GRADIENT}
@@ -100,7 +102,7 @@ class Case:
         config, num_types = self.config, self.env.num_types
         epochs = getattr(config, "epochs", 0)  # the plain gradient's one pass is its playing
         steps = epochs * getattr(config, "minibatches", 1) * config.num_updates
-        played = getattr(config, "rollout_length", 1) * config.num_updates
+        played = getattr(config, "num_steps", 1) * config.num_updates
         passes = config.env_steps * epochs
         return 2e-4 * steps + 8e-5 * played + (1.2e-6 + 3e-8 * num_types) * (passes + config.env_steps)
 

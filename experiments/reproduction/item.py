@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.layout import rounded_down
-from jaxcontract.statistics import bootstrap_interval
+from jaxcontract.cli.text_tables import rounded_down
+from jaxcontract.evaluation.statistics import bootstrap_interval
 
 Row = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.evaluation import judge, make_yardstick, offer, scheme_contracts
+from jaxcontract.evaluation.contract import judge, offer, scheme_contracts, solve_reference
 from jaxcontract.figures import items
 from jaxcontract.mechanism.networks import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
@@ -31,12 +31,12 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """Items of every scheme in the three states."""
     del lab
     params = game_params(2)
-    yardstick = make_yardstick(params.system, printed_states())
-    contracts = {"optimum": scheme_contracts(optimal_contract, yardstick)}
+    solution = solve_reference(params.system, printed_states())
+    contracts = {"optimum": scheme_contracts(optimal_contract, solution)}
     for name, runs in outcomes.items():
-        contracts[name] = offer(runs[0].policy, runs[0].case.env, params, yardstick.states)
-    reports = {name: judge(contract, yardstick) for name, contract in contracts.items()}
-    device_types = np.asarray(yardstick.states.device_types)
+        contracts[name] = offer(runs[0].policy, runs[0].case.env, params, solution.states)
+    reports = {name: judge(contract, solution) for name, contract in contracts.items()}
+    device_types = np.asarray(solution.states.device_types)
     feasible = {name: np.isfinite(one.regrets) for name, one in reports.items()}
     figure = partial(
         items,
@@ -61,7 +61,7 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
         for name, contract in contracts.items()
         for k in range(2)
     ]
-    pooled = ", ".join(f"{loss:.2f}" for loss in yardstick.optimum - yardstick.pooled)
+    pooled = ", ".join(f"{loss:.2f}" for loss in solution.optimum - solution.pooled)
     regrets = {name: one.regrets for name, one in reports.items()}
     stable = bool(np.all(feasible["PPO printed"]) and np.nanmax(regrets["PPO printed"]) < 1)
     return Item(

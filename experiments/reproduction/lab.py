@@ -9,19 +9,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.env import EnvParams
-from jaxcontract.evaluation import (
+from jaxcontract.envs.contract import EnvParams
+from jaxcontract.evaluation.contract import (
     CURVE_SEED,
+    ReferenceSolution,
     Report,
-    Yardstick,
     evaluate,
-    make_yardstick,
+    solve_reference,
     unseen_states,
 )
-from jaxcontract.experiment import Point, measured_training
-from jaxcontract.learning.cores import num_places, on_cpu
-from jaxcontract.learning.policy import Policy
-from jaxcontract.learning.seeds import Program, compile_program
+from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.training.cores import num_places, on_cpu
+from jaxcontract.training.learning_curve import Point, measured_training
+from jaxcontract.training.seeds import Program, compile_program
 from reproduction.cases import Case, Scale
 from reproduction.progress import Progress
 
@@ -59,7 +59,7 @@ class Lab:
         self.width = self.num_devices * (1 if on_cpu() else BATCH)
         self._programs: dict[Any, Program] = {}
         self._templates: dict[Any, Any] = {}
-        self._yardsticks: dict[Any, Yardstick] = {}
+        self._solutions: dict[Any, ReferenceSolution] = {}
 
     def missing(self, studies: Iterable[Mapping[Any, Sequence[Case]]]) -> list[Case]:
         """The cases of some studies that have no outcome on disk yet, each once."""
@@ -76,17 +76,17 @@ class Lab:
     def report(self, outcome: Outcome) -> Report:
         """An outcome's policy on the unseen states of its own game."""
         case = outcome.case
-        yardstick = self.yardstick(case.params)
-        return evaluate(outcome.policy, case.env, case.params, states=yardstick)
+        solution = self.solution(case.params)
+        return evaluate(outcome.policy, case.env, case.params, states=solution)
 
-    def yardstick(self, params: EnvParams, *, curve: bool = False) -> Yardstick:
+    def solution(self, params: EnvParams, *, curve: bool = False) -> ReferenceSolution:
         """The unseen states of a game, solved: for a learning curve or for the final measurement."""
         key = curve, *(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(params))
-        if key not in self._yardsticks:
+        if key not in self._solutions:
             count, seed = (CURVE_STATES, CURVE_SEED) if curve else (self.scale.states, 2**31 - 1)
             states = unseen_states(params.distribution, count, seed=seed)
-            self._yardsticks[key] = make_yardstick(params.system, states)
-        return self._yardsticks[key]
+            self._solutions[key] = solve_reference(params.system, states)
+        return self._solutions[key]
 
     def _waves(self, cases: Sequence[Case]) -> list[list[Case]]:
         """Cases of one shape, as many as train at once."""
@@ -115,11 +115,11 @@ class Lab:
             [case.params for case in wave],
             [case.config for case in wave],
         )
-        yardsticks = [self.yardstick(case.params, curve=True) for case in wave]
+        solutions = [self.solution(case.params, curve=True) for case in wave]
 
         def measure(position: int, policy: Policy) -> Report:
             case = wave[position]
-            return evaluate(policy, case.env, case.params, states=yardsticks[position])
+            return evaluate(policy, case.env, case.params, states=solutions[position])
 
         work = sum(case.work for case in wave)
         marks = _marks(first.config.num_updates, first.curve)

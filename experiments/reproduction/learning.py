@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.experiment import reference_reports
 from jaxcontract.figures import Curve, learning_comparison
+from jaxcontract.training.learning_curve import reference_reports
 from reproduction.cases import Case, Scale, feasible_ppo, game_params, printed_ppo
 from reproduction.item import Claim, Item, shown, verdict
 from reproduction.lab import Lab, Outcome
@@ -28,9 +28,9 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
 def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """Curves of both learners, with the levels that need no learning."""
     params = game_params(2)
-    yardstick = lab.yardstick(params, curve=True)
-    references = reference_reports(params, yardstick)
-    optimum = float(np.mean(yardstick.optimum))
+    solution = lab.solution(params, curve=True)
+    references = reference_reports(params, solution)
+    optimum = float(np.mean(solution.optimum))
     curves = {name: _curve(runs, sampled=name == "PPO printed") for name, runs in outcomes.items()}
     figure = partial(
         learning_comparison,

@@ -7,13 +7,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.evaluation import make_yardstick, scheme_contracts
+from jaxcontract.evaluation.contract import scheme_contracts, solve_reference
 from jaxcontract.figures import market
 from jaxcontract.mechanism.freshness import average_aoi, average_latency
 from jaxcontract.mechanism.networks import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.mechanism.records import System
-from jaxcontract.simulation import simulate_market, simulate_requests, standard_error
+from jaxcontract.mechanism.simulation import simulate_market, simulate_requests, standard_error
 from reproduction.cases import Case, Scale
 from reproduction.item import Claim, Item, at_most, percent, verdict
 from reproduction.lab import Lab, Outcome
@@ -110,17 +110,17 @@ def _deviations(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
 def _market_rows(
     rng: np.random.Generator, count: int
 ) -> tuple[dict[str, tuple[np.ndarray, float]], list[dict[str, Any]]]:
-    yardstick = make_yardstick(System(), printed_states())
-    contracts = scheme_contracts(optimal_contract, yardstick)
+    solution = solve_reference(System(), printed_states())
+    contracts = scheme_contracts(optimal_contract, solution)
     rounds, rows = {}, []
     for number in range(3):
         with jax.enable_x64(True):
             state, contract = (
                 jax.tree.map(lambda leaf, row=number: leaf[row], record)
-                for record in (yardstick.states, contracts)
+                for record in (solution.states, contracts)
             )
             played = simulate_market(rng, System(), state, contract, count)
-        expected = float(yardstick.optimum[number])
+        expected = float(solution.optimum[number])
         rounds[f"state {number + 1}"] = (played.station_utility, expected)
         rows.append(
             {

@@ -9,19 +9,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.evaluation import (
-    Yardstick,
+from jaxcontract.evaluation.contract import (
+    ReferenceSolution,
     evaluate,
     judge,
-    make_yardstick,
     scheme_contracts,
+    solve_reference,
     unseen_states,
 )
 from jaxcontract.figures import PreferenceCurve, preference
 from jaxcontract.mechanism.networks import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.mechanism.records import NetworkState, System
-from jaxcontract.simulation import standard_error
+from jaxcontract.mechanism.simulation import standard_error
 from reproduction.cases import Case, Scale, feasible_ppo, game_params
 from reproduction.item import Claim, Item, at_most, verdict
 from reproduction.lab import Lab, Outcome
@@ -61,20 +61,18 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     states = mirrored_states(lab.scale.mirrored)
     exact = {float(one): _measured(float(one), states) for one in EXACT}
     learned = {
-        one: [
-            evaluate(run.policy, run.case.env, run.case.params, states=exact[one].yardstick) for run in runs
-        ]
+        one: [evaluate(run.policy, run.case.env, run.case.params, states=exact[one].solution) for run in runs]
         for one, runs in outcomes.items()
     }
     lab.progress.say("locating the peaks")
     population = _population_means()
-    by_state = np.stack([one.yardstick.optimum for one in exact.values()])
+    by_state = np.stack([one.solution.optimum for one in exact.values()])
     peak = peak_interval(EXACT, by_state)
     grid = np.array(list(learned))
     utilities = np.array([[one.station_utility for one in reports] for reports in learned.values()])
     earned = np.stack(
         [
-            exact[one].yardstick.optimum - np.mean([each.regrets for each in reports], axis=0)
+            exact[one].solution.optimum - np.mean([each.regrets for each in reports], axis=0)
             for one, reports in learned.items()
         ]
     )
@@ -122,7 +120,7 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class _Exact:
-    yardstick: Yardstick
+    solution: ReferenceSolution
     device_utility: float
     frequency: np.ndarray  # [2], mean over states
 
@@ -221,24 +219,24 @@ def _params(one: float) -> Any:
 
 
 def _measured(one: float, states: NetworkState) -> _Exact:
-    yardstick = make_yardstick(System(aoi_preference=one), states)
-    contracts = scheme_contracts(optimal_contract, yardstick)
+    solution = solve_reference(System(aoi_preference=one), states)
+    contracts = scheme_contracts(optimal_contract, solution)
     return _Exact(
-        yardstick=yardstick,
-        device_utility=judge(contracts, yardstick).device_utility,
+        solution=solution,
+        device_utility=judge(contracts, solution).device_utility,
         frequency=np.asarray(contracts.frequency).mean(axis=0),
     )
 
 
 def _single(one: float) -> np.ndarray:
-    return make_yardstick(System(aoi_preference=float(one)), printed_states()).optimum
+    return solve_reference(System(aoi_preference=float(one)), printed_states()).optimum
 
 
 def _population_means() -> dict[float, float]:
     states, weights = quadrature_states()
     return {
         float(one): float(
-            np.average(make_yardstick(System(aoi_preference=float(one)), states).optimum, weights=weights)
+            np.average(solve_reference(System(aoi_preference=float(one)), states).optimum, weights=weights)
         )
         for one in EXACT
     }

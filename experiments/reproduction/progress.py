@@ -6,7 +6,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import TextColumn
 
-from jaxcontract.console import FittedBar
+from jaxcontract.cli.console import FittedBar
 
 QUIET = 10.0  # seconds between two plain lines
 

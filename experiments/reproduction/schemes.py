@@ -6,10 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.env import ContractEnv, EnvParams
-from jaxcontract.evaluation import Report, Yardstick, judge, random_contracts, scheme_contracts
+from jaxcontract.cli.text_tables import rounded_down
+from jaxcontract.config.setting import STRESS
+from jaxcontract.envs.contract import ContractEnv, EnvParams
+from jaxcontract.evaluation.contract import (
+    ReferenceSolution,
+    Report,
+    judge,
+    random_contracts,
+    scheme_contracts,
+)
 from jaxcontract.figures import SchemePanel, SchemeRow, schemes
-from jaxcontract.layout import rounded_down
 from jaxcontract.mechanism.optimum import (
     complete_information_contract,
     optimal_contract,
@@ -22,7 +29,6 @@ from jaxcontract.mechanism.schemes import (
     social_optimum_contract,
     take_it_or_leave_it_contract,
 )
-from jaxcontract.settings import STRESS
 from reproduction.cases import Case, Scale, feasible_ppo, game_params, plain_gradient, printed_ppo
 from reproduction.item import Claim, Item, at_most, mean_with_interval, percent, shown, verdict
 from reproduction.lab import Lab, Outcome
@@ -83,9 +89,9 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     for setting, system in SETTINGS.items():
         for size in (2, MANY):
             params = game_params(size, system)
-            yardstick = lab.yardstick(params)
+            solution = lab.solution(params)
             reports: dict[str, list[Report]] = {
-                name: [one] for name, one in _without_learning(params, yardstick).items()
+                name: [one] for name, one in _without_learning(params, solution).items()
             }
             for learner in LEARNERS:
                 reports[learner] = [lab.report(run) for run in outcomes[setting, size, learner]]
@@ -102,17 +108,15 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     )
 
 
-def _without_learning(params: EnvParams, yardstick: Yardstick) -> dict[str, Report]:
+def _without_learning(params: EnvParams, solution: ReferenceSolution) -> dict[str, Report]:
     reports = {
-        name: judge(
-            scheme_contracts(scheme, yardstick), yardstick, known_types=name == "complete information"
-        )
+        name: judge(scheme_contracts(scheme, solution), solution, known_types=name == "complete information")
         for name, scheme in SCHEMES.items()
     }
     size = params.distribution.num_types
     for name, actions in (("random feasible", "feasible"), ("random", "raw")):
         env = ContractEnv(num_types=size, actions=actions)
-        reports[name] = judge(random_contracts(env, params, yardstick.states), yardstick)
+        reports[name] = judge(random_contracts(env, params, solution.states), solution)
     return reports
 
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxcontract.config.setting import PRESETS
 from jaxcontract.figures import Panel, sensitivity
-from jaxcontract.settings import PRESETS
 from reproduction.cases import Case, Scale, feasible_ppo, game_params, printed_ppo
 from reproduction.item import Claim, Item, shown, verdict
 from reproduction.lab import Lab, Outcome
@@ -61,7 +61,7 @@ def _printed_case(name: str, value: float) -> Callable[[Scale], list[Case]]:
     elif name == "batch size N":
         share = BATCH / value
         params = params.replace(episode_length=int(value))
-        changes = {"rollout_length": int(value)}
+        changes = {"num_steps": int(value)}
     elif name == "learning rate":
         changes = {"learning_rate": value, "final_learning_rate": value}
     else:

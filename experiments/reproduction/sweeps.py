@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.env import EnvParams
-from jaxcontract.evaluation import Report, judge, scheme_contracts
+from jaxcontract.cli.text_tables import rounded_down
+from jaxcontract.envs.contract import EnvParams
+from jaxcontract.evaluation.contract import Report, judge, scheme_contracts
+from jaxcontract.evaluation.statistics import finite_mean
 from jaxcontract.figures import Sweep, sweeps
-from jaxcontract.layout import rounded_down
 from jaxcontract.mechanism.optimum import complete_information_contract
 from jaxcontract.mechanism.records import System
-from jaxcontract.statistics import finite_mean
 from reproduction.cases import Case, Scale, feasible_ppo, game_params
 from reproduction.item import Claim, Item, at_most, verdict
 from reproduction.lab import Lab, Outcome
@@ -63,10 +63,10 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
         values = [value for other, value in outcomes if other == name]
         exact, learned, informed = [], [], []
         for value in values:
-            yardstick = lab.yardstick(params_of(name, value))
-            contracts = scheme_contracts(complete_information_contract, yardstick)
-            informed.append(-judge(contracts, yardstick, known_types=True).regret)
-            exact.append((yardstick.optimum.mean(), (yardstick.optimum - yardstick.pooled).mean()))
+            solution = lab.solution(params_of(name, value))
+            contracts = scheme_contracts(complete_information_contract, solution)
+            informed.append(-judge(contracts, solution, known_types=True).regret)
+            exact.append((solution.optimum.mean(), (solution.optimum - solution.pooled).mean()))
             learned.append([lab.report(run) for run in outcomes[name, value]])
         columns.append(_column(name, unit, values, np.array(exact), learned, np.array(informed)))
         rows += _rows(name, values, exact, learned, informed)

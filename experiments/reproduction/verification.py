@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.evaluation import make_yardstick, offer, scheme_contracts
+from jaxcontract.evaluation.contract import offer, scheme_contracts, solve_reference
 from jaxcontract.figures import incentive_check
 from jaxcontract.mechanism.networks import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
@@ -36,10 +36,10 @@ def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     panels, rows, slacks = [], [], {}
     for size, runs in outcomes.items():
         case = runs[0].case
-        yardstick = make_yardstick(case.params.system, batch(states[size]))
+        solution = solve_reference(case.params.system, batch(states[size]))
         contracts = {
-            "optimum": scheme_contracts(optimal_contract, yardstick),
-            "PPO feasible": offer(runs[0].policy, case.env, case.params, yardstick.states),
+            "optimum": scheme_contracts(optimal_contract, solution),
+            "PPO feasible": offer(runs[0].policy, case.env, case.params, solution.states),
         }
         for scheme, contract in contracts.items():
             table = utilities(states[size], contract)

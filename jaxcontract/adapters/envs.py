@@ -14,11 +14,11 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from jaxcontract.adapters.hazards import refuse_fork, refuse_forking, warn_of_lost_rewards
-from jaxcontract.fields import Allowed, plain, refuse
-from jaxcontract.pytree import by_path
-from jaxcontract.runs import make_env
-from jaxcontract.scaled import REACH, ScaledEnv
-from jaxcontract.settings import Setting, change
+from jaxcontract.config.setting import Setting, change
+from jaxcontract.core.fields import Allowed, plain, refuse
+from jaxcontract.core.pytree import by_path
+from jaxcontract.envs.wrappers import REACH, ScaledEnv
+from jaxcontract.storage.policies import make_env
 
 COUNT = Allowed("whole", "environments played side by side", static=True, low=1)
 SEED = Allowed("whole", "seed of random numbers", static=True, low=0)

@@ -44,7 +44,7 @@ EXACT: dict[str, Any] = {
     "label": "optimum",
 }
 NOTES = {
-    "optimum": "the yardstick",
+    "optimum": "the solution",
     "complete information": "upper bound",
     "take it or leave it": "types may stay out",
 }
@@ -289,7 +289,7 @@ def _write_numbers(axes: Axes, rows: Sequence[SchemeRow]) -> None:
 
 
 def _in_words(row: SchemeRow) -> str:
-    """A regret that a logarithmic axis cannot show: "0 (the yardstick)"."""
+    """A regret that a logarithmic axis cannot show: "0 (the solution)"."""
     if np.isnan(row.regret):
         return "no feasible contract"
     note = NOTES.get(row.scheme)

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
+from jaxcontract.evaluation.statistics import Statistic
+from jaxcontract.evaluation.statistics import mean as mean_of
 from jaxcontract.figures.backend import at_defaults
 from jaxcontract.figures.style import (
     COLOURS,
@@ -36,8 +38,6 @@ from jaxcontract.figures.style import (
     tidy,
     value_ticks,
 )
-from jaxcontract.statistics import Statistic
-from jaxcontract.statistics import mean as mean_of
 
 REWARD = "test reward (13)\n(units of payment)"
 SHORT = "test reward (13), less\nthe optimum's (units of payment)"

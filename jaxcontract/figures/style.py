@@ -18,11 +18,11 @@ from matplotlib.ticker import LogFormatterSciNotation
 from matplotlib.transforms import ScaledTranslation, offset_copy
 from PIL import Image
 
+from jaxcontract.evaluation.statistics import Statistic
+from jaxcontract.evaluation.statistics import mean as mean_of
+from jaxcontract.evaluation.statistics import over_seeds as over_seeds
 from jaxcontract.figures.backend import at_defaults
-from jaxcontract.files import write_bytes
-from jaxcontract.statistics import Statistic
-from jaxcontract.statistics import mean as mean_of
-from jaxcontract.statistics import over_seeds as over_seeds
+from jaxcontract.storage.files import write_bytes
 
 TEXT = 9  # points
 SMALL = 8

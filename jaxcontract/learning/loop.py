@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.learning.policy import Frame
+from jaxcontract.learning.policies.gaussian import Frame
 
 Metrics = dict[str, jax.Array]
 

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.learning.policy import Policy, gaussian_log_prob, gaussian_sample
-from jaxcontract.pytree import register
+from jaxcontract.core.pytree import register
+from jaxcontract.learning.policies.gaussian import Policy, gaussian_log_prob, gaussian_sample
 
 
 @register

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from jaxcontract.fields import Record, number
+from jaxcontract.core.fields import Record, number
 from jaxcontract.mechanism.system import System
 
 

@@ -5,7 +5,8 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.fields import ByValue
+from jaxcontract.core.fields import ByValue
+from jaxcontract.core.pytree import register
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import (
     centred_quality,
@@ -21,8 +22,7 @@ from jaxcontract.mechanism.records import (
     check_round,
     floats,
 )
-from jaxcontract.pytree import register
-from jaxcontract.rules import TOLERANCE
+from jaxcontract.mechanism.validation import TOLERANCE
 
 UNROLLED = 8  # items up to which a loop over them costs more than it saves
 

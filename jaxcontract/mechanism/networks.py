@@ -8,10 +8,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.fields import Allowed, Record, check_key, concrete, finite, number, plain, refuse, traced
-from jaxcontract.mechanism.checks import PAPER_RANGE
+from jaxcontract.core.fields import (
+    Allowed,
+    Record,
+    check_key,
+    concrete,
+    finite,
+    number,
+    plain,
+    refuse,
+    traced,
+)
+from jaxcontract.core.pytree import register
 from jaxcontract.mechanism.records import NetworkState, System, check_kind, check_round
-from jaxcontract.pytree import register
+from jaxcontract.mechanism.validation import PAPER_RANGE
 
 LOWEST_TYPE, HIGHEST_TYPE = 1.0, 15.0  # the paper's range of φ
 SIZE = Allowed("whole", "device types K", static=True, low=1)

@@ -53,7 +53,7 @@ def complete_information_contract(system: System, state: NetworkState) -> Contra
 def pooled_contract(system: System, state: NetworkState) -> Contract:
     """The best single item that every type accepts: β QoD′(f) = 1/φ_1 and r = f/φ_1, K times.
 
-    What can be had without screening: the yardstick of `screening_gap`. Returns a contract [K], or [K, B]
+    What can be had without screening: the solution of `screening_gap`. Returns a contract [K], or [K, B]
     for B rounds side by side (`rounds_last`).
     """
     check_round(state)

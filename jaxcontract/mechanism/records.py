@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.fields import Record, concrete, finite, on_device, refuse, traced
-from jaxcontract.mechanism.checks import check_network, require
+from jaxcontract.core.fields import Record, concrete, finite, on_device, refuse, traced
+from jaxcontract.core.pytree import register
 from jaxcontract.mechanism.system import System as System
-from jaxcontract.pytree import register
+from jaxcontract.mechanism.validation import check_network, require
 
 Numbers: TypeAlias = Any  # JAX or NumPy arrays, tracers, numbers; constructors take lists too
 

@@ -7,13 +7,13 @@ A take-it-or-leave-it offer turns types away, which (10) does not allow: it earn
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.fields import concrete, refuse
+from jaxcontract.core.fields import concrete, refuse
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import log_quality
 from jaxcontract.mechanism.incentives import PAPER, device_utilities
 from jaxcontract.mechanism.optimum import binding_payments, complete_information_contract
 from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round, floats
-from jaxcontract.rules import TOLERANCE
+from jaxcontract.mechanism.validation import TOLERANCE
 
 
 def social_optimum_contract(system: System, state: NetworkState) -> Contract:

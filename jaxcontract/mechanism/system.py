@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from jaxcontract.fields import Record, concrete, documented, number, refuse
+from jaxcontract.core.fields import Record, concrete, documented, number, refuse
 
 
 @documented

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jaxcontract.settings import PRESETS
+from jaxcontract.config.setting import PRESETS
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "run_ppo.py"
 
@@ -33,8 +33,8 @@ def command_lines() -> list[list[str]]:
     lines += [[f"--{name}={value}"] for name in counts for value in ("0", "-1", "2.5", "", "nan")]
     lines += [[f"--stall-limit={value}"] for value in ("0", "-1", "nan", "soon", "")]
     lines += [["--first-seed=-1"], ["--first-seed=99999999999"], ["--preset=best"], ["--no-such-option"]]
-    lines += [["--minibatches=8", "--parallel-rounds=8"], ["--minibatches=1", "--parallel-rounds=1"]]
-    lines += [["--minibatches=7"], ["--parallel-rounds=100"], ["--min-frequency=0.9", "--max-frequency=0.1"]]
+    lines += [["--minibatches=8", "--num-envs=8"], ["--minibatches=1", "--num-envs=1"]]
+    lines += [["--minibatches=7"], ["--num-envs=100"], ["--min-frequency=0.9", "--max-frequency=0.1"]]
     lines += [["--out=/dev/null"], ["--resume=/nowhere"], ["--resume=.", "--seeds=2"], ["--out=/proc/here"]]
     return lines
 

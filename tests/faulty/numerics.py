@@ -12,16 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcontract as jc
-from jaxcontract.evaluation import evaluate, make_yardstick, unseen_states
+from jaxcontract.core.pytree import Arrays, to_arrays
+from jaxcontract.evaluation.contract import evaluate, solve_reference, unseen_states
 from jaxcontract.learning import ppo
-from jaxcontract.learning.seeds import compile_program, compile_training
-from jaxcontract.pytree import Arrays, to_arrays
+from jaxcontract.training.seeds import compile_program, compile_training
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 UPDATES, CHUNK = 12, 4
 SEEDS = (3, 4, 5)
-CONFIG = jc.PPOConfig(num_updates=UPDATES, parallel_rounds=32, minibatches=2, hidden_sizes=(8,))
+CONFIG = jc.PPOConfig(num_updates=UPDATES, num_envs=32, minibatches=2, hidden_sizes=(8,))
 KINDS = (np.nan, np.inf, -np.inf)
 
 
@@ -167,13 +167,13 @@ def above_the_optimum(trials: int) -> tuple[int, float]:
     """(feasible contracts, the least regret among them as a share of U_B*), of policies at random."""
     env = jc.ContractEnv()
     params = env.default_params
-    yardstick = make_yardstick(params.system, unseen_states(params.distribution, 2000))
-    config = jc.PPOConfig(parallel_rounds=8, minibatches=2, hidden_sizes=(16,))
+    solution = solve_reference(params.system, unseen_states(params.distribution, 2000))
+    config = jc.PPOConfig(num_envs=8, minibatches=2, hidden_sizes=(16,))
     least, count = np.inf, 0
     for trial in range(-(-trials // 2000)):
         policy = ppo.init_learner(jax.random.key(trial), env, params, config).policy
         wild = jax.tree.map(lambda leaf, factor=10.0 * trial: factor * leaf, policy.weights)
-        report = evaluate(dataclasses.replace(policy, weights=wild), env, params, states=yardstick)
-        share = report.regrets / yardstick.optimum
+        report = evaluate(dataclasses.replace(policy, weights=wild), env, params, states=solution)
+        share = report.regrets / solution.optimum
         least, count = min(least, float(np.nanmin(share))), count + int(np.sum(np.isfinite(share)))
     return count, least

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract import checkpoints as module
-from jaxcontract.checkpoints import Checkpoints, NothingLoadableError, Step
-from jaxcontract.pytree import Arrays
-from jaxcontract.vectors import DamagedError, fingerprints
+from jaxcontract.core.pytree import Arrays
+from jaxcontract.storage import checkpoints as module
+from jaxcontract.storage.arrays import DamagedError, fingerprints
+from jaxcontract.storage.checkpoints import Checkpoints, NothingLoadableError, Step
 
 RUN = {"seeds": [0, 7], "setting": {"learning_rate": 3e-3}}
 NOTES = {"curve": [{"update": 0, "regret": [1.5, None]}], "seconds": 0.25, "diverged": {}}

@@ -1,0 +1,1 @@
+"""The command lines: `jaxcontract train | design | export | plot`."""

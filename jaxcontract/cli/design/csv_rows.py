@@ -1,0 +1,227 @@
+r"""CSV files as people and their programs write them. No JAX.
+
+What is taken as it is meant:
+
+- The separator: what a first line `sep=;` says (comma, semicolon or tab); else what stands between the names
+  of the columns. Names that hold commas beside semicolons or tabs are read if a known name stands between
+  the latter and none between commas; every other mixture is refused.
+- The names of the columns: the first row that is not blank. Letters may be of either case.
+- Decimal points or commas: see `numerals`.
+- Quoted cells, also over several lines; line breaks of Unix and Windows; a byte order mark.
+- Blank lines, and rows of empty cells only, are passed over. Empty cells beyond the named columns, as
+  trailing separators make them, are left out.
+
+What is refused, with its row: a row of another length than the names, a number in a column without a name
+right behind a whole number (a decimal comma looks like that), a decimal comma between semicolons under names
+that commas separate, a quote that is not closed.
+"""
+
+import csv
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, called
+from jaxcontract.cli.design.lines import text_lines
+from jaxcontract.cli.design.numerals import Decimals, all_numbers, find_decimals, number, shown
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+NAMED_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
+TORN = re.compile(r"(?:^|[;\t])\s*[+-]?[0-9]+,[0-9]+\s*(?:[;\t]|$)")  # two cells, other separators in them
+
+Cells = tuple[int, list[str]]  # the number of a row, what stands in it
+
+
+class CsvRows:
+    """The rows of a CSV file, of the columns that are wanted.
+
+    choice: the columns; word: what one is called
+    """
+
+    word = "column"
+
+    def __init__(self, path: Path, wanted: Wanted, remarks: Remarks) -> None:
+        self._path, self._remarks = path, remarks
+        self._first, self._separator = _find_separator(path, wanted, remarks)
+        row, header = next(self._cells(), (0, []))
+        if not header:
+            raise ValueError("is empty")
+        self._names = [name.strip() for name in header]
+        self._least = max(place for place, name in enumerate(self._names, 1) if name)  # cells of a row
+        try:
+            self.choice: Choice = wanted.choose(self._names, self.word)
+        except ValueError as error:
+            raise ValueError(f"row {row}: {error}") from None
+        remarks.chosen(self._names, self.choice)
+        self._suspects = _suspects(self._names, self.choice)
+        self._unread = _unread_beside(self._names, self.choice) if self._separator == "," else []
+        self._pick = _picker(self.choice.places)
+        self._decimals: Decimals = find_decimals(self._picked(), self.choice.names, self._separator)
+        if self._decimals.sign == ",":
+            remarks.add("decimal commas")
+
+    def __iter__(self) -> Iterator[tuple[int, Sequence[str]]]:
+        return self._picked()
+
+    def values(self, batch: Sequence[tuple[int, Sequence[str]]]) -> np.ndarray:
+        """Rows as numbers [n, C]. Raises ValueError with the row and the column of the first that is none."""
+        found = all_numbers([cells for _, cells in batch], self._decimals.sign)
+        return found if found is not None else np.array([self._numbers(*row) for row in batch])
+
+    def _numbers(self, row: int, cells: Sequence[str]) -> list[float]:
+        values = []
+        for name, cell in zip(self.choice.names, cells, strict=True):
+            try:
+                values.append(number(cell, self._decimals))
+            except ValueError as error:
+                raise ValueError(f"row {row}, {called(name, self.word)}: {error}") from None
+        return values
+
+    def _picked(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """The cells of the columns that are wanted, row by row."""
+        length = len(self._names)
+        for row, cells in itertools.islice(self._cells(), 1, None):
+            if len(cells) != length:
+                cells = self._of_length(row, cells, length)
+            if self._suspects:
+                self._look_for_commas(row, cells)
+            for name, place in self._unread:
+                if ";" in cells[place] or "\t" in cells[place]:
+                    self._look_for_separators(row, name, cells)
+            yield row, self._pick(cells)
+
+    def _of_length(self, row: int, cells: list[str], length: int) -> list[str]:
+        """A row without more empty cells than the header has, nor fewer behind the named ones."""
+        if len(cells) > length and not any(cell.strip() for cell in cells[length:]):
+            self._remarks.add("trailing separators")
+            return cells[:length]
+        if self._least <= len(cells) < length:
+            return cells + [""] * (length - len(cells))
+        more = len(cells) > length
+        hint = "; where commas separate cells, numbers take decimal points" * (
+            more and self._separator == ","
+        )
+        others = [word for sign, word in SEPARATORS.items() if any(sign in cell for cell in cells)]
+        if others and len(cells) == 1:
+            hint = f"; names are separated by {SEPARATORS[self._separator]}, this row has {others[0]}"
+        many = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
+        raise ValueError(f"row {row}: has {many}, the header has {length}{hint}")
+
+    def _look_for_commas(self, row: int, cells: Sequence[str]) -> None:
+        """Refuse what may be halves of a number with a decimal comma."""
+        for name, place in self._suspects:
+            whole, part = cells[place].strip(), cells[place + 1].strip()
+            if part.isdigit() and re.fullmatch(r"[+-]?\d+", whole):
+                raise ValueError(
+                    f"row {row}, {called(name, self.word)}: {whole} before {part} in a column without a name "
+                    f"may be {whole}.{part}; write a decimal point, or name that column"
+                )
+
+    def _look_for_separators(self, row: int, name: str, cells: Sequence[str]) -> None:
+        """Refuse a decimal comma among cells that semicolons or tabs separate: it tears a number in two."""
+        place = self.choice.places[list(self.choice.names).index(name)]
+        for start in (place - 1, place):
+            pair = ",".join(cells[max(start, 0) : start + 2])
+            if TORN.search(pair):
+                raise ValueError(
+                    f"row {row}, {called(name, self.word)}: {shown(pair)} may have a decimal comma, and "
+                    "names are separated by commas; separate names and numbers in one way"
+                )
+
+    def _cells(self) -> Iterator[Cells]:
+        """The rows that are not blank, the header first; a row is called by its first line."""
+        texts = (text for row, text in text_lines(self._path) if row >= self._first)
+        reader = csv.reader(texts, delimiter=self._separator, strict=True, skipinitialspace=True)
+        last = 0
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                row = last + self._first
+                raise ValueError(f"row {row}: is not CSV ({_what_is_wrong(error)})") from None
+            row, last = last + self._first, reader.line_num
+            if last + self._first > row + 1 and len(cells) > 0:
+                self._remarks.add(f"cells over several lines, first in row {row}")
+            if any(cells) and not "".join(cells).isspace():
+                yield row, cells
+
+
+def _find_separator(path: Path, wanted: Wanted, remarks: Remarks) -> tuple[int, str]:
+    """The row at which the header begins or blank lines before it, and what separates cells."""
+    written = ((row, text) for row, text in text_lines(path) if text.strip(" \t\r\n,;"))
+    row, text = next(written, (1, ""))
+    named = NAMED_SEPARATOR.fullmatch(text)
+    if named:
+        separator = named[1]
+        if separator not in SEPARATORS:
+            raise ValueError(f"row {row}: sep={separator!r} must be one of {', '.join(SEPARATORS.values())}")
+        remarks.add(f"cells separated by {SEPARATORS[separator]}, as row {row} says")
+        return row + 1, separator
+    separator = _between_names(row, text, wanted)
+    if separator != ",":
+        remarks.add(f"cells separated by {SEPARATORS[separator]}")
+    return 1, separator
+
+
+def _between_names(row: int, header: str, wanted: Wanted) -> str:
+    """What separates the names of the columns. Raises ValueError where that is not clear."""
+    names = {separator: _split(header, separator) for separator in SEPARATORS}
+    found = [separator for separator, cells in names.items() if len(cells) > 1]
+    if len(found) < 2:
+        return found[0] if found else ","
+    knowing = [separator for separator in found if any(map(wanted.knows, names[separator]))]
+    if len(knowing) == 1 and knowing != [","]:
+        return knowing[0]
+    told = " and ".join(SEPARATORS[separator] for separator in found)
+    raise ValueError(
+        f"row {row}: has {told}; put a line such as sep=; before it, with what separates the cells"
+    )
+
+
+def _split(header: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:
+        return []
+
+
+def _suspects(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
+    """The columns to be read that have one without a name behind them."""
+    return [
+        (name, place)
+        for name, place in zip(choice.names, choice.places, strict=True)
+        if place + 1 < len(names) and not names[place + 1]
+    ]
+
+
+def _unread_beside(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
+    """The columns to be read, each with the place of one beside it that is not."""
+    read = set(choice.places)
+    return [
+        (name, beside)
+        for name, place in zip(choice.names, choice.places, strict=True)
+        for beside in (place - 1, place + 1)
+        if 0 <= beside < len(names) and beside not in read
+    ]
+
+
+def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+    if len(places) == 1:
+        (only,) = places
+        return lambda cells: (cells[only],)
+    picked: Any = itemgetter(*places)
+    return picked
+
+
+def _what_is_wrong(error: csv.Error) -> str:
+    text = str(error)
+    if "new-line" in text:
+        return "a carriage return stands inside it; save the file with line breaks of Unix or Windows"
+    return "a quote is not closed" if "unexpected end" in text else text

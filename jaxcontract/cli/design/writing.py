@@ -1,0 +1,201 @@
+"""What was found, written as it comes: a row for each item, a row for each network. No JAX."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from jaxcontract.cli.design.networks import Networks
+
+Found = Mapping[str, np.ndarray]
+ITEMS, NETWORKS = "items.csv", "networks.csv"
+MEASURES = (
+    "feasible",
+    "max_violation",
+    "station_utility",
+    "optimum",
+    "regret",
+    "complete_information",
+    "pooled",
+    "device_utility",
+    "any_quality",
+    "utility_without_bounds",
+)
+MEANS = MEASURES[2:8]
+BOUNDS = {-1: "min_frequency", 1: "max_frequency"}
+
+# How many networks have no contract with a quality, lose by theirs, are held by a bound, by it in all items.
+NUMBERS = (
+    "without_quality",
+    "losing",
+    "min_frequency_binding",
+    "max_frequency_binding",
+    "all_at_min_frequency",
+)
+
+
+class Tables:
+    """`items.csv` and `networks.csv` in a new directory, open while it is entered."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def __enter__(self) -> Self:
+        self._files = [
+            (self.directory / name).open("x", encoding="utf-8", newline="") for name in (ITEMS, NETWORKS)
+        ]
+        self._writers = [csv.writer(file, lineterminator="\n") for file in self._files]
+        self._begun = False
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files:
+            file.close()
+
+    def add(self, networks: Networks, found: Found) -> None:
+        """Write the rows of a block."""
+        tables = item_columns(networks, found), network_columns(networks, found)
+        for writer, columns in zip(self._writers, tables, strict=True):
+            if not self._begun:
+                writer.writerow(columns)
+            writer.writerows(zip(*map(_cells, columns.values()), strict=True))
+        self._begun = True
+
+
+def _cells(column: np.ndarray) -> list[Any]:
+    """A column as plain values, an empty cell for a number that there is not."""
+    cells: list[Any] = column.tolist()
+    if column.dtype.kind == "f" and not np.isfinite(column).all():
+        return [cell if np.isfinite(cell) else "" for cell in cells]
+    return cells
+
+
+def item_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
+    """The items of a block, [n K] in each column.
+
+    A cycle is in slots, a rate in Hz; payment and rent in units of payment.
+    """
+    fields = networks.fields
+    count, num_types = found["frequency"].shape
+    slot = fields["slot_duration"][:, None]
+    columns = {
+        "row": np.repeat(networks.rows, num_types),
+        "type": np.tile(np.arange(1, num_types + 1), count),
+        "type_prob": fields["type_probs"],
+        "device_type": fields["device_types"],
+        "frequency": found["frequency"],
+        "cycle_slots": 1.0 / found["frequency"],
+        "rate_hz": found["frequency"] / slot,
+        "payment": found["payment"],
+        "rent": found["rent"],
+        "complete_frequency": found["complete_frequency"],
+        "complete_payment": found["complete_payment"],
+        "binding_bound": np.array([BOUNDS[-1], "", BOUNDS[1]])[found["binding"] + 1],
+    }
+    return {name: np.ravel(column) for name, column in columns.items()}
+
+
+def network_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
+    """What the contracts of a block bring, [n] in each column."""
+    bound = {f"{BOUNDS[side]}_binds": (found["binding"] == side).sum(axis=1) for side in BOUNDS}
+    return {"row": networks.rows, **{name: found[name] for name in MEASURES}, **bound}
+
+
+def loses(found: Found) -> np.ndarray:
+    """Which contracts [n] have a quality of data and cost the base station more than it is worth."""
+    utility = found["station_utility"]
+    less: np.ndarray = np.isfinite(utility) & (utility < 0)
+    return less
+
+
+def bound_types(found: Found, index: int) -> dict[str, list[int]]:
+    """The types, numbered from 1, whose item each bound on f moves."""
+    return {
+        name: (np.flatnonzero(found["binding"][index] == side) + 1).tolist() for side, name in BOUNDS.items()
+    }
+
+
+def only(networks: Networks, found: Found, index: int) -> tuple[Networks, Found]:
+    """A block of one of its networks."""
+    fields = {name: field[[index]] for name, field in networks.fields.items()}
+    return Networks(networks.rows[[index]], fields), {name: values[[index]] for name, values in found.items()}
+
+
+def as_record(networks: Networks, found: Found, index: int) -> dict[str, Any]:
+    """One network with its contract, plain values for JSON."""
+    one, alone = only(networks, found, index)
+    columns = item_columns(one, alone)
+    names = [name for name in columns if name != "row"]
+    items = zip(*(columns[name].tolist() for name in names), strict=True)
+    measures = network_columns(one, alone)
+    return {
+        "row": int(networks.rows[index]),
+        **{name: field[index].tolist() for name, field in networks.fields.items()},
+        **{name: measures[name][0].item() for name in MEASURES},
+        "loses": bool(loses(found)[index]),
+        "binding_types": bound_types(found, index),
+        "items": [dict(zip(names, item, strict=True)) for item in items],
+    }
+
+
+class Totals:
+    """Means and extremes over all networks, without keeping them."""
+
+    def __init__(self) -> None:
+        self.count = self.feasible = 0
+        self._sums: dict[str, float] = {}
+        self.worst_regret, self.worst_row, self.max_violation = -np.inf, 0, 0.0
+        self._number = dict.fromkeys(NUMBERS, 0)
+        self.first_without_quality: int | None = None
+
+    def add(self, networks: Networks, found: Found) -> None:
+        """Count a block."""
+        holds = found["feasible"]
+        self.count += len(holds)
+        self.feasible += int(holds.sum())
+        self.max_violation = float(np.maximum(self.max_violation, found["max_violation"].max()))  # keeps NaN
+        self._tell(networks, found)
+        for name in MEANS:
+            self._sums[name] = self._sums.get(name, 0.0) + float(found[name][holds].sum())
+        regret = np.where(holds, found["regret"], -np.inf)
+        if regret.max() > self.worst_regret:
+            self.worst_regret, self.worst_row = (
+                float(regret.max()),
+                int(networks.rows[regret.argmax()]),
+            )
+
+    def _tell(self, networks: Networks, found: Found) -> None:
+        """Count the networks of a block of which something is to be said."""
+        binding, none = found["binding"], ~found["any_quality"]
+        for name, which in zip(
+            NUMBERS,
+            (
+                none,
+                loses(found),
+                *((binding == side).any(axis=1) for side in BOUNDS),
+                (binding == -1).all(axis=1) & ~none,
+            ),
+            strict=True,
+        ):
+            self._number[name] += int(which.sum())
+        if self.first_without_quality is None and none.any():
+            self.first_without_quality = int(networks.rows[none.argmax()])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Means are over the networks whose contract is feasible."""
+        means = {
+            f"mean_{name}": total / self.feasible if self.feasible else float("nan")
+            for name, total in self._sums.items()
+        }
+        return {
+            "networks": self.count,
+            "feasible": self.feasible,
+            "max_violation": self.max_violation,
+            **self._number,
+            "first_without_quality_row": self.first_without_quality,
+            **means,
+            "worst_regret": self.worst_regret if self.feasible else float("nan"),
+            "worst_regret_row": self.worst_row if self.feasible else None,
+        }

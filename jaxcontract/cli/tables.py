@@ -1,0 +1,94 @@
+"""Results as tables that a person reads in a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcontract.cli.text_tables import FittedTable, rounded_down
+from jaxcontract.cli.text_tables import plain_table as plain_table
+from jaxcontract.envs.contract import ContractEnv, EnvParams
+from jaxcontract.evaluation.contract import Report
+from jaxcontract.evaluation.statistics import over_seeds
+from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.training.summary import printed_items
+
+MEASURES = {
+    "feasible": ("feasible", "{:.5f}"),
+    "regret": ("mean regret", "{:.5f}"),
+    "worst_regret": ("worst regret", "{:.3f}"),
+    "screening_gap": ("screening gap", "{:.2%}"),
+    "max_violation": ("max violation", "{:.1e}"),
+    "reward": ("reward (13)", "{:.3f}"),
+}
+
+
+def seeds_table(
+    seeds: Sequence[int], reports: Sequence[Report], references: Mapping[str, Report]
+) -> FittedTable:
+    """A row for each seed, the mean with its interval, and the schemes that need no learning."""
+    first = reports[0]
+    table = plain_table(
+        f"On {first.num_states:,} unseen states (mean optimum U_B* = {first.optimum:.3f})",
+        ["seed", *(title for title, _ in MEASURES.values())],
+    )
+    for seed, report in zip(seeds, reports, strict=True):
+        table.add_row(str(seed), *_cells(report))
+    columns = np.array([[getattr(report, name) for name in MEASURES] for report in reports], float)
+    for label, values in zip(("mean", "95 % from", "to"), over_seeds(columns), strict=True):
+        table.add_row(label, *map(_cell, MEASURES, values.tolist()))
+    for name, report in references.items():
+        table.add_row(name, *_cells(report))
+    for count, names in _fewer(columns).items():
+        table.add_note(f"{', '.join(names)}: mean of the {count} of {len(reports)} seeds that have one")
+    return table
+
+
+def _fewer(columns: np.ndarray) -> dict[int, list[str]]:
+    """The measures [S, N] that some seeds have no finite value of, by how many have one."""
+    found: dict[int, list[str]] = {}
+    for (title, _), count in zip(MEASURES.values(), np.isfinite(columns).sum(axis=0).tolist(), strict=True):
+        if 0 < count < len(columns):
+            found.setdefault(count, []).append(title)
+    return found
+
+
+def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> FittedTable:
+    """A row for each (name, report, seconds, env steps or None) of learners that are set side by side."""
+    names = ("feasible", "regret", "worst_regret", "screening_gap")
+    first = rows[0][1]
+    table = plain_table(
+        f"On {first.num_states:,} unseen states (mean optimum U_B* = {first.optimum:.3f})",
+        ["learner", *(MEASURES[name][0] for name in names), "seconds", "env steps"],
+    )
+    for label, report, seconds, env_steps in rows:
+        cells = (_cell(name, getattr(report, name)) for name in names)
+        table.add_row(label, *cells, f"{seconds:.1f}", "-" if env_steps is None else f"{env_steps:,}")
+    return table
+
+
+def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) -> FittedTable:
+    """The contract of the paper's three printed states: learned beside exact, item by item. K = 2."""
+    table = plain_table(
+        "The paper's printed states: learned and exact items",
+        ["state", "type", "f learned", "f exact", "r learned", "r exact", "regret"],
+        keys=2,
+    )
+    pairs = [(name, of) for name in ("frequency", "payment") for of in ("learned", "exact")]
+    for row in printed_items(policy, env, params):
+        regret = row["regret"]
+        ends = [f"{regret:.5f}" if np.isfinite(regret) else "infeasible", ""]
+        for k in range(2):
+            numbers = (f"{row[of][name][k]:.5f}" for name, of in pairs)
+            table.add_row("" if k else str(row["state"]), str(k + 1), *numbers, ends[k])
+    return table
+
+
+def _cells(report: Report) -> list[str]:
+    return [_cell(name, getattr(report, name)) for name in MEASURES]
+
+
+def _cell(name: str, value: Any) -> str:
+    if not np.isfinite(value):
+        return "-"
+    return rounded_down(value, 5) if name == "feasible" else MEASURES[name][1].format(value)

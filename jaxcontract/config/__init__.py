@@ -1,0 +1,1 @@
+"""What a run is: the game, the learner, and everything that they are told."""

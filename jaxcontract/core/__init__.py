@@ -1,0 +1,1 @@
+"""What every package may use: records and their fields, pytrees, spaces. No economics, no learning."""

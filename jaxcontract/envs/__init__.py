@@ -1,0 +1,1 @@
+"""Games as environments of gymnax's shape, one a file."""

@@ -1,0 +1,1 @@
+"""Policies measured against the reference of their game, and statistics over seeds."""

@@ -1,0 +1,1 @@
+"""A policy as one artifact, and back: in JAX and in NumPy."""

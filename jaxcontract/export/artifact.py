@@ -1,0 +1,184 @@
+"""A trained policy as one file that runs without what trained it, and a description beside it."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcontract.envs.contract import ContractEnv, EnvParams
+from jaxcontract.evaluation.contract import unseen_states
+from jaxcontract.export.description import SCHEMA, SelfTest, beside
+from jaxcontract.export.exported_policy import deserialized, require_flatbuffers
+from jaxcontract.export.numpy_policy import policy_from_description
+from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.mechanism import feasible, freshness
+from jaxcontract.mechanism.networks import observe
+from jaxcontract.mechanism.records import NetworkState
+from jaxcontract.storage.files import json_text, write_new
+from jaxcontract.storage.manifest import sealed, sha256
+from jaxcontract.storage.policies import load_env, load_policy, saved_seeds
+from jaxcontract.storage.policy_files import chosen_seed, policy_directory, refuse_diverged
+
+PLATFORMS = ("cpu", "cuda")
+TESTED = 16  # states in a self-test
+
+
+def export_policy(
+    directory: str | os.PathLike[str], file: str | os.PathLike[str], seed: int | None = None
+) -> str:
+    """Write a policy that a run has saved as an artifact for CPU and CUDA, and `file`.json beside it.
+
+    directory: the run's, or its `policy/`, where the policies are
+    file:      what to write; `load_exported` and `load_numpy_policy` read it
+    seed:      which of the run's seeds; by default its first
+
+    The artifact is the function from observations (11), [N, 4 + 2K] in float32 for any N, to actions
+    [N, 2K], frequency and payment [N, K], with the weights and the deployment in it. The JSON holds the
+    same in words and numbers (`jaxcontract/export/description.py`). Both have passed their self-test before
+    they are written, and nothing is overwritten.
+
+    Returns the sha256 of the description, which covers the artifact's: give it to those who load them.
+
+    Raises:
+        ValueError: one line naming the file and what is wrong with it, or the seed when that diverged.
+        ImportError: when flatbuffers is not installed.
+    """
+    require_flatbuffers()
+    file = Path(file)
+    for path in (file, beside(file)):
+        if path.exists():
+            raise ValueError(f"{path}: exists already; name a new file")
+    if not file.parent.is_dir():
+        raise ValueError(f"{file}: there is no directory {file.parent}")
+    directory = policy_directory(directory)
+    seed = chosen_seed(directory, saved_seeds(directory), seed)
+    refuse_diverged(directory, seed)
+    # float32 whatever JAX is set to, and no shorter products on GPUs.
+    with jax.enable_x64(False), jax.default_matmul_precision("highest"):
+        artifact, body = made(directory, seed)
+        verify(artifact, body)
+    description = sealed(body)
+    _write_both(file, artifact, json_text(description))
+    return str(description["sha256"])
+
+
+def _write_both(file: Path, artifact: bytes, description: str) -> None:
+    """Write two new files, or none: another export may have come first. Raises ValueError."""
+    try:
+        write_new(file, artifact)
+        try:
+            write_new(beside(file), description)
+        except BaseException:
+            file.unlink()
+            raise
+    except FileExistsError as error:
+        raise ValueError(f"{error.filename}: exists already; name a new file") from None
+
+
+def made(directory: str | os.PathLike[str], seed: int) -> tuple[bytes, dict[str, Any]]:
+    """The artifact and its description."""
+    policy, (env, params) = load_policy(directory, seed), load_env(directory)
+    function = deployed(policy, env, params)
+    artifact = exported(function, 4 + 2 * env.num_types)
+    return artifact, {
+        "schema": SCHEMA,
+        "versions": {"jaxcontract": version("jaxcontract"), "jax": jax.__version__},
+        "artifact": {"sha256": sha256(artifact), "platforms": list(PLATFORMS)},
+        "seed": seed,
+        **described(policy, env, params),
+        "self_test": self_test(function, params),
+        "layers": layers(policy),
+    }
+
+
+def deployed(policy: Policy, env: ContractEnv, params: EnvParams) -> Any:
+    """The function that is exported: [N, 4 + 2K] → [N, 2K], [N, K], [N, K]."""
+    size = env.num_types
+
+    def answer(observation: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        action = policy(observation)
+        state = NetworkState(
+            max_aoi=observation[2],
+            max_latency=observation[3],
+            type_probs=observation[4 : 4 + size],
+            device_types=observation[4 + size :],
+        )
+        contract = env.contract(state, action, params)
+        return action, contract.frequency, contract.payment
+
+    return jax.jit(jax.vmap(answer))
+
+
+def exported(function: Any, num_inputs: int) -> bytes:
+    """The artifact, for any number of rows."""
+    (rows,) = jax.export.symbolic_shape("rows")
+    inputs = jax.ShapeDtypeStruct((rows, num_inputs), jnp.float32)
+    with without_paths():
+        return bytes(jax.export.export(function, platforms=PLATFORMS)(inputs).serialize())
+
+
+@contextmanager
+def without_paths() -> Iterator[None]:
+    """Keep out of programs where on this machine their source lies: whose it is, is nobody's business."""
+    setting = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, setting)
+    jax.config.update(setting, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(setting, before)
+
+
+def described(policy: Policy, env: ContractEnv, params: EnvParams) -> dict[str, Any]:
+    """The game that the policy plays, and how it sees it."""
+    system = dataclasses.asdict(params.system)
+    return {
+        "num_types": env.num_types,
+        "actions": env.actions,
+        "system": {name: float(value) for name, value in system.items()},
+        "feasible_map": {
+            "least_defined": freshness.least_defined(jnp.float32),
+            "rent_scale": feasible.RENT_SCALE,
+            "rent_gain": feasible.RENT_GAIN,
+            "rent_offset": feasible.RENT_OFFSET,
+            "share_gain": feasible.SHARE_GAIN,
+            "share_offset": feasible.SHARE_OFFSET,
+        },
+        "observation": {"center": policy.frame.center.tolist(), "width": policy.frame.width.tolist()},
+    }
+
+
+def self_test(function: Any, params: EnvParams) -> dict[str, Any]:
+    """Observations of unseen states with what the policy makes of them."""
+    states = unseen_states(params.distribution, TESTED)
+    observations = jax.vmap(observe, in_axes=(None, 0))(params.system, states)
+    actions, frequency, payment = function(observations)
+    columns = {
+        "observations": observations,
+        "actions": actions,
+        "frequency": frequency,
+        "payment": payment,
+    }
+    return {name: np.asarray(column).tolist() for name, column in columns.items()}
+
+
+def layers(policy: Policy) -> list[dict[str, Any]]:
+    """Kernel [I, O] and bias [O] of every layer, in order."""
+    weights = policy.weights["params"]
+    ordered = [weights[f"Dense_{index}"] for index in range(len(policy.hidden_sizes) + 1)]
+    return [{name: np.asarray(layer[name]).tolist() for name in ("kernel", "bias")} for layer in ordered]
+
+
+def verify(artifact: bytes, body: dict[str, Any]) -> None:
+    """Let both, read back, answer the self-test. Raises ValueError."""
+    test = SelfTest.from_description(body)
+    call = jax.jit(deserialized(artifact).call)
+    test.check(lambda rows: call(np.asarray(rows, np.float32)))
+    test.check(policy_from_description(body).answers)

@@ -1,0 +1,112 @@
+"""The JSON beside an exported policy: all that made it, its weights, and a test of itself. No JAX.
+
+`POLICY.json` lies beside the artifact `POLICY`, a body under its own digest:
+
+    schema        of this description
+    versions      of jaxcontract and jax that wrote it
+    artifact      the sha256 of the artifact, and the platforms that it is for
+    seed          of the run, whose policy this is
+    num_types     K
+    actions       "feasible" or "raw", what the network's output stands for
+    system        the deployment that the policy was trained for, units as in `System`
+    feasible_map  the numbers of `feasible_contract`
+    observation   center and width, [4 + 2K] each: trained on observations (11) in center ± width
+    layers        kernel [I, O] and bias [O] of each, tanh between them
+    self_test     observations [16, 4 + 2K], and the actions, frequency and payment expected for them
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+
+from jaxcontract.core.fields import first_line
+from jaxcontract.storage.manifest import UNREADABLE, read_sealed
+
+SCHEMA = 1
+LARGEST = 64 * 2**20  # bytes of an artifact or of its description
+TOLERANCE = 1e-5  # of a self-test, relative and absolute: other devices round in another order
+
+Answers: TypeAlias = tuple[Any, Any, Any]  # actions [N, 2K], frequency [N, K], payment [N, K]
+
+
+def beside(file: Path) -> Path:
+    """Where the description of an artifact lies."""
+    return file.with_name(file.name + ".json")
+
+
+def read_description(file: Path, sha256: str | None = None) -> dict[str, Any]:
+    """The body of the description beside an artifact, whole and unchanged.
+
+    sha256: the digest that it must have, from where you trust it; by default the one that it states
+
+    Raises:
+        ValueError: one line naming the file and what is wrong with it.
+    """
+    if not file.name:
+        raise unreadable(file, ValueError("this names no file"))
+    path = beside(file)
+    try:
+        body, stated = read_sealed(path, largest=LARGEST, schema=SCHEMA)
+        if sha256 not in (None, stated):
+            raise ValueError(f"its sha256 is {stated}, not {sha256}")
+    except UNREADABLE as error:
+        raise unreadable(path, error) from None
+    return body
+
+
+def unreadable(path: Path, error: Exception) -> ValueError:
+    """The one line that a file gets which is no exported policy."""
+    why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else first_line(error)
+    return ValueError(f"{path}: cannot be read as an exported policy ({why})")
+
+
+def check_observations(owner: str, observations: Any, length: int) -> Any:
+    """Observations (11) as an array, if they are [..., 4 + 2K]. Raises ValueError."""
+    array = observations if hasattr(observations, "shape") else np.asarray(observations)
+    if np.shape(array)[-1:] != (length,):
+        raise ValueError(f"{owner}: observations of shape {np.shape(array)}: must be [..., {length}]")
+    return array
+
+
+def finite_array(values: Any, *shape: int) -> np.ndarray:
+    """Numbers of a description as an array of this shape. Raises ValueError."""
+    array = np.asarray(values, np.float64)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"finite numbers of shape {shape} expected, there are some of shape {array.shape}")
+    return array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SelfTest:
+    """Observations [R, 4 + 2K] with what the policy made of them where it was exported."""
+
+    observations: np.ndarray
+    actions: np.ndarray
+    frequency: np.ndarray
+    payment: np.ndarray
+
+    @classmethod
+    def from_description(cls, body: dict[str, Any]) -> Self:
+        """Raises ValueError, KeyError or TypeError when there is none of the right shapes."""
+        size, rows = body["num_types"], len(body["self_test"]["observations"])
+        widths = {"observations": 4 + 2 * size, "actions": 2 * size, "frequency": size, "payment": size}
+        if rows == 0:
+            raise ValueError("its self-test is empty")
+        return cls(
+            **{name: finite_array(body["self_test"][name], rows, width) for name, width in widths.items()}
+        )
+
+    def check(self, answers: Callable[[np.ndarray], Answers]) -> None:
+        """Raises ValueError unless the answers to the observations are those expected."""
+        for name, given in zip(("actions", "frequency", "payment"), answers(self.observations), strict=True):
+            expected = getattr(self, name)
+            wrong = ~np.isclose(np.asarray(given), expected, rtol=TOLERANCE, atol=TOLERANCE)
+            if wrong.any():
+                row, column = np.argwhere(wrong)[0]
+                raise ValueError(
+                    f"its self-test fails: {name}[{row}, {column}] is {np.asarray(given)[row, column]:.7g}, "
+                    f"{expected[row, column]:.7g} where it was exported"
+                )

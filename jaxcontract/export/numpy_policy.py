@@ -1,0 +1,166 @@
+"""A trained policy in NumPy alone, from the JSON of an exported one: states in, contracts out. No JAX."""
+
+import dataclasses
+import itertools
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxcontract.core.fields import ByValue, concrete, finite, refuse
+from jaxcontract.export.description import (
+    Answers,
+    SelfTest,
+    beside,
+    check_observations,
+    finite_array,
+    read_description,
+    unreadable,
+)
+from jaxcontract.mechanism.feasible_numpy import FeasibleMap, feasible_items, sigmoid
+from jaxcontract.mechanism.system import System
+from jaxcontract.mechanism.validation import check_network, network_fields
+
+
+class Layer(NamedTuple):
+    """[..., I] → [..., O]: kernel [I, O] and bias [O]."""
+
+    kernel: np.ndarray
+    bias: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class NumpyContract(ByValue):
+    """A contract's items: frequency [..., K], updates per slot, and payment [..., K] per round."""
+
+    frequency: np.ndarray
+    payment: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class NumpyPolicy:
+    """A policy that needs no JAX. `load_numpy_policy` makes it; call it for contracts.
+
+    system:        the deployment that the policy was trained for
+    actions:       "feasible" or "raw", as in `ContractEnv`
+    feasible_map:  the numbers of `feasible_contract`
+    center, width: [4 + 2K]  observations are scaled to (o − center)/width
+    layers:        kernel [I, O] and bias [O] of each
+
+    It computes in float64: from the artifact's float32 its items differ by less than 1e-6 of their size.
+    """
+
+    system: System
+    actions: str
+    feasible_map: FeasibleMap
+    center: np.ndarray
+    width: np.ndarray
+    layers: tuple[Layer, ...]
+
+    @property
+    def num_types(self) -> int:
+        """K."""
+        return (len(self.center) - 4) // 2
+
+    def __call__(
+        self,
+        state: Any = None,
+        /,
+        *,
+        max_aoi: Any = None,
+        max_latency: Any = None,
+        type_probs: Any = None,
+        device_types: Any = None,
+    ) -> NumpyContract:
+        """The contract to offer in a network state, or in each of a batch; shapes as in `NetworkState`.
+
+        state: a `NetworkState`, or its fields by name
+        max_aoi, max_latency: [...]  seconds; type_probs, device_types: [..., K]
+
+        Raises:
+            ValueError: naming the field, its value and what is allowed.
+        """
+        given = {"max_aoi": max_aoi, "max_latency": max_latency}
+        given |= {"type_probs": type_probs, "device_types": device_types}
+        given = network_fields("NumpyPolicy", state, given)
+        aoi, latency, probs, types = (_numbers(name, value) for name, value in given.items())
+        check_network(aoi, latency, probs, types)
+        if probs.shape[-1] != self.num_types:
+            raise refuse("NetworkState", "type_probs", probs, f"of the policy's {self.num_types} types")
+        constants = np.broadcast_to([float(self.system.num_devices), self.num_types], (*aoi.shape, 2))
+        _, frequency, payment = self.answers(
+            np.concatenate([constants, aoi[..., None], latency[..., None], probs, types], axis=-1)
+        )
+        return NumpyContract(frequency=frequency, payment=payment)
+
+    def answers(self, observations: np.ndarray) -> Answers:
+        """Actions [..., 2K], frequency and payment [..., K] for observations (11), [..., 4 + 2K].
+
+        Raises:
+            ValueError: when they have another length.
+        """
+        observations = check_observations("NumpyPolicy", observations, len(self.center))
+        hidden = (observations - self.center) / self.width
+        for kernel, bias in self.layers[:-1]:
+            hidden = np.tanh(hidden @ kernel + bias)
+        output = hidden @ self.layers[-1].kernel + self.layers[-1].bias
+        if self.actions == "raw":
+            action = sigmoid(output)
+            frequency, payment = np.split(action, 2, axis=-1)
+            return action, frequency, payment
+        state = observations[..., 2], observations[..., 3], observations[..., 4 + self.num_types :]
+        frequency, payment = feasible_items(self.system, self.feasible_map, *state, output)
+        return output, frequency, payment
+
+
+def load_numpy_policy(file: str | os.PathLike[str], *, sha256: str | None = None) -> NumpyPolicy:
+    """Read a policy that `export_policy` has written to `file`, from the JSON beside it, without JAX.
+
+    file:   the artifact's name; FILE.json is what is read
+    sha256: the digest that `export_policy` gave; whoever can change the file can change the one in it
+
+    It has answered the description's 16 states as it should before it is handed out.
+
+    Raises:
+        ValueError: one line naming the file and what is wrong with it.
+    """
+    body = read_description(Path(file), sha256)
+    try:
+        policy = policy_from_description(body)
+        SelfTest.from_description(body).check(policy.answers)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise unreadable(beside(Path(file)), error) from None
+    return policy
+
+
+def policy_from_description(body: dict[str, Any]) -> NumpyPolicy:
+    """Raises ValueError, KeyError, TypeError or AttributeError when it describes no policy."""
+    size, actions = body["num_types"], body["actions"]
+    if actions not in ("feasible", "raw"):
+        raise ValueError(f"actions {actions!r}, this version knows feasible and raw")
+    units = [4 + 2 * size, *(len(layer["bias"]) for layer in body["layers"])]
+    if len(units) < 2 or units[-1] != 2 * size:
+        raise ValueError(f"its layers do not end in {2 * size} units")
+    layers = tuple(
+        Layer(finite_array(layer["kernel"], *pair), finite_array(layer["bias"], pair[1]))
+        for layer, pair in zip(body["layers"], itertools.pairwise(units), strict=True)
+    )
+    width = finite_array(body["observation"]["width"], units[0])
+    if not np.all(width > 0):
+        raise ValueError("its observations have a width of zero or less")
+    return NumpyPolicy(
+        system=System(**body["system"]),
+        actions=actions,
+        feasible_map=FeasibleMap(**body["feasible_map"]),
+        center=finite_array(body["observation"]["center"], units[0]),
+        width=width,
+        layers=layers,
+    )
+
+
+def _numbers(name: str, given: Any) -> np.ndarray:
+    value = concrete(given)
+    if value is None or not finite(value):
+        raise refuse("NetworkState", name, given, "finite numbers")
+    return value.astype(np.float64)

@@ -1,0 +1,1 @@
+"""The plain gradient of the reward."""

@@ -1,0 +1,55 @@
+"""What PPO can be told. No JAX."""
+
+import dataclasses
+from typing import Any
+
+from jaxcontract.core.fields import choice, documented, flag, number, refuse, whole
+from jaxcontract.learning.config import LearnerConfig
+
+
+@documented
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PPOConfig(LearnerConfig):
+    """What PPO is told. The paper's symbol, where it has one, stands in each meaning.
+
+    Sizes, words and switches are static: a change compiles anew. The other numbers are traced.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    num_steps: int = whole(1, "rounds of each environment per update, T", low=1)
+    epochs: int = whole(4, "passes over the collected rounds per update, X", low=1)
+    minibatches: int = whole(8, "gradient steps per pass", low=1)
+    estimator: str = choice("gae", "advantages: GAE(λ), or (15) and (16) as printed", ("gae", "paper"))
+    normalize_advantages: bool = flag(True, "scale each minibatch's advantages to mean 0, deviation 1")
+    discount: Any = number(0.0, "discount γ", low=0, high=1)
+    gae_lambda: Any = number(0.95, "GAE's λ", low=0, high=1)
+    clip_range: Any = number(0.3, "ε of the clipped surrogate", low=0, above=True)
+    value_coefficient: Any = number(0.5, "weight c of the value loss", low=0)
+    entropy_coefficient: Any = number(0.0, "weight of an entropy bonus", low=0)
+    initial_std: Any = number(
+        0.5, "standard deviation of a fresh policy's actions, before they are bounded", low=5e-5, high=7
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.num_envs % self.minibatches:
+            allowed = f"a divisor of num_envs = {self.num_envs}"
+            raise refuse("PPOConfig", "minibatches", self.minibatches, allowed)
+
+        if self.normalize_advantages and self.batch_size == self.minibatches:
+            allowed = (
+                f"at most num_envs · num_steps / 2 = {self.batch_size / 2:g} with "
+                "normalize_advantages, which leaves nothing of the only round of a gradient step"
+            )
+            raise refuse("PPOConfig", "minibatches", self.minibatches, allowed)
+
+        if self.estimator == "paper" and self.num_steps == 1:
+            allowed = 'at least 2 with estimator = "paper", which leaves out the last reward of a rollout'
+            raise refuse("PPOConfig", "num_steps", self.num_steps, allowed)
+
+    @property
+    def batch_size(self) -> int:
+        """Rounds collected per update, B · T: the paper's N."""
+        return self.num_envs * self.num_steps

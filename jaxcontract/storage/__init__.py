@@ -1,0 +1,1 @@
+"""What lies on disk: arrays and manifests, checkpoints, run directories, policies."""

@@ -1,0 +1,1 @@
+"""Runs a learner: seeds on cores and devices, checkpoints as it goes, loggers, signals, a watchdog."""

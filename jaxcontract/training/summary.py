@@ -1,0 +1,72 @@
+"""What a run found, as plain values: all the numbers that its tables show, and the tables show no others."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcontract.envs.contract import ContractEnv, EnvParams
+from jaxcontract.evaluation import statistics
+from jaxcontract.evaluation.contract import Report, judge, offer, scheme_contracts, solve_reference
+from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.mechanism.networks import printed_states
+from jaxcontract.mechanism.optimum import optimal_contract
+
+MEASURES = ("feasible", "regret", "worst_regret", "screening_gap", "max_violation", "reward")
+
+
+def measured(report: Report) -> dict[str, float]:
+    """The numbers of a report that are shown."""
+    return {name: getattr(report, name) for name in MEASURES}
+
+
+def over_seeds(reports: Sequence[Report]) -> dict[str, dict[str, Any]]:
+    """Each number's mean over the seeds that have one, and the ends of its 95 % bootstrap interval."""
+    columns = np.array([[getattr(report, name) for name in MEASURES] for report in reports], float)
+    centre, low, high = (ends.tolist() for ends in statistics.over_seeds(columns))
+    return {
+        "mean": dict(zip(MEASURES, centre, strict=True)),
+        "interval": {name: list(ends) for name, *ends in zip(MEASURES, low, high, strict=True)},
+    }
+
+
+def results(
+    seeds: Sequence[int], reports: Sequence[Report], references: Mapping[str, Report]
+) -> dict[str, Any]:
+    """What was measured on unseen states: of every seed, over the seeds, and of what needs no learning.
+
+    references: by name; a space in it becomes `_`
+    """
+    return {
+        "num_states": reports[0].num_states,
+        "optimum": reports[0].optimum,
+        "without_quality": reports[0].without_quality,
+        "bound_binds": reports[0].bound_binds,
+        "seeds": [{"seed": seed, **measured(report)} for seed, report in zip(seeds, reports, strict=True)],
+        **over_seeds(reports),
+        **{name.replace(" ", "_"): measured(report) for name, report in references.items()},
+    }
+
+
+def printed_items(policy: Policy, env: ContractEnv, params: EnvParams) -> list[dict[str, Any]]:
+    """The contracts of the paper's three printed states: learned, exact, and the regret. K = 2.
+
+    A regret is NaN where the learned contract is infeasible.
+    """
+    solution = solve_reference(params.system, printed_states())
+    learned = offer(policy, env, params, solution.states)
+    exact = scheme_contracts(optimal_contract, solution)
+    report = judge(learned, solution, penalty=params.penalty, tolerance=params.tolerance)
+    return [
+        {
+            "state": row + 1,
+            "learned": _items(learned, row),
+            "exact": _items(exact, row),
+            "regret": float(report.regrets[row]),
+        }
+        for row in range(3)
+    ]
+
+
+def _items(contracts: Any, row: int) -> dict[str, list[float]]:
+    return {name: getattr(contracts, name)[row].tolist() for name in ("frequency", "payment")}
