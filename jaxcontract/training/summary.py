@@ -9,7 +9,7 @@ from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation import statistics
 from jaxcontract.evaluation.contract import Report, judge, offer, scheme_contracts, solve_reference
 from jaxcontract.learning.policies.gaussian import Policy
-from jaxcontract.mechanism.networks import printed_states
+from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 
 MEASURES = ("feasible", "regret", "worst_regret", "screening_gap", "max_violation", "reward")
