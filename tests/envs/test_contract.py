@@ -21,6 +21,7 @@ from jaxcontract import (
 )
 from jaxcontract.envs.contract import EnvState
 from jaxcontract.mechanism.freshness import frequency_bounds
+from oracles import paper
 from oracles.random_states import pick, random_states
 
 KEY = jax.random.key(0)
@@ -49,25 +50,6 @@ def play(env, states, actions, params):
 
 def repeated(state, count):
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)
-
-
-def holds_by_hand(device_types, frequency, payment, tolerance):
-    """IR (8), IC (9) and the bounds on f, in NumPy, [count]."""
-    gains = payment[:, None, :] - frequency[:, None, :] / device_types[:, :, None]
-    own = np.diagonal(gains, axis1=1, axis2=2)
-    inside = (frequency >= 1e-4 - tolerance) & (frequency <= 1 + tolerance)
-    willing = (own >= -tolerance).all(axis=1)
-    honest = (gains - own[:, :, None] <= tolerance).all(axis=(1, 2))
-    return willing & honest & inside.all(axis=1)
-
-
-def station_utility_by_hand(state, frequency, payment):
-    """(1) to (4) and (7) at the paper's constants, in NumPy, [count]."""
-    age, latency = 1e-3 * (frequency + 0.5 / frequency + 0.5), 1e-3 * (1 + frequency)
-    gain, saving = state.max_aoi[:, None] - age, state.max_latency[:, None] - latency
-    with np.errstate(invalid="ignore"):
-        profit = 100 * np.log(0.75 * (gain - saving) + saving + 1) - payment
-    return 40 * np.sum(state.type_probs * profit, axis=1)
 
 
 @pytest.mark.parametrize(("actions", "reward"), MODES)
@@ -152,8 +134,9 @@ def test_the_paper_reward_is_formula_thirteen(tolerance):
     reward, info = jax.tree.map(np.asarray, play(env, states, actions, params))
     frequency, payment = np.split(actions, 2, axis=1)
     states = jax.tree.map(np.asarray, states)
-    earned = station_utility_by_hand(states, frequency, payment)
-    feasible = holds_by_hand(states.device_types, frequency, payment, tolerance) & np.isfinite(earned)
+    earned = paper.station_utility(System(), states, frequency, payment)
+    missed = paper.worst_violation(states.device_types, frequency, payment, 1e-4, 1.0)
+    feasible = (missed <= tolerance) & np.isfinite(earned)
     assert 300 < feasible.sum() < 2700
     np.testing.assert_array_equal(info["feasible"], feasible)
     expected = np.where(feasible, earned, -321.0)

@@ -1,6 +1,8 @@
-"""Advantages and returns against plain loops, closed forms, and the paper's sums as printed."""
+"""Advantages and returns against plain loops, closed forms, rlax, and the paper's sums as printed."""
 
 import functools
+import json
+import warnings
 
 import hypothesis
 import hypothesis.extra.numpy as arrays
@@ -12,6 +14,8 @@ import pytest
 from hypothesis import strategies as st
 
 from jaxcontract.learning.algorithms.ppo import advantage
+from oracles.returns import gae_by_loop, gae_with_truncation_apart, printed_15, printed_16
+from paths import GOLDEN_FILES
 
 SHAPES = [(7,), (7, 3), (7, 3, 2)]
 advantages = jax.jit(advantage.advantages)
@@ -27,16 +31,6 @@ def draw(shape, seed=0):
     return random.normal(size=shape), discount, random.normal(size=(shape[0] + 1, *shape[1:]))
 
 
-def gae_by_loop(reward, discount, value, gae_lambda):
-    result = np.zeros_like(reward)
-    following = np.zeros_like(reward[0])
-    for t in reversed(range(len(reward))):
-        delta = reward[t] + discount[t] * value[t + 1] - value[t]
-        following = delta + discount[t] * gae_lambda * following
-        result[t] = following
-    return result
-
-
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("gae_lambda", [0.0, 0.37, 0.95, 1.0])
 @pytest.mark.parametrize("shape", SHAPES)
@@ -45,6 +39,34 @@ def test_advantages_equal_a_loop(shape, gae_lambda):
     result = advantages(reward, discount, value, gae_lambda=gae_lambda)
     assert result.dtype == jnp.float64
     np.testing.assert_allclose(result, gae_by_loop(reward, discount, value, gae_lambda), rtol=0, atol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def rlax():
+    """rlax, where it is installed. No extra has it: it needs a nightly build of another library."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return pytest.importorskip("rlax", reason="rlax is not installed", exc_type=ImportError)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("gae_lambda", [0.0, 0.37, 0.95, 1.0])
+def test_advantages_are_those_that_rlax_gave(gae_lambda):
+    kept = json.loads((GOLDEN_FILES / "rlax_advantages.json").read_text("utf-8"))
+    reward, discount, value = (jnp.array(kept[name]) for name in ("reward", "discount", "value"))
+    expected = kept["advantages by lambda"][str(gae_lambda)]
+    result = advantages(reward, discount, value, gae_lambda=gae_lambda)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("gae_lambda", [0.0, 0.37, 0.95, 1.0])
+@pytest.mark.parametrize("length", [1, 2, 7, 100])
+def test_advantages_are_those_of_rlax(rlax, length, gae_lambda):
+    reward, discount, value = (jnp.asarray(array) for array in draw((length, 5), seed=length))
+    by_rlax = jax.vmap(rlax.truncated_generalized_advantage_estimation, (1, 1, None, 1), out_axes=1)
+    result = advantages(reward, discount, value, gae_lambda=gae_lambda)
+    np.testing.assert_allclose(result, by_rlax(reward, discount, gae_lambda, value), rtol=0, atol=1e-12)
 
 
 @pytest.mark.usefixtures("float64")
@@ -103,22 +125,6 @@ def test_a_later_reward_counts_by_discount_and_trace():
     discount = jnp.full(5, 0.9)
     gradient = jax.grad(lambda reward: advantages(reward, discount, value, gae_lambda=0.8)[1])(reward)
     np.testing.assert_allclose(gradient, [0, 1, 0.72, 0.72**2, 0.72**3], rtol=0, atol=1e-12)
-
-
-def gae_with_truncation_apart(reward, terminated, truncated, value, final_value, discount, gae_lambda):
-    """The recursion that asks at every round how the episode went on, without `end_episodes`."""
-    result = np.zeros_like(reward)
-    following = 0.0
-    for t in reversed(range(len(reward))):
-        if terminated[t]:
-            delta, following = reward[t] - value[t], 0.0
-        elif truncated[t]:
-            delta, following = reward[t] + discount * final_value[t] - value[t], 0.0
-        else:
-            delta = reward[t] + discount * value[t + 1] - value[t]
-        following = delta + discount * gae_lambda * following
-        result[t] = following
-    return result
 
 
 LENGTH = 9
@@ -191,28 +197,6 @@ def test_gradients_of_end_episodes():
     on_reward, on_final = jax.jacobian(adjusted, argnums=(0, 1))(jnp.ones(4), jnp.ones(4))
     np.testing.assert_array_equal(on_reward, np.eye(4))
     np.testing.assert_array_equal(on_final, np.diag([0, 0.7, 0, 0]))
-
-
-def printed_15(reward, discount, value):
-    """A^(z) = γ^{Z−z} V(s^(Z)) − V(s^(z)) + Σ_{y=z}^{Z−1} γ^{y−z} R^(y), rounds counted from 1."""
-    last = len(reward)
-    result = np.zeros_like(reward)
-    for z in range(1, last + 1):
-        total = discount ** (last - z) * value[last - 1] - value[z - 1]
-        for y in range(z, last):
-            total += discount ** (y - z) * reward[y - 1]
-        result[z - 1] = total
-    return result
-
-
-def printed_16(reward, discount):
-    """V_targ^(z) = Σ_{y=z}^{Z} γ^{y−z} R^(y), rounds counted from 1."""
-    last = len(reward)
-    result = np.zeros_like(reward)
-    for z in range(1, last + 1):
-        for y in range(z, last + 1):
-            result[z - 1] += discount ** (y - z) * reward[y - 1]
-    return result
 
 
 @pytest.mark.usefixtures("float64")

@@ -19,6 +19,7 @@ from jaxcontract.learning.policies.gaussian import (
     gaussian_sample,
     make_frame,
 )
+from oracles.differences import central_difference
 
 MEAN = np.array([0.5, -2.0, 0.0])
 STD = np.array([0.3, 1.0, 5.0])
@@ -138,9 +139,8 @@ def squashed_density(frame, action, mean, std):
     low, high = float(frame.low[0]), float(frame.high[0])
     share = (action - low) / (high - low)
     raw = np.log(share) - np.log1p(-share)
-    step = 1e-5
-    higher, lower = (float(frame.action(jnp.array([raw + move]))[0]) for move in (step, -step))
-    return scipy.stats.norm.pdf(raw, mean, std) * 2 * step / (higher - lower), raw
+    slope = central_difference(lambda raw: float(frame.action(jnp.array([raw]))[0]), raw, 1e-5)
+    return scipy.stats.norm.pdf(raw, mean, std) / slope, raw
 
 
 @pytest.mark.usefixtures("float64")

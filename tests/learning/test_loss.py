@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcontract.learning.algorithms.ppo import loss
+from oracles.differences import central_difference
 
 clipped_surrogate = jax.jit(loss.clipped_surrogate)
 surrogate_and_slope = jax.jit(jax.value_and_grad(loss.clipped_surrogate))
@@ -42,12 +43,11 @@ def slope(ratio, advantage):
     return float(gradient[0])
 
 
-def slope_by_differences(ratio, advantage, step=1e-6):
-    higher, lower = np.log(ratio) + step, np.log(ratio) - step
-    rise = surrogate_by_hand(np.exp(higher), advantage, EPSILON) - surrogate_by_hand(
-        np.exp(lower), advantage, EPSILON
-    )
-    return rise / (2 * step)
+def slope_by_differences(ratio, advantage):
+    def surrogate(log_ratio):
+        return surrogate_by_hand(np.exp(log_ratio), advantage, EPSILON)
+
+    return central_difference(surrogate, np.log(ratio), 1e-6)
 
 
 @pytest.mark.usefixtures("float64")

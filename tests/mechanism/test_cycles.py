@@ -1,13 +1,10 @@
 """Whole-number cycles against every menu there is, priced by a linear program, and a dynamic programme."""
 
-import functools
-import itertools
 import types
 
 import jax
 import numpy as np
 import pytest
-from scipy.optimize import linprog
 
 from jaxcontract import (
     NetworkState,
@@ -20,6 +17,7 @@ from jaxcontract import (
 )
 from jaxcontract.mechanism.records import rounds_last
 from oracles.random_states import pick, random_states
+from oracles.whole_cycles import best_by_programme, best_of_all_menus
 
 SYSTEMS = {
     "paper": System(),
@@ -27,7 +25,6 @@ SYSTEMS = {
     "seldom": System(unit_profit=0.02, slot_duration=0.1),  # updates worth little: long cycles
 }
 
-UNDEFINED = -1e9  # profit of a cycle whose data has no quality
 BATCHED = jax.jit(jax.vmap(whole_cycle_contract, (None, 0)))
 
 
@@ -50,60 +47,6 @@ def solve(system, state):
 def limited(system, longest):
     """The same system with cycles of 1 to `longest` slots."""
     return system.replace(min_frequency=1 / longest)
-
-
-def cheapest_payments(frequency, state):
-    """Σ Q_k r_k of the cheapest payments that keep all K + K(K − 1) constraints; infinite if none do."""
-    types_, probs = np.asarray(state.device_types), np.asarray(state.type_probs)
-    rows, limits = [], []
-    for k, cost in enumerate(1 / types_):
-        rows.append(-np.eye(len(types_))[k])
-        limits.append(-cost * frequency[k])
-        for j in range(len(types_)):
-            if j != k:
-                rows.append(np.eye(len(types_))[j] - np.eye(len(types_))[k])
-                limits.append(cost * (frequency[j] - frequency[k]))
-    found = linprog(probs, A_ub=rows, b_ub=limits, bounds=(None, None))
-    return found.fun if found.status == 0 else np.inf
-
-
-def best_of_all_menus(system, state, longest):
-    """The greatest U_B (7) of all menus of whole cycles, in whatever order."""
-    best = -np.inf
-    quality = {
-        cycle: float(quality_of_data(system, state, 1 / np.float64(cycle))) for cycle in range(1, longest + 1)
-    }
-    for cycles in itertools.product(quality, repeat=len(state.type_probs)):
-        gained = sum(
-            float(share) * quality[cycle] for share, cycle in zip(state.type_probs, cycles, strict=True)
-        )
-        paid = cheapest_payments(1 / np.array(cycles, float), state)
-        best = max(best, float(system.num_devices) * (float(system.unit_profit) * gained - paid))
-    return best
-
-
-@functools.lru_cache
-def profit_of(system, max_aoi, max_latency, longest):
-    state = NetworkState(max_aoi=max_aoi, max_latency=max_latency, type_probs=[1.0], device_types=[1.0])
-    profit = np.asarray(system.unit_profit * quality_of_data(system, state, 1 / np.arange(1.0, longest + 1)))
-    return np.where(np.isfinite(profit), profit, UNDEFINED)  # not even for a type that never occurs
-
-
-def best_by_programme(system, state, longest):
-    """The greatest U_B over non-increasing cycles, type by type, with the binding payments of each step."""
-    profit = profit_of(system, float(state.max_aoi), float(state.max_latency), longest)
-    frequency, cost = 1 / np.arange(1.0, longest + 1), 1 / np.asarray(state.device_types)
-    reached = np.cumsum(np.asarray(state.type_probs)[::-1])[::-1]
-    value = np.full(longest, -np.inf)
-    for k, share in enumerate(np.asarray(state.type_probs)):
-        # From type k − 1 at one cycle (rows) to type k at one that is no longer (columns).
-        step = frequency[None, :] - (frequency[:, None] if k else 0.0)
-        paths = (value[:, None] if k else np.zeros((1, 1))) - reached[k] * cost[k] * step
-        allowed = step >= 0 if k else np.ones_like(step, bool)
-        value = (
-            np.where(allowed, paths, -np.inf).max(axis=0) + np.where(profit > UNDEFINED, share, 1.0) * profit
-        )
-    return float(system.num_devices) * value.max()
 
 
 @pytest.mark.usefixtures("float64")

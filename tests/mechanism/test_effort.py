@@ -1,6 +1,7 @@
 """A quality of data, a device cost and a law of states of one's own, against solvers of plain numbers."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ import scipy.optimize
 import jaxcontract as jc
 from jaxcontract.mechanism.effort import falls
 from jaxcontract.mechanism.records import rounds_last
+from oracles.differences import central_difference
 from oracles.random_states import pick, random_states
 from paths import EXPERIMENTS
 
@@ -188,13 +190,15 @@ def test_derivatives_equal_finite_differences(float64):
     point = (4.0, 10.0, jnp.asarray(state.device_types))
     slopes = jax.grad(best, argnums=(0, 1, 2))(*point)
     for position in (0, 1):
-        ahead, behind = (
-            best(*point[:position], point[position] + step, *point[position + 1 :]) for step in (1e-5, -1e-5)
-        )
-        assert float(slopes[position]) == pytest.approx(float(ahead - behind) / 2e-5, rel=1e-5)
+
+        def along(value, position=position):
+            return float(best(*point[:position], value, *point[position + 1 :]))
+
+        expected = central_difference(along, point[position], 1e-5)
+        assert float(slopes[position]) == pytest.approx(expected, rel=1e-5)
     for k in range(3):
-        ahead, behind = (best(4.0, 10.0, point[2].at[k].add(step)) for step in (1e-5, -1e-5))
-        assert float(slopes[2][k]) == pytest.approx(float(ahead - behind) / 2e-5, rel=1e-4, abs=1e-7)
+        expected = central_difference(functools.partial(best, 4.0, 10.0), point[2], 1e-5, jnp.eye(3)[k])
+        assert float(slopes[2][k]) == pytest.approx(float(expected), rel=1e-4, abs=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
-"""Freshness of data, (1) to (4), against sums over slots, simulated requests and plain Python."""
+"""Freshness of data, (1) to (4), against sums over slots, simulated requests and what is printed."""
 
+import functools
 import itertools
 import math
 
@@ -18,44 +19,18 @@ from jaxcontract.mechanism.freshness import (
     marginal_quality,
     quality_index,
 )
+from oracles import paper
+from oracles.differences import central_difference
+from oracles.request_clock import simulated_requests
 
 SLOT = 1e-3
 METRICS = [quality_of_data, centred_quality]
 
 
-def request_times(cycle, slot):
-    """Age and latency, in slots, of a request in a slot 1 … θ of an update cycle, by Section III-A."""
-    age = 2 if slot in (1, cycle) else slot + 1
-    latency = 2 if slot == cycle else 1
-    return age, latency
-
-
-def simulated_requests(rng, cycle, count):
-    """Ages and latencies, in slots, of requests at random times, from the clock of data and uploads.
-
-    A request waits for the end of its slot. If the device refreshes its data in the next slot, it is
-    served after that; the upload takes one slot more. Data is as old as the start of its refresh.
-    """
-    arrival = rng.uniform(0.0, cycle, count)
-    noticed = np.floor(arrival) + 1
-    refreshing = noticed % cycle == 0
-    received = noticed + refreshing + 1
-    generated = np.where(refreshing, noticed, 0.0)
-    return received - generated, received - noticed
-
-
-def quality_in_plain_python(preference, slot, max_aoi, max_latency, frequency):
-    cycle = 1 / frequency
-    age = slot * (1 / cycle + cycle / 2 + 1 / 2)
-    latency = slot * (1 + 1 / cycle)
-    gain, saving = max_aoi - age, max_latency - latency
-    return math.log(preference * (gain - saving) + saving + 1)
-
-
 @pytest.mark.parametrize("cycle", range(2, 51))
 @pytest.mark.usefixtures("float64")
 def test_means_equal_the_sum_over_slots(cycle):
-    times = np.array([request_times(cycle, slot) for slot in range(1, cycle + 1)], float)
+    times = np.array([paper.request_times(cycle, slot) for slot in range(1, cycle + 1)], float)
     age, latency = SLOT * times.sum(axis=0) / cycle
     np.testing.assert_allclose(average_aoi(1 / cycle, SLOT), age, rtol=1e-14)
     np.testing.assert_allclose(average_latency(1 / cycle, SLOT), latency, rtol=1e-14)
@@ -109,50 +84,46 @@ def over_points(metric):
     return np.asarray(jax.jit(jax.vmap(of_numbers(metric)))(*random_points()))
 
 
-def in_plain_python(function):
-    return np.array(
-        [function(*point) for point in zip(*map(np.ndarray.tolist, random_points()), strict=True)]
-    )
+def printed_quality(preference, slot, max_aoi, max_latency, frequency):
+    """(4) at each of the points, [count]."""
+    return np.log(paper.quality_index(preference, slot, max_aoi, max_latency, frequency))
 
 
-def centred_in_plain_python(preference, slot, max_aoi, max_latency, frequency):
-    quality = quality_in_plain_python(preference, slot, max_aoi, max_latency, frequency)
-    return quality - math.log(1 + preference * max_aoi + (1 - preference) * max_latency)
+def printed_centred_quality(preference, slot, max_aoi, max_latency, frequency):
+    ideal = np.log(1 + preference * max_aoi + (1 - preference) * max_latency)
+    return printed_quality(preference, slot, max_aoi, max_latency, frequency) - ideal
 
 
-def slope_in_plain_python(*point):
-    *rest, frequency = point
-    step = 1e-5 * frequency
-    above, below = (quality_in_plain_python(*rest, frequency + sign * step) for sign in (1, -1))
-    return (above - below) / (2 * step)
+def printed_slope(*points):
+    *rest, frequency = points
+    return central_difference(functools.partial(printed_quality, *rest), frequency, 1e-5 * frequency)
 
 
 @pytest.mark.usefixtures("float64")
 def test_quality_of_data_is_formula_four():
-    expected = in_plain_python(quality_in_plain_python)
+    expected = printed_quality(*random_points())
     np.testing.assert_allclose(over_points(quality_of_data), expected, rtol=0, atol=1e-14)
 
 
 def test_quality_of_data_keeps_six_digits_in_single_precision():
-    np.testing.assert_allclose(
-        over_points(quality_of_data), in_plain_python(quality_in_plain_python), atol=3e-7
-    )
+    expected = printed_quality(*random_points())
+    np.testing.assert_allclose(over_points(quality_of_data), expected, atol=3e-7)
 
 
 @pytest.mark.usefixtures("float64")
 def test_centred_quality_is_the_quality_less_that_of_ideal_data():
-    expected = in_plain_python(centred_in_plain_python)
+    expected = printed_centred_quality(*random_points())
     np.testing.assert_allclose(over_points(centred_quality), expected, rtol=0, atol=1e-14)
 
 
 def test_centred_quality_keeps_its_digits_in_single_precision():
-    expected = in_plain_python(centred_in_plain_python)
+    expected = printed_centred_quality(*random_points())
     np.testing.assert_allclose(over_points(centred_quality), expected, rtol=2e-6)
 
 
 @pytest.mark.usefixtures("float64")
 def test_marginal_quality_is_the_slope():
-    expected = in_plain_python(slope_in_plain_python)
+    expected = printed_slope(*random_points())
     np.testing.assert_allclose(over_points(marginal_quality), expected, rtol=1e-6, atol=1e-10)
 
 
@@ -203,8 +174,7 @@ def test_where_the_index_is_not_positive_the_metric_is_undefined(metric):
     state = NetworkState(max_aoi=0.5, max_latency=0.5, type_probs=[1.0], device_types=[2.0])
     system = System(slot_duration=0.1)
     frequency = np.linspace(0.001, 1.0, 500)
-    gain, saving = 0.5 - 0.1 * (frequency + 0.5 / frequency + 0.5), 0.5 - 0.1 * (1 + frequency)
-    expected = 0.75 * gain + 0.25 * saving + 1
+    expected = paper.quality_index(0.75, 0.1, 0.5, 0.5, frequency)
     np.testing.assert_allclose(jax.jit(quality_index)(system, state, frequency), expected, rtol=1e-12)
     defined = expected > 0
     assert 0 < defined.sum() < len(expected)
@@ -226,8 +196,7 @@ def test_the_extended_quality_equals_the_centred_one_and_goes_on_along_its_tange
     system = System(slot_duration=0.1)
     state = NetworkState(max_aoi=0.5, max_latency=0.5, type_probs=[1.0], device_types=[2.0])
     frequency = np.geomspace(1e-6, 0.2, 2000)
-    shortfall = 0.75 * 0.1 * (frequency + 0.5 / frequency + 0.5) + 0.25 * 0.1 * (1 + frequency)
-    share = 1 - shortfall / 1.5
+    share = paper.quality_index(0.75, 0.1, 0.5, 0.5, frequency) / 1.5
     expected = np.where(
         share >= 0.01, np.log(np.maximum(share, 0.01)), math.log(0.01) + (share - 0.01) / 0.01
     )

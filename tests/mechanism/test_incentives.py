@@ -1,6 +1,7 @@
 """Utilities and constraints, (5) to (9), against loops in plain Python and a market of devices."""
 
 import math
+import types
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +21,12 @@ from jaxcontract import (
     station_utility,
 )
 from jaxcontract.mechanism.incentives import extended_centred_utility
+from oracles import paper
+from oracles.payments import least_payments
 from oracles.random_states import pick, random_states
 
 STATE = {"max_aoi": 0.95, "max_latency": 0.73, "type_probs": [0.84, 0.16], "device_types": [2.0, 12.0]}
+EXACT = types.SimpleNamespace(**STATE)  # in double precision, whatever the test's
 UTILITIES = [station_utility, centred_utility]
 
 
@@ -32,40 +36,6 @@ def random_contract(rng, size):
     if rng.random() < 0.7:
         frequency = np.sort(frequency)
     return frequency, rng.choice([0.01, 1.0]) * rng.uniform(0.0, 1.0, size)
-
-
-def least_payments(types, frequency, rent):
-    payment = [frequency[0] / types[0] + rent]
-    for k in range(1, len(types)):
-        payment.append(payment[-1] + (frequency[k] - frequency[k - 1]) / types[k])
-    return np.array(payment)
-
-
-def quality(system, state, frequency):
-    """(1) to (4) for one item, in plain Python."""
-    slot, preference = float(system.slot_duration), float(system.aoi_preference)
-    age = slot * (frequency + 1 / (2 * frequency) + 1 / 2)
-    latency = slot * (1 + frequency)
-    gain, saving = float(state.max_aoi) - age, float(state.max_latency) - latency
-    return math.log(preference * (gain - saving) + saving + 1)
-
-
-def station_utility_by_hand(system, state, frequency, payment):
-    total = 0.0
-    for prob, f, r in zip(state.type_probs.tolist(), frequency, payment, strict=True):
-        total += prob * (float(system.unit_profit) * quality(system, state, f) - r)
-    return float(system.num_devices) * total
-
-
-def violation_by_hand(types, frequency, payment, lowest, highest):
-    """The largest violation of IR, of IC over all pairs and of the bounds on f; 0 if none."""
-    worst = 0.0
-    for k, own in enumerate(types):
-        truthful = payment[k] - frequency[k] / own
-        worst = max(worst, -truthful, lowest - frequency[k], frequency[k] - highest)
-        for j in range(len(types)):
-            worst = max(worst, payment[j] - frequency[j] / own - truthful)
-    return worst
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
@@ -93,26 +63,21 @@ def test_station_utility_is_the_weighted_sum_over_types(size):
         state = pick(states, index)
         frequency, payment = random_contract(rng, size)
         contract = Contract(frequency=frequency, payment=payment)
-        by_hand = station_utility_by_hand(system, state, frequency, payment)
-        np.testing.assert_allclose(jax.jit(station_utility)(system, state, contract), by_hand, rtol=1e-13)
-        ideal = 1 + 0.6 * float(state.max_aoi) + 0.4 * float(state.max_latency)
-        np.testing.assert_allclose(
-            jax.jit(centred_utility)(system, state, contract), by_hand - 17 * 30 * math.log(ideal), rtol=1e-10
-        )
+        printed = paper.station_utility(system, state, frequency, payment)
+        np.testing.assert_allclose(jax.jit(station_utility)(system, state, contract), printed, rtol=1e-13)
+        centred = printed - 17 * 30 * paper.ideal_quality(system, state)
+        np.testing.assert_allclose(jax.jit(centred_utility)(system, state, contract), centred, rtol=1e-10)
 
 
 def test_centred_utility_resolves_in_single_precision_what_station_utility_cannot():
     state = NetworkState(**STATE)
     items = {"frequency": [0.177, 0.381], "payment": [0.0886, 0.1056]}
     dearer = {**items, "payment": [0.0886, 0.10561]}
-    by_hand = [
-        station_utility_by_hand(System(), state, each["frequency"], each["payment"])
-        for each in (items, dearer)
-    ]
+    printed = [paper.station_utility(System(), EXACT, **each) for each in (items, dearer)]
     resolved = [
         float(jax.jit(centred_utility)(System(), state, Contract(**each))) for each in (items, dearer)
     ]
-    np.testing.assert_allclose(resolved[1] - resolved[0], by_hand[1] - by_hand[0], rtol=0.05)
+    np.testing.assert_allclose(resolved[1] - resolved[0], printed[1] - printed[0], rtol=0.05)
 
 
 @pytest.mark.parametrize("utility", UTILITIES)
@@ -211,7 +176,7 @@ def test_certificates_equal_a_loop_over_all_pairs(size):
             payment = least_payments(types, np.sort(frequency), rent)
             frequency = np.sort(frequency)
         certificate = judge(system, state, Contract(frequency=frequency, payment=payment), 1e-6)
-        worst = violation_by_hand(types, frequency, payment, 0.05, 0.95)
+        worst = paper.worst_violation(types, frequency, payment, 0.05, 0.95)
         np.testing.assert_allclose(certificate.max_violation, worst, atol=1e-14)
         np.testing.assert_array_equal(
             certificate.domain, (frequency >= 0.05 - 1e-6) & (frequency <= 0.95 + 1e-6)
@@ -288,12 +253,8 @@ def test_a_market_of_devices_earns_the_station_what_the_formula_says(size, bonus
         choices = [
             best_choice(own, own_item, frequency, payment) for own_item, own in enumerate(state.device_types)
         ]
-        profits = np.array(
-            [
-                0.0 if item is None else 100.0 * quality(system, state, frequency[item]) - payment[item]
-                for item in choices
-            ]
-        )
+        earned = paper.profit(system, state, frequency, payment)
+        profits = np.array([0.0 if item is None else earned[item] for item in choices])
         drawn = rng.choice(size, (rounds, devices), p=np.asarray(state.type_probs))
         realised = profits[drawn].sum(axis=1)
         offered = Contract(frequency=frequency, payment=payment)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from jaxcontract.mechanism.ironing import UNROLLED, antitonic_regression
+from oracles.antitonic import min_max_fit, pool_violators
+from oracles.differences import central_difference
 
 pytestmark = pytest.mark.usefixtures("float64")
 regress = jax.jit(antitonic_regression)
@@ -43,41 +45,11 @@ def fitted(kind, size):
     return np.asarray(regress(values * weights, weights, empties(size)))
 
 
-def pooled_in_plain_python(values, weights):
-    """Pool adjacent violators over the positive weights; NaN where there is no weight."""
-    blocks = []
-    for place, (value, weight) in enumerate(zip(values, weights, strict=True)):
-        if weight == 0:
-            continue
-        blocks.append([value, weight, [place]])
-        while len(blocks) > 1 and blocks[-1][0] > blocks[-2][0]:
-            value, weight, places = blocks.pop()
-            last = blocks[-1]
-            last[0] = (last[0] * last[1] + value * weight) / (last[1] + weight)
-            last[1] += weight
-            last[2] += places
-    result = np.full(len(values), np.nan)
-    for value, _, places in blocks:
-        result[places] = value
-    return result
-
-
-def by_min_max(totals, weights, empty):
-    """x_k = min_{i ≤ k} max_{j ≥ k} mean(i … j), [K]."""
-    size = len(totals)
-    mean = np.full((size, size), -np.inf)
-    for i in range(size):
-        for j in range(i, size):
-            total, weight = totals[i : j + 1].sum(), weights[i : j + 1].sum()
-            mean[i, j] = total / weight if weight > 0 else np.inf if total > 0 else empty[i]
-    return np.array([min(mean[i, k:].max() for i in range(k + 1)) for k in range(size)])
-
-
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_fit_equals_pooling_in_plain_python(kind, size):
     values, weights = data(kind, size)
-    expected = np.array([pooled_in_plain_python(*row) for row in zip(values.T, weights.T, strict=True)]).T
+    expected = np.array([pool_violators(*row) for row in zip(values.T, weights.T, strict=True)]).T
     weighted = weights > 0
     np.testing.assert_allclose(fitted(kind, size)[weighted], expected[weighted], atol=1e-12)
 
@@ -95,7 +67,7 @@ def test_the_fit_is_antitone_and_finite(kind, size):
 def test_the_fit_follows_the_min_max_formula_where_there_is_no_weight_too(kind, size):
     values, weights = data(kind, size)
     rows = zip((values * weights).T, weights.T, empties(size).T, strict=True)
-    expected = np.array([by_min_max(*row) for row in rows]).T
+    expected = np.array([min_max_fit(*row) for row in rows]).T
     np.testing.assert_allclose(fitted(kind, size), expected, atol=1e-12)
 
 
@@ -174,14 +146,14 @@ def test_gradients_equal_finite_differences_and_stay_finite():
     values, weights = (part[:, 0] for part in data("generic", 7))
     loss = jax.jit(pushed)
     totals = values * weights
+    point = np.stack([totals, weights])
     gradients = jax.jit(jax.grad(pushed, argnums=(0, 1)))
     for part, slopes in enumerate(gradients(totals, weights)):
         for place, slope in enumerate(slopes):
-            step = np.zeros((2, 7))
-            step[part, place] = 1e-6
-            above = loss(totals + step[0], weights + step[1])
-            below = loss(totals - step[0], weights - step[1])
-            np.testing.assert_allclose(slope, (above - below) / 2e-6, rtol=1e-5, atol=1e-7)
+            direction = np.zeros((2, 7))
+            direction[part, place] = 1.0
+            expected = central_difference(lambda both: loss(*both), point, 1e-6, direction)
+            np.testing.assert_allclose(slope, expected, rtol=1e-5, atol=1e-7)
     without = weights * (np.arange(7) != 3)
     assert all(np.isfinite(part).all() for part in gradients(values * without, without))
 
@@ -191,8 +163,8 @@ def test_second_derivatives_equal_finite_differences_of_the_first():
     gradient = jax.jit(jax.grad(pushed, argnums=1))
     totals = values * weights
     curvature = jax.jit(jax.hessian(pushed, argnums=1))(totals, weights)
-    for place, row in enumerate(np.eye(7) * 1e-6):
-        difference = (gradient(totals, weights + row) - gradient(totals, weights - row)) / 2e-6
+    for place, row in enumerate(np.eye(7)):
+        difference = central_difference(lambda weights: gradient(totals, weights), weights, 1e-6, row)
         np.testing.assert_allclose(curvature[place], difference, rtol=1e-5, atol=1e-6)
 
 

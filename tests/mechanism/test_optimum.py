@@ -34,6 +34,7 @@ from jaxcontract.mechanism.optimum import (
     pooled_virtual_costs,
 )
 from jaxcontract.mechanism.records import rounds_last
+from oracles import paper
 from oracles.random_states import pick, random_states
 from paths import GOLDEN_FILES
 
@@ -77,24 +78,6 @@ def solved(num_types, count=1000, system="paper"):
         answers = batched_schemes(SYSTEMS[system], states)
         states, answers = jax.tree.map(np.asarray, (states, answers))
     return states, {name: types.SimpleNamespace(**answer) for name, answer in answers.items()}
-
-
-def utility_by_hand(system, state, frequency, payment):
-    """U_B by (1) to (4) and (7), in NumPy; records with or without leading axes."""
-    slot, preference = system.slot_duration, system.aoi_preference
-    age = slot * (frequency + 0.5 / frequency + 0.5)
-    latency = slot * (1 + frequency)
-    gain = np.asarray(state.max_aoi)[..., None] - age
-    saving = np.asarray(state.max_latency)[..., None] - latency
-    profit = system.unit_profit * np.log(preference * (gain - saving) + saving + 1) - payment
-    return system.num_devices * np.sum(np.asarray(state.type_probs) * profit, axis=-1)
-
-
-def worst_violation(device_types, frequency, payment):
-    """The largest violation of the K constraints (8) and all K² constraints (9), [...]."""
-    table = payment[..., None, :] - frequency[..., None, :] / device_types[..., :, None]
-    own = np.diagonal(table, axis1=-2, axis2=-1)
-    return np.maximum(np.max(-own, axis=-1), np.max(table - own[..., None], axis=(-2, -1)))
 
 
 def golden_state(golden):
@@ -156,10 +139,10 @@ def test_sequential_programming_finds_the_same_optimum_of_fifty_types(system):
     for index in range(2):
         state = pick(states, index)
         _, frequency, payment, _ = solve_with_slsqp(SYSTEMS[system], state)
-        assert worst_violation(state.device_types, frequency, payment) < 1e-9
+        assert paper.worst_violation(state.device_types, frequency, payment) < 1e-9
         ours, theirs = (
             answers["optimal"].station_utility[index],
-            utility_by_hand(SYSTEMS[system], state, frequency, payment),
+            paper.station_utility(SYSTEMS[system], state, frequency, payment),
         )
         np.testing.assert_allclose(ours, theirs, rtol=1e-10)
         gap = ours - answers["pooled"].station_utility[index]
@@ -172,7 +155,7 @@ def test_all_constraints_hold_to_nine_digits(size, system):
     states, answers = solved(size, 20 if size == 200 else 1000, system)
     for name in ("optimal", "pooled"):
         contract = answers[name]
-        assert worst_violation(states.device_types, contract.frequency, contract.payment).max() < 1e-9
+        assert paper.worst_violation(states.device_types, contract.frequency, contract.payment).max() < 1e-9
         assert (contract.frequency >= SYSTEMS[system].min_frequency - 1e-9).all()
         assert (contract.frequency <= 1 + 1e-9).all()
 
@@ -181,8 +164,8 @@ def test_all_constraints_hold_to_nine_digits(size, system):
 def test_the_utility_is_that_of_the_formula(size):
     states, answers = solved(size)
     for contract in answers.values():
-        by_hand = utility_by_hand(System(), states, contract.frequency, contract.payment)
-        np.testing.assert_allclose(contract.station_utility, by_hand, rtol=1e-12)
+        printed = paper.station_utility(System(), states, contract.frequency, contract.payment)
+        np.testing.assert_allclose(contract.station_utility, printed, rtol=1e-12)
 
 
 @pytest.mark.parametrize("size", [2, 50])
@@ -222,15 +205,13 @@ def test_no_feasible_contract_and_no_step_towards_one_earns_more(size, system):
         state = pick(states, index)
         best = pick(vars(answers["optimal"]), index)
         frequency, payment = random_feasible(rng, state.device_types, 1000)
-        assert worst_violation(state.device_types, frequency, payment).max() < 1e-12
+        assert paper.worst_violation(state.device_types, frequency, payment).max() < 1e-12
         for step in (1.0, 1e-2, 1e-4):
             rivals = [
                 (1 - step) * best[name] + step * other
                 for name, other in (("frequency", frequency), ("payment", payment))
             ]
-            with np.errstate(invalid="ignore"):
-                utility = utility_by_hand(SYSTEMS[system], state, *rivals)
-            utility = np.where(np.isnan(utility), -np.inf, utility)
+            utility = paper.station_utility(SYSTEMS[system], state, *rivals)
             assert utility.max() <= best["station_utility"] + 1e-13 * abs(best["station_utility"])
             assert utility.max() < best["station_utility"] or step < 1e-2
 
@@ -314,7 +295,7 @@ def test_the_pooled_item_is_the_best_single_item():
             state = pick(states, index)
 
             def loss(frequency, state=state, system=system):
-                return -utility_by_hand(
+                return -paper.station_utility(
                     SYSTEMS[system], state, frequency + np.zeros(5), frequency / state.device_types[0]
                 )
 
@@ -334,7 +315,7 @@ def test_complete_information_is_the_best_item_for_each_type():
             alone = state.replace(type_probs=[1.0], device_types=state.device_types[k : k + 1])
 
             def loss(frequency, alone=alone):
-                return -utility_by_hand(
+                return -paper.station_utility(
                     System(), alone, np.array([frequency]), frequency / alone.device_types.item()
                 )
 
@@ -353,7 +334,7 @@ def test_best_frequencies_stay_within_the_bounds_and_are_best_there(bounds):
     assert (np.diff(frequency) <= 0).all()
     assert frequency[-1] == bounds[0]
     grid = np.linspace(*bounds, 200_001)
-    quality = utility_by_hand(
+    quality = paper.station_utility(
         System(num_devices=1.0), state.replace(type_probs=[1.0], device_types=[1.0]), grid[:, None], 0.0
     )
     for cost, found in zip(costs[:-1], frequency, strict=False):
@@ -534,7 +515,7 @@ def test_a_type_that_never_occurs_leaves_the_others_alone(size):
             contract = solve(System(), haunted)
             assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(contract))
             assert (
-                worst_violation(
+                paper.worst_violation(
                     *map(np.asarray, (haunted.device_types, contract.frequency, contract.payment))
                 )
                 < 1e-12
@@ -579,7 +560,7 @@ def test_awkward_states_have_finite_feasible_ordered_contracts(fields, preferenc
     device_types = np.asarray(fields["device_types"])
     scale = 1 / device_types[0]
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((answers, gradient)))
-    assert worst_violation(device_types, best["frequency"], best["payment"]) < 1e-12 * scale
+    assert paper.worst_violation(device_types, best["frequency"], best["payment"]) < 1e-12 * scale
     assert (np.diff(best["frequency"]) >= -1e-15).all()
     assert best["frequency"][0] >= bounds[0]
     assert best["frequency"][-1] <= bounds[1]

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.optimize import linprog
 
 from jaxcontract import (
     Contract,
@@ -30,6 +29,8 @@ from jaxcontract.mechanism.schemes import (
     social_optimum_contract,
     take_it_or_leave_it_contract,
 )
+from oracles import paper
+from oracles.payments import cheapest_payments
 from oracles.random_states import pick, random_states
 
 SYSTEMS = {
@@ -80,15 +81,6 @@ def solved(num_types, system="paper", count=300):
         answers = batched_answer(SYSTEMS[system], states)
         states, answers = jax.tree.map(np.asarray, (states, answers))
     return states, {name: types.SimpleNamespace(**given) for name, given in answers.items()}
-
-
-def profit_by_hand(system, state, frequency, payment):
-    """β QoD(f) − r of one device by (1) to (4), in NumPy; minus infinity where W ≤ 0."""
-    slot, preference = system.slot_duration, system.aoi_preference
-    age, latency = slot * (frequency + 0.5 / frequency + 0.5), slot * (1 + frequency)
-    index = 1 + preference * (state.max_aoi - age) + (1 - preference) * (state.max_latency - latency)
-    quality = np.where(index > 0, np.log(np.where(index > 0, index, 1.0)), -np.inf)
-    return system.unit_profit * quality - payment
 
 
 @pytest.mark.usefixtures("float64")
@@ -202,27 +194,21 @@ def test_no_frequencies_have_a_greater_social_welfare(system):
     for index in range(10):
         state, contract = pick(states, index), pick(vars(answers["social_optimum"]), index)
         cost = 1 / state.device_types
-        welfare = profit_by_hand(SYSTEMS[system], state, contract["frequency"], cost * contract["frequency"])
-        best = profit_by_hand(SYSTEMS[system], state, grid, cost[:, None] * grid).max(axis=1)
+        welfare = paper.profit(SYSTEMS[system], state, contract["frequency"], cost * contract["frequency"])
+        best = paper.profit(SYSTEMS[system], state, grid, cost[:, None] * grid).max(axis=1)
         total, greatest = state.type_probs @ welfare, state.type_probs @ best
         assert total >= greatest - 1e-14 * abs(greatest)
         np.testing.assert_allclose(total, greatest, rtol=1e-6)
         screened = answers["optimal"].frequency[index]
-        assert state.type_probs @ profit_by_hand(SYSTEMS[system], state, screened, cost * screened) < total
+        assert state.type_probs @ paper.profit(SYSTEMS[system], state, screened, cost * screened) < total
 
 
 def test_a_linear_programme_finds_no_lower_payments_for_the_social_optimum():
     states, answers = solved(5)
     for index in range(10):
         state, contract = pick(states, index), pick(vars(answers["social_optimum"]), index)
-        costs = contract["frequency"][None, :] / state.device_types[:, None]  # type k, item j
-        rows, bounds = list(-np.eye(5)), list(-np.diagonal(costs))
-        for own in range(5):
-            for other in set(range(5)) - {own}:
-                rows.append(np.eye(5)[other] - np.eye(5)[own])
-                bounds.append(costs[own, other] - costs[own, own])
-        least = linprog(state.type_probs, rows, bounds, bounds=(None, None))
-        np.testing.assert_allclose(state.type_probs @ contract["payment"], least.fun, rtol=1e-8)
+        least = cheapest_payments(contract["frequency"], state)
+        np.testing.assert_allclose(state.type_probs @ contract["payment"], least, rtol=1e-8)
 
 
 def test_below_the_posted_price_the_costliest_type_leaves():
@@ -264,7 +250,7 @@ def best_single_item(system, state):
         share * (GRID_PAYMENT - GRID_FREQUENCY / device_type >= 0)
         for share, device_type in zip(state.type_probs, state.device_types, strict=True)
     )
-    profit = profit_by_hand(system, state, GRID_FREQUENCY, GRID_PAYMENT)
+    profit = paper.profit(system, state, GRID_FREQUENCY, GRID_PAYMENT)
     return system.num_devices * np.max(reached * np.where(reached > 0, profit, 0.0))
 
 
@@ -295,7 +281,7 @@ def test_what_is_left_or_taken_is_one_item(size):
     accepts = np.arange(size) >= lowest[:, None]
     np.testing.assert_array_equal(ours.chosen_items, np.where(accepts, np.arange(size), -1))
     served = np.sum(states.type_probs * accepts, axis=1)
-    profit = profit_by_hand(SYSTEMS["thrifty"], states, ours.frequency[:, 0], ours.payment[:, 0])
+    profit = paper.profit(SYSTEMS["thrifty"], states, ours.frequency[:, :1], ours.payment[:, :1])[:, 0]
     np.testing.assert_allclose(ours.realised_utility, 40 * served * profit, rtol=1e-12, atol=1e-14)
 
 
@@ -357,6 +343,7 @@ def test_realised_utilities_of_any_contract_are_those_of_a_loop():
     staying_out = 0
     for index in range(300):
         state, contract = (jax.tree.map(np.asarray, pick(batch, index)) for batch in (states, contracts))
+        earned = paper.profit(System(), state, contract.frequency, contract.payment)
         total = 0.0
         for share, item in zip(
             state.type_probs,
@@ -365,9 +352,7 @@ def test_realised_utilities_of_any_contract_are_those_of_a_loop():
         ):
             staying_out += item < 0
             if item >= 0:
-                total += share * profit_by_hand(
-                    System(), state, contract.frequency[item], contract.payment[item]
-                )
+                total += share * earned[item]
         np.testing.assert_allclose(realised[index], 40 * total, rtol=1e-12)
     assert staying_out > 50
 
@@ -406,7 +391,7 @@ def test_an_item_without_updates_counts_only_where_it_is_taken(frequency, paymen
     state = STATE.replace(type_probs=probs)
     contract = Contract(frequency=frequency, payment=payment)
     np.testing.assert_array_equal(jax.jit(chosen_items)(state, contract), items)
-    second_alone = 40 * probs[1] * profit_by_hand(System(), STATE, 0.4, 0.05)
+    second_alone = 40 * probs[1] * paper.profit(System(), STATE, [0.4], 0.05).item()
     value = {"second alone": second_alone, "nothing": 0.0, "undefined": -np.inf}[expected]
     realised, slopes = jax.jit(jax.value_and_grad(realised_utility, argnums=(0, 1, 2)))(
         System(), state, contract

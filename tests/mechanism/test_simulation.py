@@ -19,6 +19,7 @@ from jaxcontract import (
     station_utility,
 )
 from jaxcontract.mechanism.simulation import simulate_market, simulate_requests, standard_error
+from oracles import paper
 from oracles.random_states import pick, random_states
 
 SLOT = 1e-3
@@ -45,16 +46,11 @@ def agrees(values, expected):
     return abs(values.mean() - float(expected)) <= 4 * standard_error(values) + 1e-12 * abs(float(expected))
 
 
-def paper_times(cycle, slot):
-    """Age and latency, in slots, of a request made in a slot 1 … θ, as Section III-A has them."""
-    return (2 if slot in (1, cycle) else slot + 1), (2 if slot == cycle else 1)
-
-
 @pytest.mark.parametrize("cycle", [2, 3, 4, 7, 20])
 def test_requests_of_every_slot_meet_the_table_of_the_paper(cycle):
     requests = simulated(cycle)
     assert set(requests.slot.tolist()) == set(range(1, cycle + 1))
-    times = np.array([paper_times(cycle, slot) for slot in range(1, cycle + 1)])[requests.slot - 1]
+    times = np.array([paper.request_times(cycle, slot) for slot in range(1, cycle + 1)])[requests.slot - 1]
     np.testing.assert_array_equal(requests.aoi, SLOT * times[:, 0])
     np.testing.assert_array_equal(requests.latency, SLOT * times[:, 1])
 

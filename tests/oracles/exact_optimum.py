@@ -3,6 +3,8 @@
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
+from oracles.paper import quality_index, worst_violation
+
 HALVINGS = 110
 DIGITS = 50
 
@@ -41,10 +43,8 @@ def make_game(system, state):
 
 
 def index(game, f):
-    """W(f), term by term as the paper has it."""
-    age = game.slot * (f + 1 / (2 * f) + Decimal("0.5"))
-    latency = game.slot * (1 + f)
-    return game.preference * (game.max_aoi - age) + (1 - game.preference) * (game.max_latency - latency) + 1
+    """W(f) of (4)."""
+    return quality_index(game.preference, game.slot, game.max_aoi, game.max_latency, f)
 
 
 def utility(game, frequency, payment, devices=40):
@@ -59,12 +59,7 @@ def utility(game, frequency, payment, devices=40):
 
 def violation(game, frequency, payment):
     """The most by which IR or IC is missed, and whether W > 0 for every item."""
-    costs = [1 / phi for phi in game.types]
-    missed = Decimal(0)
-    for cost, own_f, own_r in zip(costs, frequency, payment, strict=True):
-        own = own_r - own_f * cost
-        missed = max(missed, -own, *(r - f * cost - own for f, r in zip(frequency, payment, strict=True)))
-    return missed, all(index(game, f) > 0 for f in frequency)
+    return worst_violation(game.types, frequency, payment), all(index(game, f) > 0 for f in frequency)
 
 
 def solve(game):
