@@ -23,14 +23,14 @@ def ceilings(repeats: int, scale: float) -> dict[str, float]:
 
 def _product(size: int, repeats: int) -> float:
     matrix = jax.random.normal(jax.random.key(0), (size, size))
-    program, _ = clock.compiled(jnp.matmul, matrix, matrix, options=clock.fast_options())
+    program, _ = clock.compile_timed(jnp.matmul, matrix, matrix, options=clock.fast_options())
     return clock.repeat(lambda: program(matrix, matrix), repeats).rate(2 * size**3)["median"]
 
 
 def _copy(size: int, repeats: int) -> float:
     workers = clock.num_threads()
     rows = [jnp.zeros(size // 4) + number for number in range(workers)]
-    program, _ = clock.compiled(_copied, rows[0], options=clock.fast_options())
+    program, _ = clock.compile_timed(_copy_row, rows[0], options=clock.fast_options())
     with ThreadPoolExecutor(workers) as cores:
 
         def run():
@@ -40,5 +40,5 @@ def _copy(size: int, repeats: int) -> float:
         return clock.repeat(run, repeats).rate(2 * COPIES * workers * size)["median"]
 
 
-def _copied(row: jax.Array) -> jax.Array:
+def _copy_row(row: jax.Array) -> jax.Array:
     return jax.lax.fori_loop(0, COPIES, lambda _, row: -row, row)

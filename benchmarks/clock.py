@@ -45,7 +45,7 @@ def repeat(run: Callable[[], Any], repeats: int, compile_seconds: float = 0.0) -
     return Timing(compile_seconds, seconds)
 
 
-def compiled(
+def compile_timed(
     function: Callable[..., Any], *arguments: Any, options: dict[str, Any] | None = None
 ) -> tuple[Callable[..., Any], float]:
     """`function` compiled for these arguments, and the seconds that tracing and compiling took."""

@@ -94,7 +94,7 @@ def report(result: dict[str, Any], file: Path | None) -> None:
         print(f"written to {file}")
 
 
-def described() -> str:
+def describe_machine() -> str:
     """One line for a person: the machine."""
     from clock import machine
 

@@ -20,18 +20,18 @@ import sys
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-from command import check_device, described, make_parser, report
-from rivals.contest import (
+from command import check_device, describe_machine, make_parser, report
+from learners.comparison import (
     SB3_ENVS,
-    add_contest_options,
+    add_comparison_options,
     add_training_options,
     check_sizes,
-    gathered,
+    collect,
     plans,
-    shared,
+    shared_sizes,
     train,
 )
-from rivals.plan import GAMES
+from learners.plan import GAMES
 
 EPILOG = """\
 learners:
@@ -39,7 +39,7 @@ learners:
   rejax        PPO in one JAX program, its seeds by vmap
   sb3          stable-baselines3: one seed at the first of --sizes, its environments stepped in one JAX
                call (sb3-vectorised) or one by one in gymnasium's shape (sb3-gymnasium), whichever is
-               faster in a race of --repeats updates
+               faster in a trial of --repeats updates
 
 games:
   default      feasible actions, centred reward: all learners, sizes and seeds
@@ -57,11 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse(arguments)
     load = os.getloadavg()[0]  # on a busy machine speeds fall, and torch's the most
     print(TITLES)
-    runs = gathered("peers.py", contest(parsed), row)
+    runs = collect("peers.py", compare(parsed), row)
     if runs is None:
         return 130
     # Not before: on a GPU, asking JAX for its device takes the memory that the learners need.
-    print(f"{described()}; load average before the start {load:.1f}")
+    print(f"{describe_machine()}; load average before the start {load:.1f}")
     report({"load_average_before": load, "runs": runs}, parsed.json)
     return int(any(run["status"] == "failed" for run in runs))
 
@@ -70,7 +70,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; on bad input, one line and exit code 2."""
     parser = make_parser("peers.py", __doc__)
     parser.epilog = EPILOG
-    add_contest_options(parser, seeds=[1, 5], sizes=[(512, 16), (4096, 16)])
+    add_comparison_options(parser, seeds=[1, 5], sizes=[(512, 16), (4096, 16)])
     add_training_options(parser)
     parsed = parser.parse_args(arguments)
     check_sizes(parser, parsed)
@@ -78,11 +78,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parsed
 
 
-def contest(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def compare(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Train them all, one after another: the result of each as it ends."""
     names = [name for name in parsed.learners if name != "sb3"]
     if "sb3" in parsed.learners:
-        names += yield from race(parsed)
+        names += yield from choose_envs(parsed)
     games = [game for game in GAMES if parsed.game in (game, "both")]
     missing = set()
     for game in games:
@@ -94,13 +94,13 @@ def contest(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     missing |= {name} if run["status"] == "missing" else set()
 
 
-def race(parsed: argparse.Namespace) -> Generator[dict[str, Any], None, list[str]]:
+def choose_envs(parsed: argparse.Namespace) -> Generator[dict[str, Any], None, list[str]]:
     """A few updates of stable-baselines3 with either kind of environment: the faster, if it is there."""
     envs, steps = parsed.sizes[0]
     speeds = {}
     for name in SB3_ENVS:
         run = train(
-            name, parsed, parsed.repeats, **shared(parsed)[0], env_steps=parsed.repeats * envs * steps
+            name, parsed, parsed.repeats, **shared_sizes(parsed)[0], env_steps=parsed.repeats * envs * steps
         )
         yield run
         if run["status"] == "missing":

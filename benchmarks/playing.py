@@ -26,7 +26,7 @@ def bare_env(num_types: int, num_envs: int, repeats: int, rounds: int) -> dict[s
     copies = clock.num_threads()
     play = _player(env, num_envs, length)
     keys = [jax.random.key(number) for number in range(copies)]
-    program, seconds = clock.compiled(play, keys[0], options=clock.fast_options())
+    program, seconds = clock.compile_timed(play, keys[0], options=clock.fast_options())
     feasible: list[float] = []
     with ThreadPoolExecutor(copies) as cores:
 

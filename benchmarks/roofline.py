@@ -17,14 +17,14 @@ if __name__ == "__main__":
 import sys
 from typing import Any
 
-from command import check_device, described, make_parser, report
+from command import check_device, describe_machine, make_parser, report
 from counting import STAGES, Cost, by_hand, total
 from jaxcontract.cli.options import count, share
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from steps_per_second import line
 
 
-def judged(
+def rate(
     run: dict[str, Any], limits: dict[str, float], hand: dict[str, Cost], compiler: dict[str, Cost]
 ) -> dict[str, Any]:
     """Which ceiling is nearer by the count by hand, and what share of both the training reaches."""
@@ -57,7 +57,7 @@ def measure(parsed: Any) -> dict[str, Any]:
         "ceilings": limits,
         "ceilings before and after": [before, after],
         "training": run,
-        **judged(run, limits, hand, compiler),
+        **rate(run, limits, hand, compiler),
         "by hand": {name: cost._asdict() for name, cost in hand.items()},
         "by compiler": {name: cost._asdict() for name, cost in compiler.items()},
         "seconds per env step": profile(env, params, config, parsed.seeds, parsed.repeats, steps // 8),
@@ -120,7 +120,7 @@ def parse(arguments: list[str] | None) -> Any:
 
 def main(arguments: list[str] | None = None) -> int:
     parsed = parse(arguments)
-    print(described())
+    print(describe_machine())
     result = measure(parsed)
     show(result)
     report(result, parsed.json)

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from command import check_device, described, draw_last, make_parser, numbers, picture_file, report
+from command import check_device, describe_machine, draw_last, make_parser, numbers, picture_file, report
 from convex import PEERS, Peer
 from jaxcontract.cli.options import count
 
@@ -32,7 +32,7 @@ NUMBERS = 2**17
 STEEPEST = 3.0  # growth of the peers' time in K that is expected before a state is tried
 
 
-def hopeful(peer: Peer, num_types: int, rows: Sequence[dict[str, Any]], limit: float) -> bool:
+def is_hopeful(peer: Peer, num_types: int, rows: Sequence[dict[str, Any]], limit: float) -> bool:
     """Whether a peer, by its figures at the last smaller K, will solve a state within the limit."""
     if not rows:
         return True
@@ -55,26 +55,26 @@ def show(row: dict[str, Any]) -> None:
     for precision, figures in row["ours"].items():
         rate, compiling = figures["states_per_second"]["median"], figures["compile_seconds"]
         print(
-            f"{size:>4}  {'ours, ' + precision:<33} {times(figures['seconds_per_state'])}  "
+            f"{size:>4}  {'ours, ' + precision:<33} {format_times(figures['seconds_per_state'])}  "
             f"{figures['states']:>7}  {rate:,.0f} states/s, compiled in {compiling:.2f} s"
         )
     for name, figures in row["peers"].items():
         solved = f"{figures['solved']}/{figures['states']}"
-        start = f"{size:>4}  {name:<33} {times(figures['seconds_per_state'])}  {solved:>7}"
+        start = f"{size:>4}  {name:<33} {format_times(figures['seconds_per_state'])}  {solved:>7}"
         if figures["solved"]:
             faster = " ".join(f"{figures[precision]['times_faster']:>9,.0f}" for precision in row["ours"])
-            print(f"{start}  {faster}  {agreement(figures['float64']['difference'])}")
+            print(f"{start}  {faster}  {format_difference(figures['float64']['difference'])}")
         else:
             print(f"{start}  {figures['gave_up']}")
 
 
-def times(figures: dict[str, float]) -> str:
+def format_times(figures: dict[str, float]) -> str:
     """Median, min and max in fixed columns."""
-    median, low, high = (duration(figures[name]) for name in ("median", "min", "max"))
+    median, low, high = (format_seconds(figures[name]) for name in ("median", "min", "max"))
     return f"{median:>9} {low:>8} {high:>8}"
 
 
-def duration(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Three digits and a unit."""
     unit, scale = next(
         (unit, scale)
@@ -84,7 +84,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / scale:.3g} {unit}"
 
 
-def agreement(difference: dict[str, float]) -> str:
+def format_difference(difference: dict[str, float]) -> str:
     """The largest relative differences in fixed columns."""
     return " ".join(f"{difference[name]:>7.0e}" for name in ("utility", "frequency", "payment"))
 
@@ -153,12 +153,12 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         print(f'{absent}: left out, for want of packages; pip install -e ".[test]"')
     from solving import compare, exponent
 
-    print(described())
+    print(describe_machine())
     print("×: a peer's time, in one process, over ours, on all cores; Δ: from our float64, relative")
     print(HEADER)
     rows: list[dict[str, Any]] = []
     for num_types in parsed.num_types:
-        able = [peer for peer in peers if hopeful(peer, num_types, rows, parsed.peer_seconds)]
+        able = [peer for peer in peers if is_hopeful(peer, num_types, rows, parsed.peer_seconds)]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Solution may be inaccurate")
             batch = parsed.states or NUMBERS // num_types

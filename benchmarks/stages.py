@@ -59,12 +59,12 @@ def by_compiler(env: Any, params: Any, config: PPOConfig) -> dict[str, Cost]:
     """
     rows = config.num_envs // config.minibatches
     one_step = dataclasses.replace(config, num_envs=rows, minibatches=1, epochs=1)
-    counts = {name: _counted(stages(env, params, config)[name], config) for name in STAGES[:3]}
-    counts["update"] = _counted(stages(env, params, one_step)["update"], one_step).times(config.epochs)
+    counts = {name: _count(stages(env, params, config)[name], config) for name in STAGES[:3]}
+    counts["update"] = _count(stages(env, params, one_step)["update"], one_step).times(config.epochs)
     return counts
 
 
-def _counted(stage: Stage, config: PPOConfig) -> Cost:
+def _count(stage: Stage, config: PPOConfig) -> Cost:
     """FLOPs of the program as written and bytes of the program as compiled: fusion saves traffic only."""
     lowered = jax.jit(stage.function).lower(*stage.arguments)
     written: Any = lowered.cost_analysis()
@@ -80,8 +80,8 @@ def seconds_per_step(stage: Stage, num_seeds: int, batch_size: int, repeats: int
     copies = clock.num_threads()
     function, at_once = stage.function, batch_size
     if not on_cpu():
-        function, at_once = _batched(stage.function, num_seeds), num_seeds * batch_size
-    program, _ = clock.compiled(function, *stage.arguments, options=clock.fast_options())
+        function, at_once = _batch(stage.function, num_seeds), num_seeds * batch_size
+    program, _ = clock.compile_timed(function, *stage.arguments, options=clock.fast_options())
     length = max(1, steps // at_once)
 
     def work(_: int) -> None:
@@ -93,7 +93,7 @@ def seconds_per_step(stage: Stage, num_seeds: int, batch_size: int, repeats: int
     return seconds / (copies * length * at_once)
 
 
-def _batched(function: Callable[..., Any], num_seeds: int) -> Callable[..., Any]:
+def _batch(function: Callable[..., Any], num_seeds: int) -> Callable[..., Any]:
     """The function of a learner as one of as many like it, so that none is computed only once."""
 
     def across(first, *others):

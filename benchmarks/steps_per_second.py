@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from command import check_device, described, draw_last, make_parser, numbers, picture_file, report
+from command import check_device, describe_machine, draw_last, make_parser, numbers, picture_file, report
 from jaxcontract.cli.options import count
 
 AXES = {"rounds": "num_envs", "seeds": "num_seeds", "types": "num_types"}
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     if min(*parsed.num_envs, parsed.base_rounds) < 2:
         parser.error("--num-envs and --base-rounds: must be at least 2, for a gradient step")
     check_device(parser)
-    print(described())
+    print(describe_machine())
     result = measure_all(parsed)
     exponents = {axis: growth(rows, AXES[axis.split()[-1]]) for axis, rows in result.items()}
     for axis, powers_of in exponents.items():

@@ -20,17 +20,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from command import check_device, described, draw_last, make_parser, picture_file, report
+from command import check_device, describe_machine, draw_last, make_parser, picture_file, report
 from jaxcontract.cli.options import count
-from rivals.contest import (
-    add_contest_options,
+from learners.comparison import (
+    add_comparison_options,
     add_training_options,
     check_sizes,
-    gathered,
+    collect,
     plans,
     train,
 )
-from rivals.plan import GAMES, LEVELS, our_own
+from learners.plan import GAMES, LEVELS, own_numbers
 
 EPILOG = """\
 learners:
@@ -48,10 +48,10 @@ exit codes: 0 done, 1 a learner failed, 2 bad input, 130 interrupted; one that i
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse(arguments)
-    runs = gathered("time_to_optimum.py", contest(parsed), line)
+    runs = collect("time_to_optimum.py", compare(parsed), line)
     if runs is None:
         return 130
-    summaries = summarised(runs)
+    summaries = summarise(runs)
     show(summaries)
     report({"summary": summaries, "runs": with_one_curve(runs)}, parsed.json)
     draw_last("time_to_optimum.py", parsed.plot, lambda path: draw(with_one_curve(runs), path))
@@ -62,7 +62,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; on bad input, one line and exit code 2."""
     parser = make_parser("time_to_optimum.py", __doc__)
     parser.epilog = EPILOG
-    add_contest_options(parser, seeds=[5], sizes=[(512, 16)])
+    add_comparison_options(parser, seeds=[5], sizes=[(512, 16)])
     add_training_options(parser)
     parser.add_argument(
         "--points", type=count, default=75, metavar="N", help="points on each learning curve (default 75)"
@@ -74,7 +74,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parsed
 
 
-def contest(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def compare(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Every training once, then all of them again: a noisy moment of the machine meets each learner."""
     names = ["sb3-vectorised" if name == "sb3" else name for name in parsed.learners]
     games = [game for game in GAMES if parsed.game in (game, "both")]
@@ -93,7 +93,7 @@ def what(run: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(run[name] for name in ("name", "game", "seeds", "num_envs", "num_steps"))
 
 
-def summarised(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def summarise(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The repeats of each training together: seconds to each level, and what the first ends with."""
     together: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for run in runs:
@@ -166,7 +166,9 @@ def show(summaries: Sequence[dict[str, Any]]) -> None:
     from jaxcontract.cli.text_tables import plain_table
 
     console = make_console()
-    console.print(f"\n{described()}; seconds: the median of the repeats (least to most)", soft_wrap=True)
+    console.print(
+        f"\n{describe_machine()}; seconds: the median of the repeats (least to most)", soft_wrap=True
+    )
     if not console.is_terminal or console.width >= len(TITLES):
         console.print("\n".join([TITLES, *map(row, summaries)]), soft_wrap=True)
         return
@@ -197,11 +199,11 @@ def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
     if not drawn:
         print("time_to_optimum.py: nothing to draw", file=sys.stderr)
         return
-    save(picture(drawn), path.with_suffix(""))
+    save(make_figure(drawn), path.with_suffix(""))
     print(f"written to {path}")
 
 
-def picture(drawn: Sequence[dict[str, Any]]) -> Any:
+def make_figure(drawn: Sequence[dict[str, Any]]) -> Any:
     """Regret above feasibility, the worst seed's, against seconds; of each training its first run.
 
     A column for each game and number of seeds: only trainings of as many seeds stand side by side.
@@ -218,7 +220,7 @@ def picture(drawn: Sequence[dict[str, Any]]) -> Any:
     for (above, below), (game, seeds) in zip(panels.T, columns, strict=True):
         for run in drawn:
             if (run["game"], run["seeds"]) == (game, seeds):
-                _draw_run(run, above, below, looks[trained(run)])
+                _draw_run(run, above, below, looks[describe_training(run)])
         for level in LEVELS:
             above.axhline(level, color="0.5", linewidth=0.8, linestyle=":")
         heading(above, f"{game} game, {seeds} seed{'s' * (seeds > 1)}")
@@ -238,7 +240,7 @@ def _looks(drawn: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A colour and a line of its own for each kind of training."""
     from jaxcontract.figures.style import LINES, nth_look
 
-    names = dict.fromkeys(map(trained, drawn))
+    names = dict.fromkeys(map(describe_training, drawn))
     return {
         name: nth_look(number)._replace(line=LINES[number % len(LINES)]) for number, name in enumerate(names)
     }
@@ -256,9 +258,9 @@ def _key(figure: Any, looks: dict[str, Any]) -> None:
     figure.legend(handles=keys, fontsize=TEXT, handlelength=3, **where)
 
 
-def trained(run: dict[str, Any]) -> str:
+def describe_training(run: dict[str, Any]) -> str:
     """Who trains, at which sizes, whatever the game and the seeds."""
-    own = ", its own sizes" if {name: run[name] for name in our_own()} == our_own() else ""
+    own = ", its own sizes" if {name: run[name] for name in own_numbers()} == own_numbers() else ""
     return f"{run['name']}, {run['num_envs']} × {run['num_steps']} rounds{own}"
 
 

@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require_device()
         open_directory(request)
     except (ValueError, OSError) as error:
-        return failed(2, f"error: {error}")
+        return fail(2, f"error: {error}")
     began = time.monotonic()
     words = f"the same command goes on from {request.out}/trainings"
     say_when_interrupted(words)
@@ -122,15 +122,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with before_leaving(lambda: spend(request.out, began)):
             return run(request, began)
     except OSError as error:
-        return failed(5, f"error: the results could not be written ({error})")
+        return fail(5, f"error: the results could not be written ({error})")
     except KeyboardInterrupt:
         spend(request.out, began)
-        return failed(130, f"interrupted; {words}")
+        return fail(130, f"interrupted; {words}")
     finally:
         let_go(request.out)
 
 
-def failed(code: int, message: str) -> int:
+def fail(code: int, message: str) -> int:
     """Say in one line what is wrong: the exit code."""
     say(message)
     return code
@@ -196,25 +196,25 @@ def run(request: Request, began: float) -> int:
     from jaxcontract.cli.console import make_console
     from jaxcontract.training.cores import described
     from reproduction.cases import FULL, QUICK
-    from reproduction.lab import Lab
     from reproduction.progress import Progress
+    from reproduction.trainer import Trainer
 
     scale = dataclasses.replace(QUICK if request.quick else FULL, **request.changes)
     studies = {name: importlib.import_module(f"reproduction.{STUDIES[name]}") for name in request.studies}
     planned = {name: study.cases(scale) for name, study in studies.items()}
     console = make_console()
     with Progress(console) as progress:
-        lab = Lab(scale, request.out, progress, request.devices)
-        missing = lab.missing(planned.values())
+        trainer = Trainer(scale, request.out, progress, request.devices)
+        missing = trainer.missing(planned.values())
         progress.expect(sum(case.work for case in missing))
-        device = described(lab.num_devices)
+        device = described(trainer.num_devices)
         console.print(
             f"{device}, jax {jax.__version__}; {len(missing)} trainings to make, into {request.out}/"
         )
         items = {}
         for name, study in studies.items():
             progress.begin(study.TITLE)
-            items[name] = study.report(lab, lab.train(planned[name]))
+            items[name] = study.report(trainer, trainer.train(planned[name]))
             write_item(request.out, items[name])
     spent = spend(request.out, began)
     made_by = (

@@ -107,7 +107,7 @@ def ppo(parsed: argparse.Namespace) -> Trained:
 
     from stable_baselines3 import PPO
 
-    return learned(
+    return learn(
         parsed,
         PPO,
         num_envs=512,
@@ -124,7 +124,7 @@ def sac(parsed: argparse.Namespace) -> Trained:
     """stable-baselines3's SAC: fewer rounds, each learned from more often."""
     from stable_baselines3 import SAC
 
-    return learned(
+    return learn(
         parsed,
         SAC,
         num_envs=64,
@@ -135,7 +135,7 @@ def sac(parsed: argparse.Namespace) -> Trained:
     )
 
 
-def learned(
+def learn(
     parsed: argparse.Namespace, algorithm: Callable[..., Any], num_envs: int, **keywords: Any
 ) -> Trained:
     """What an algorithm of stable-baselines3 learns in the given time."""
@@ -196,14 +196,14 @@ def ours(parsed: argparse.Namespace) -> Trained:
 
     pilot = ready(jc.PPOConfig(num_updates=PILOT))
     learners, _ = pilot.advance(pilot.start(), 1)
-    _, pilot_seconds = timed(pilot, learners, PILOT)
+    _, pilot_seconds = time_training(pilot, learners, PILOT)
     config = jc.PPOConfig(num_updates=max(1, round(PILOT * parsed.seconds / pilot_seconds)))
     training = ready(config)
-    learners, spent = timed(training, training.start(), config.num_updates)
+    learners, spent = time_training(training, training.start(), config.num_updates)
     return Trained(training.policies(learners)[0], spent, config.env_steps)
 
 
-def timed(training: Any, learners: Any, num_updates: int) -> tuple[Any, float]:
+def time_training(training: Any, learners: Any, num_updates: int) -> tuple[Any, float]:
     """The learners after some more updates, and the seconds that those took."""
     began = time.perf_counter()
     learners, _ = training.advance(learners, num_updates)  # waits until they are made

@@ -11,10 +11,9 @@ from jaxcontract.figures import TypeLines, by_type
 from jaxcontract.mechanism.optimum import complete_information_contract, optimal_contract
 from reproduction.cases import Case, Scale
 from reproduction.item import Item
-from reproduction.lab import Lab, Outcome
 from reproduction.menus import MANY, batch, even_state, many_types_ppo, uneven_state, utilities
+from reproduction.trainer import Outcome, Trainer
 
-NAME = "by_type"
 TITLE = "Items and rents by type"
 
 
@@ -23,9 +22,9 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     return {MANY: many_types_ppo(scale)[:1]}
 
 
-def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """A row of panels for a state whose types are told apart and for one whose types pool."""
-    del lab
+    del trainer
     run = outcomes[MANY][0]
     panels, rows = [], []
     states = {"equally likely types": even_state(), "every other type rare: neighbours pool": uneven_state()}

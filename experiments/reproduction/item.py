@@ -50,7 +50,7 @@ def mean_with_interval(values: Any) -> tuple[float, float, float]:
     return mean, low, high
 
 
-def shown(values: Any, digits: int = 3) -> str:
+def quote(values: Any, digits: int = 3) -> str:
     """`mean [low, high]` over seeds; says so where some of them have no value."""
     mean, low, high = mean_with_interval(values)
     known, count = int(np.isfinite(values).sum()), len(values)

@@ -12,10 +12,9 @@ from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from reproduction.cases import FIGURE_SEED, Case, Scale, feasible_ppo, game_params, printed_ppo
 from reproduction.item import Claim, Item, verdict
-from reproduction.lab import Lab, Outcome
 from reproduction.learning import FEASIBLE_UPDATES, PRINTED_UPDATES
+from reproduction.trainer import Outcome, Trainer
 
-NAME = "fig2b"
 TITLE = "Fig. 2(b): contracts in the printed states"
 
 
@@ -27,9 +26,9 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     }
 
 
-def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """Items of every scheme in the three states."""
-    del lab
+    del trainer
     params = game_params(2)
     solution = solve_reference(params.system, printed_states())
     contracts = {"optimum": scheme_contracts(optimal_contract, solution)}

@@ -9,10 +9,9 @@ import numpy as np
 from jaxcontract.figures import Curve, learning_comparison
 from jaxcontract.training.learning_curve import reference_reports
 from reproduction.cases import Case, Scale, feasible_ppo, game_params, printed_ppo
-from reproduction.item import Claim, Item, shown, verdict
-from reproduction.lab import Lab, Outcome
+from reproduction.item import Claim, Item, quote, verdict
+from reproduction.trainer import Outcome, Trainer
 
-NAME = "fig2a"
 TITLE = "Fig. 2(a): learning curves"
 PRINTED_UPDATES, FEASIBLE_UPDATES = 2000, 600
 
@@ -25,10 +24,10 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     }
 
 
-def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """Curves of both learners, with the levels that need no learning."""
     params = game_params(2)
-    solution = lab.solution(params, curve=True)
+    solution = trainer.solution(params, curve=True)
     references = reference_reports(params, solution)
     optimum = float(np.mean(solution.optimum))
     curves = {name: _curve(runs, sampled=name == "PPO printed") for name, runs in outcomes.items()}
@@ -94,18 +93,18 @@ def _claims(curves: Mapping[str, Curve], references: Mapping[str, Any], optimum:
         Claim(
             "The PPO-based algorithm outperforms the random algorithm (Fig. 2(a)).",
             verdict(bool(np.min(final) > random.reward)),
-            f"Algorithm 1 as printed ends at a test reward of {shown(final, 5)} over {len(final)} seeds, "
-            f"random at {random.reward:.0f}. A share of {shown(printed.feasible[:, -1])} of its contracts is "
+            f"Algorithm 1 as printed ends at a test reward of {quote(final, 5)} over {len(final)} seeds, "
+            f"random at {random.reward:.0f}. A share of {quote(printed.feasible[:, -1])} of its contracts is "
             f"feasible, of random ones {random.feasible:.3g}; random *feasible* contracts earn "
             f"{random_feasible.reward:.0f}.",
         ),
         Claim(
             "PPO can more effectively find the optimal contract.",
             verdict(bool(best_pooled == len(final))),
-            f"As printed, {shown(printed.feasible[:, -1])} of its contracts are feasible, with a regret "
-            f"of {shown(printed.regret[:, -1])}; one item for all devices has {pooled.regret:.3g}, random "
+            f"As printed, {quote(printed.feasible[:, -1])} of its contracts are feasible, with a regret "
+            f"of {quote(printed.regret[:, -1])}; one item for all devices has {pooled.regret:.3g}, random "
             f"feasible contracts {random_feasible.regret:.3g}; {best_pooled} of {len(final)} seeds beat the "
-            f"one item. With actions feasible by construction it comes to {shown(feasible.regret[:, -1])} of "
+            f"one item. With actions feasible by construction it comes to {quote(feasible.regret[:, -1])} of "
             f"an optimum of {optimum:.0f}.",
         ),
         Claim(

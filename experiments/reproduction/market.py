@@ -16,9 +16,8 @@ from jaxcontract.mechanism.records import System
 from jaxcontract.mechanism.simulation import simulate_market, simulate_requests, standard_error
 from reproduction.cases import Case, Scale
 from reproduction.item import Claim, Item, at_most, percent, verdict
-from reproduction.lab import Lab, Outcome
+from reproduction.trainer import Outcome, Trainer
 
-NAME = "market"
 TITLE = "A simulated market"
 CYCLES = range(2, 21)
 REQUESTS_PER_STATE = 25
@@ -31,11 +30,11 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     return {}
 
 
-def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """Simulated age, latency and BS utility beside (1), (2) and (7)."""
     del outcomes
     rng = np.random.default_rng(SEED)
-    num_requests, num_rounds = REQUESTS_PER_STATE * lab.scale.states, lab.scale.states
+    num_requests, num_rounds = REQUESTS_PER_STATE * trainer.scale.states, trainer.scale.states
     fresh = _freshness_rows(rng, num_requests)
     rounds, utility = _market_rows(rng, num_rounds)
     columns = {name: np.array([row[name] for row in fresh]) for name in fresh[0]}

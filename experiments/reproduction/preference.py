@@ -24,9 +24,8 @@ from jaxcontract.mechanism.records import NetworkState, System
 from jaxcontract.mechanism.simulation import standard_error
 from reproduction.cases import Case, Scale, feasible_ppo, game_params
 from reproduction.item import Claim, Item, at_most, verdict
-from reproduction.lab import Lab, Outcome
+from reproduction.trainer import Outcome, Trainer
 
-NAME = "fig3"
 TITLE = "Fig. 3: utilities against α"
 UPDATES = 300
 LEAST = 0.01  # at α = 0 age does not count and every frequency is the least
@@ -56,15 +55,15 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     }
 
 
-def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """Exact and learned curves on the same mirrored states, the peak of each, and single states."""
-    states = mirrored_states(lab.scale.mirrored)
-    exact = {float(one): _measured(float(one), states) for one in EXACT}
+    states = mirrored_states(trainer.scale.mirrored)
+    exact = {float(one): _measure(float(one), states) for one in EXACT}
     learned = {
         one: [evaluate(run.policy, run.case.env, run.case.params, states=exact[one].solution) for run in runs]
         for one, runs in outcomes.items()
     }
-    lab.progress.say("locating the peaks")
+    trainer.progress.say("locating the peaks")
     population = _population_means()
     by_state = np.stack([one.solution.optimum for one in exact.values()])
     peak = peak_interval(EXACT, by_state)
@@ -218,7 +217,7 @@ def _params(one: float) -> Any:
     return game_params(2, System(aoi_preference=float(one)))
 
 
-def _measured(one: float, states: NetworkState) -> _Exact:
+def _measure(one: float, states: NetworkState) -> _Exact:
     solution = solve_reference(System(aoi_preference=one), states)
     contracts = scheme_contracts(optimal_contract, solution)
     return _Exact(

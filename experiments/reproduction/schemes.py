@@ -30,12 +30,11 @@ from jaxcontract.mechanism.schemes import (
     take_it_or_leave_it_contract,
 )
 from reproduction.cases import Case, Scale, feasible_ppo, game_params, plain_gradient, printed_ppo
-from reproduction.item import Claim, Item, at_most, mean_with_interval, percent, shown, verdict
-from reproduction.lab import Lab, Outcome
+from reproduction.item import Claim, Item, at_most, mean_with_interval, percent, quote, verdict
 from reproduction.learning import FEASIBLE_UPDATES, PRINTED_UPDATES
 from reproduction.menus import MANY, many_types_ppo
+from reproduction.trainer import Outcome, Trainer
 
-NAME = "schemes"
 TITLE = "Schemes side by side"
 GRADIENT_UPDATES = 4000
 LEARNERS = ("PPO feasible", "PPO printed", "gradient")
@@ -83,18 +82,18 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     return found
 
 
-def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """A panel and a table for each setting and K."""
     panels, rows, judged = [], [], {}
     for setting, system in SETTINGS.items():
         for size in (2, MANY):
             params = game_params(size, system)
-            solution = lab.solution(params)
+            solution = trainer.solution(params)
             reports: dict[str, list[Report]] = {
                 name: [one] for name, one in _without_learning(params, solution).items()
             }
             for learner in LEARNERS:
-                reports[learner] = [lab.report(run) for run in outcomes[setting, size, learner]]
+                reports[learner] = [trainer.report(run) for run in outcomes[setting, size, learner]]
             judged[setting, size] = reports
             constants = f"β = {float(system.unit_profit):g}, t = {float(system.slot_duration):g} s"
             title = "the paper's setting" if setting == "paper" else f"{setting}: {constants}"
@@ -252,8 +251,8 @@ def _claims(
             "(This project's) Reinforcement learning is the right tool for this problem.",
             verdict(ratio < 1.0),
             f"The plain gradient of the utility through the feasible map reaches a regret of "
-            f"{shown([one.regret for one in paper['gradient']])} at K = 2, without critic, ratio or noise; "
-            f"PPO comes to {shown([one.regret for one in paper['PPO feasible']])}, {ratio:.1f} times as "
+            f"{quote([one.regret for one in paper['gradient']])} at K = 2, without critic, ratio or noise; "
+            f"PPO comes to {quote([one.regret for one in paper['PPO feasible']])}, {ratio:.1f} times as "
             f"much. The second half of the gradient's budget multiplied its regret by {late:.2f}. The exact "
             "solver has none.",
         ),

@@ -9,10 +9,9 @@ import numpy as np
 from jaxcontract.config.setting import PRESETS
 from jaxcontract.figures import Panel, sensitivity
 from reproduction.cases import Case, Scale, feasible_ppo, game_params, printed_ppo
-from reproduction.item import Claim, Item, shown, verdict
-from reproduction.lab import Lab, Outcome
+from reproduction.item import Claim, Item, quote, verdict
+from reproduction.trainer import Outcome, Trainer
 
-NAME = "sensitivity"
 TITLE = "Sensitivity of the learners"
 DEFAULT, PRINTED = PRESETS["default"].ppo, PRESETS["paper"].ppo
 PENALTY = PRESETS["paper"].numbers.penalty
@@ -81,12 +80,14 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     }
 
 
-def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """A panel for every setting, a row of them for every learner."""
     panels, rows = [], []
     for axis in AXES:
         values = [value for learner, name, value in outcomes if (learner, name) == (axis.learner, axis.name)]
-        reports = [[lab.report(run) for run in outcomes[axis.learner, axis.name, value]] for value in values]
+        reports = [
+            [trainer.report(run) for run in outcomes[axis.learner, axis.name, value]] for value in values
+        ]
         # (13) itself moves with the penalty: the share of feasible contracts can be compared.
         measure = "regret" if axis.learner == "PPO feasible" else "feasible"
         column = np.array([[getattr(one, measure) for one in each] for each in reports])
@@ -138,8 +139,8 @@ def _claims(rows: Sequence[Mapping[str, Any]]) -> list[Claim]:
             f"(This project's) γ = {one:g} is of use to the algorithm as printed.",
             verdict(bool(np.mean(seen(0.0, "feasible")) < np.mean(seen(one, "feasible")))),
             "The next state does not depend on the action: a discount adds at most later rounds' noise. "
-            f"With γ = 0, {shown(seen(0.0, 'feasible'))} of the contracts are feasible, with a regret of "
-            f"{shown(seen(0.0, 'regret'))}; with {one:g}, {shown(seen(one, 'feasible'))}, with "
-            f"{shown(seen(one, 'regret'))}.",
+            f"With γ = 0, {quote(seen(0.0, 'feasible'))} of the contracts are feasible, with a regret of "
+            f"{quote(seen(0.0, 'regret'))}; with {one:g}, {quote(seen(one, 'feasible'))}, with "
+            f"{quote(seen(one, 'regret'))}.",
         )
     ]

@@ -15,9 +15,8 @@ from jaxcontract.mechanism.optimum import complete_information_contract
 from jaxcontract.mechanism.records import System
 from reproduction.cases import Case, Scale, feasible_ppo, game_params
 from reproduction.item import Claim, Item, at_most, verdict
-from reproduction.lab import Lab, Outcome
+from reproduction.trainer import Outcome, Trainer
 
-NAME = "sweeps"
 TITLE = "Sweeps over the deployment"
 UPDATES = 300
 DEVICES = "number of devices M"
@@ -56,18 +55,18 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     return found
 
 
-def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """Mean U_B, exact and learned, and what is lost, for every parameter."""
     rows, columns = [], []
     for name, (unit, _) in VALUES.items():
         values = [value for other, value in outcomes if other == name]
         exact, learned, informed = [], [], []
         for value in values:
-            solution = lab.solution(params_of(name, value))
+            solution = trainer.solution(params_of(name, value))
             contracts = scheme_contracts(complete_information_contract, solution)
             informed.append(-judge(contracts, solution, known_types=True).regret)
             exact.append((solution.optimum.mean(), (solution.optimum - solution.pooled).mean()))
-            learned.append([lab.report(run) for run in outcomes[name, value]])
+            learned.append([trainer.report(run) for run in outcomes[name, value]])
         columns.append(_column(name, unit, values, np.array(exact), learned, np.array(informed)))
         rows += _rows(name, values, exact, learned, informed)
     return Item(tables={"sweeps": rows}, figures={"sweeps": partial(sweeps, columns)}, claims=_claims(rows))

@@ -13,11 +13,10 @@ from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from reproduction.cases import Case, Scale, feasible_ppo
 from reproduction.item import Claim, Item, verdict
-from reproduction.lab import Lab, Outcome
 from reproduction.learning import FEASIBLE_UPDATES
 from reproduction.menus import MANY, batch, even_state, many_types_ppo, utilities
+from reproduction.trainer import Outcome, Trainer
 
-NAME = "incentives"
 TITLE = "IC and IR of exact and learned contracts"
 
 
@@ -29,9 +28,9 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     }
 
 
-def report(lab: Lab, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """Curves of u[k, j] over j, and the least slack of every contract."""
-    del lab
+    del trainer
     states = {2: jax.tree.map(lambda leaf: leaf[0], printed_states()), MANY: even_state()}
     panels, rows, slacks = [], [], {}
     for size, runs in outcomes.items():

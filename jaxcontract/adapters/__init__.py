@@ -23,9 +23,9 @@ ENV_ID = "jaxcontract/Contract-v0"
 def register() -> None:
     """Tell gymnasium's `make` and `make_vec` about the environment; once is enough, and import does it."""
     if ENV_ID not in gymnasium.registry:
-        room = "jaxcontract.adapters.envs"  # imported, and JAX with it, when an environment is made
+        module = "jaxcontract.adapters.envs"  # imported, and JAX with it, when an environment is made
         gymnasium.register(
-            ENV_ID, entry_point=f"{room}:make_single", vector_entry_point=f"{room}:make_vector"
+            ENV_ID, entry_point=f"{module}:make_single", vector_entry_point=f"{module}:make_vector"
         )
 
 

@@ -78,7 +78,7 @@ class GymnasiumEnv(gymnasium.Env):
         refuse_fork()
         if self._key is None:
             raise gymnasium.error.ResetNeeded("GymnasiumEnv.step: call reset() first")
-        action = _checked(action, self.action_space)
+        action = _check_action(action, self.action_space)
         self._key, self._state, seen = _play(self.env, self.params, self._key, self._state, action)
         following, final, reward, terminated, truncated, info = jax.tree.map(np.asarray, seen)
         done = bool(terminated or truncated)
@@ -127,7 +127,7 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         refuse_fork()
         warn_of_lost_rewards()
         mask = self._mask(_check_options(options, ("reset_mask",)))
-        checked = _checked_seed(seed)
+        checked = _check_seed(seed)
         super().reset(seed=checked if isinstance(checked, int) else None)
         keys = self._keys if checked is None and self._keys is not None else _keys(self._seeds(checked))
         begun = _begin_all(self.env, self.params, keys)
@@ -141,7 +141,7 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         refuse_fork()
         if self._keys is None:
             raise gymnasium.error.ResetNeeded("GymnasiumVectorEnv.step: call reset() first")
-        actions = _checked(actions, self.action_space)
+        actions = _check_action(actions, self.action_space)
         self._keys, self._states, seen = _play_all(self.env, self.params, self._keys, self._states, actions)
         self._observation = seen[0]
         observation, final, reward, terminated, truncated, info = jax.tree.map(np.asarray, seen)
@@ -214,7 +214,7 @@ def _box(space: Any) -> gymnasium.spaces.Box:
     return gymnasium.spaces.Box(low, high, dtype=np.float32)
 
 
-def _checked(action: Any, space: gymnasium.spaces.Box) -> np.ndarray:
+def _check_action(action: Any, space: gymnasium.spaces.Box) -> np.ndarray:
     action = np.asarray(action, np.float32)
     if action.shape != space.shape:
         raise ValueError(f"step: an action of shape {action.shape}: must be {space.shape}")
@@ -227,7 +227,7 @@ def _check_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> di
     return options or {}
 
 
-def _checked_seed(seed: Any) -> int | list[int | None] | None:
+def _check_seed(seed: Any) -> int | list[int | None] | None:
     """One seed or one for each environment, None for one that is drawn."""
     if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str) and np.ndim(seed):
         return [_whole_seed(one) for one in seed]
@@ -251,16 +251,16 @@ def _vector_infos(info: dict[str, np.ndarray], final: np.ndarray, done: np.ndarr
 
     info: [B, ...] of the rounds that were just played; final: [B, O]; done: [B]
     """
-    infos = {} if done.all() else _masked(info, ~done)
+    infos = {} if done.all() else _mask(info, ~done)
     if done.any():
         last = np.full(len(done), None, object)
         for index in np.flatnonzero(done):
             last[index] = final[index].copy()
-        infos |= _masked({"final_obs": last, "final_info": _masked(info, done)}, done)
+        infos |= _mask({"final_obs": last, "final_info": _mask(info, done)}, done)
     return infos
 
 
-def _masked(info: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
+def _mask(info: dict[str, Any], mask: np.ndarray) -> dict[str, Any]:
     """Entries, each with the environments that it is about under "_name"."""
     return info | {f"_{name}": mask.copy() for name in info}
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from jaxcontract.figures.backend import at_defaults
-from jaxcontract.figures.placing import Box, along, beside, in_points, size_of, stroke_boxes
+from jaxcontract.figures.placement import Box, along, beside, in_points, size_of, stroke_boxes
 from jaxcontract.figures.style import (
     COLOURS,
     GREY,
@@ -255,7 +255,7 @@ def type_numbers(
                 continue
             written.append((group, place))
             others = [*item_boxes(axes, contracts), *taken, *(one.grown(APART) for one in boxes)]
-            text = _listed([numbers[k] for k in group])
+            text = _list_numbers([numbers[k] for k in group])
             boxes.append(write_beside(axes, pairs[group[0]], text, others, fontweight="bold"))
     return boxes
 
@@ -277,7 +277,7 @@ def write_beside(axes: Axes, place: Any, text: str, taken: Sequence[Box], **look
     return box
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def _list_numbers(numbers: Sequence[int]) -> str:
     """Ascending numbers of types: "3", "3, 4", "3 to 7", "3, 9"."""
     first, last = numbers[0], numbers[-1]
     a_run = last - first == len(numbers) - 1 > 1

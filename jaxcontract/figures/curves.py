@@ -34,7 +34,7 @@ from jaxcontract.figures.style import (
     over_seeds,
     place_labels,
     readable,
-    shifted,
+    shift_right,
     tidy,
     value_ticks,
 )
@@ -158,7 +158,7 @@ def learning_comparison(
     figure.suptitle(title, fontsize=TEXT + 1)
     labels: dict[Axes, list[Label]] = {reward: [], feasible: [], regret: []}
     for scheme, curve in curves.items():
-        counted = _counted(scheme, len(curve.reward))
+        counted = _label_seeds(scheme, len(curve.reward))
         parts = (
             (reward, curve.reward, counted),
             (feasible, curve.feasible, scheme),
@@ -167,7 +167,7 @@ def learning_comparison(
         for axes, values, text in parts:
             centre = band(axes, curve.env_steps, values, scheme, looks=looks, statistic=statistic)
             labels[axes] += end_label(text, looks[scheme].colour, curve.env_steps, centre)
-        labels[reward] += _sampled(reward, scheme, curve)
+        labels[reward] += _draw_sampled(reward, scheme, curve)
     labels[reward] += levels(reward, reward_levels, looks)
     labels[regret] += levels(regret, regret_levels, looks)
     _regret_axis(regret, [*(curve.regret for curve in curves.values()), *regret_levels.values()])
@@ -222,7 +222,7 @@ def _seeds(axes: Axes, steps: np.ndarray, values: Any) -> list[Label]:
     ends = np.flatnonzero(np.isfinite(mean))
     known = int(np.isfinite(values[:, ends[-1]]).sum()) if ends.size else 0
     text = (
-        _counted("learned", len(values))
+        _label_seeds("learned", len(values))
         if known == len(values)
         else f"learned ({known} of {len(values)} seeds)"
     )
@@ -249,11 +249,11 @@ def _regret_axis(axes: Axes, curves: Sequence[Any]) -> None:
             axes.text(0.02, 0.03, text, transform=axes.transAxes, color=GREY, fontsize=SMALL)
 
 
-def _counted(scheme: str, seeds: int) -> str:
+def _label_seeds(scheme: str, seeds: int) -> str:
     return f"{scheme} ({seeds} seed{'s' if seeds > 1 else ''})"
 
 
-def _sampled(axes: Axes, scheme: str, curve: Curve) -> list[Label]:
+def _draw_sampled(axes: Axes, scheme: str, curve: Curve) -> list[Label]:
     if curve.sampled is None:
         return []
     mean, _, _ = over_seeds(curve.sampled)
@@ -298,7 +298,7 @@ def _vary(axes: Axes, panel: Panel) -> bool:
     lost = False
     for number, (scheme, values) in enumerate(panel.measures.items()):
         shift = 5.0 * (number - (len(panel.measures) - 1) / 2)
-        place = shifted(axes, axes.transData, shift)
+        place = shift_right(axes, axes.transData, shift)
         values = np.where(np.isfinite(values), values, np.nan)
         mean, _, _ = over_seeds(values.T)
         lines = axes.plot(x, mean, color=COLOURS[scheme], linestyle=LOOKS[scheme].line, linewidth=1.5)

@@ -151,7 +151,7 @@ def missing(axes: Axes, x: Any, values: Any, scheme: str, *, shift: float = 0.0)
     """
     values = np.asarray(values, float)
     lost = np.count_nonzero(~np.isfinite(values), axis=1)
-    place = shifted(axes, axes.get_xaxis_transform(), shift)
+    place = shift_right(axes, axes.get_xaxis_transform(), shift)
     for position, count in zip(x, lost, strict=True):
         if count:
             axes.plot(
@@ -182,7 +182,7 @@ def missing_key() -> Line2D:
     return Line2D([], [], color=GREY, marker="o", markerfacecolor="white", linestyle="", label=text)
 
 
-def shifted(axes: Axes, transform: Any, right: float) -> Any:
+def shift_right(axes: Axes, transform: Any, right: float) -> Any:
     """A transform of the axes moved to the right by some points, so that markers do not hide each other."""
     return transform + ScaledTranslation(right / 72, 0, axes.figure.dpi_scale_trans)
 

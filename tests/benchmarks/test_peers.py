@@ -10,8 +10,8 @@ import sys
 import pytest
 
 import peers
+from learners import child, plan
 from paths import BENCHMARKS
-from rivals import child, plan
 
 TOY = "--game paper --seeds 2 --sizes 16x2 --env-steps 160 --states 50".split()
 

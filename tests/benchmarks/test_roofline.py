@@ -80,14 +80,14 @@ def test_the_compiler_counts_the_products_and_more():
 def test_the_nearer_ceiling_is_the_one_with_the_larger_share():
     hand = {name: counting.Cost(10.0, 1.0) for name in ("rollout", "advantage", "update")}
     run = {"median": 100.0}
-    by_flops = roofline.judged(run, {"flops": 6000.0, "bytes": 3000.0}, hand, hand)
+    by_flops = roofline.rate(run, {"flops": 6000.0, "bytes": 3000.0}, hand, hand)
     assert (by_flops["nearer_ceiling"], by_flops["share"]) == ("flops", 0.5)
-    by_bytes = roofline.judged(run, {"flops": 60000.0, "bytes": 400.0}, hand, hand)
+    by_bytes = roofline.rate(run, {"flops": 60000.0, "bytes": 400.0}, hand, hand)
     assert (by_bytes["nearer_ceiling"], by_bytes["share"]) == ("bytes", 0.75)
 
 
 def test_seeds_in_one_batch_are_computed_each():
-    several = stages._batched(lambda learner, factor: learner * factor, 3)
+    several = stages._batch(lambda learner, factor: learner * factor, 3)
     np.testing.assert_array_equal(several(jnp.arange(2.0), 2.0), np.tile([0.0, 2.0], (3, 1)))
 
 

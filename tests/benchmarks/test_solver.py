@@ -82,14 +82,14 @@ def test_without_the_other_solvers_ours_is_timed_and_one_line_says_so(monkeypatc
 def test_a_peer_that_would_take_too_long_is_left_out():
     (peer, *_) = solver.PEERS
     row = {"num_types": 8, "peers": {peer.name: {"solved": 1, "seconds_per_state": {"median": 1.0}}}}
-    assert solver.hopeful(peer, 16, [row], limit=10.0)
-    assert not solver.hopeful(peer, 32, [row], limit=10.0)
-    assert not solver.hopeful(solver.PEERS[1], 8, [row], limit=10.0)
-    assert solver.hopeful(peer, 8, [], limit=10.0)
+    assert solver.is_hopeful(peer, 16, [row], limit=10.0)
+    assert not solver.is_hopeful(peer, 32, [row], limit=10.0)
+    assert not solver.is_hopeful(solver.PEERS[1], 8, [row], limit=10.0)
+    assert solver.is_hopeful(peer, 8, [], limit=10.0)
 
 
 def test_durations_have_three_digits_and_a_unit():
-    assert [solver.duration(seconds) for seconds in (2.0, 0.01234, 5e-6, 1.5e-8)] == [
+    assert [solver.format_seconds(seconds) for seconds in (2.0, 0.01234, 5e-6, 1.5e-8)] == [
         "2 s",
         "12.3 ms",
         "5 µs",

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import time_to_optimum
+from learners import plan
 from paths import BENCHMARKS
-from rivals import plan
 
 TOY = "--learners jaxcontract --game default --sizes 16x2 --seeds 2 --env-steps 640 --points 3 --states 50"
 
@@ -42,7 +42,7 @@ def test_repeats_of_one_training_are_put_together():
         a_run([3.0, 7.0, None]),
         a_run([2.0] * 3, seeds=5),
     ]
-    three, one = time_to_optimum.summarised(runs)
+    three, one = time_to_optimum.summarise(runs)
     assert three["seconds_to_regret"]["1.0"] == {"median": 1.5, "min": 1.0, "max": 3.0}
     assert three["seconds_to_regret"]["0.1"] is None  # one of the repeats never came to it
     assert one["seeds"] == 5
@@ -53,14 +53,14 @@ def test_repeats_of_one_training_are_put_together():
 def test_a_run_that_did_not_end_has_a_line_and_no_summary():
     run = dataclasses.asdict(plan.Plan(name="rejax")) | {"status": "hung", "message": "no result within 1 s"}
     assert time_to_optimum.line(run).endswith("hung: no result within 1 s")
-    assert time_to_optimum.summarised([run]) == []
+    assert time_to_optimum.summarise([run]) == []
 
 
 def test_only_trainings_of_as_many_seeds_stand_side_by_side():
     five, one = a_run([1.0] * 3, seeds=5), a_run([2.0] * 3, seeds=1) | {"name": "sb3-vectorised"}
     lost = {"seconds": 9.5, "regret": [0.5, None], "feasible": [1.0, 0.0]}
     other = five | {"name": "jaxcontract", "game": "paper", "curve": [*five["curve"], lost]}
-    figure = time_to_optimum.picture([five, one, other])
+    figure = time_to_optimum.make_figure([five, one, other])
     above = figure.axes[:3]
     assert [axes.get_title("left") for axes in above] == [
         "default game, 5 seeds",
@@ -81,7 +81,7 @@ def test_only_trainings_of_as_many_seeds_stand_side_by_side():
 
 
 def test_no_contract_that_holds_has_no_regret():
-    (summary,) = time_to_optimum.summarised([a_run([None] * 3) | {"regret": [math.nan], "feasible": [0.0]}])
+    (summary,) = time_to_optimum.summarise([a_run([None] * 3) | {"regret": [math.nan], "feasible": [0.0]}])
     assert time_to_optimum.row(summary).endswith("0.0000      none")
 
 

@@ -15,7 +15,7 @@ import jaxcontract as jc
 from paths import EXPERIMENTS
 from reproduction import preference
 from reproduction.cases import feasible_ppo, game_params, printed_ppo
-from reproduction.item import at_most, mean_with_interval, percent, shown
+from reproduction.item import at_most, mean_with_interval, percent, quote
 
 SCRIPT = EXPERIMENTS / "reproduce_paper.py"
 
@@ -116,8 +116,8 @@ def test_a_bound_in_words_holds(value, text):
 
 
 def test_seeds_without_a_value_are_counted():
-    assert shown([1.0, np.nan, 1.0]) == "1 [1, 1] (2 of 3 seeds)"
-    assert shown([np.nan]) == "none"
+    assert quote([1.0, np.nan, 1.0]) == "1 [1, 1] (2 of 3 seeds)"
+    assert quote([np.nan]) == "none"
     assert (percent(1.0), percent(0.99999)) == ("100.00 %", "99.99 %")
 
 

@@ -1,4 +1,4 @@
-"""One training in a process of its own: `python -m rivals.child --name=rejax …` prints a line of JSON."""
+"""One training in a process of its own: `python -m learners.child --name=rejax …` prints a line of JSON."""
 
 import argparse
 import dataclasses
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from rivals.plan import GAMES, LEVELS, RIVALS, Plan
+from learners.plan import GAMES, LEARNERS, LEVELS, Plan
 
 Policy = Callable[[Any], Any]  # observations [N, O], as the env gives them → actions [N, A], as it takes them
 
@@ -29,16 +29,16 @@ class Learner(Protocol):
 
 def main() -> None:
     plan, started = parse()
-    rival = RIVALS[plan.name]
+    entry = LEARNERS[plan.name]
     try:
-        module = importlib.import_module(f"rivals.{rival.module}")
+        module = importlib.import_module(f"learners.{entry.module}")
     except ImportError as error:
-        if rival.install is None:
+        if entry.install is None:
             raise
-        answer({"status": "missing", "message": f"{error}; {rival.install}"})
+        answer({"status": "missing", "message": f"{error}; {entry.install}"})
         return
     import_seconds = time.time() - started
-    learner = getattr(module, rival.maker)(plan)
+    learner = getattr(module, entry.maker)(plan)
     result = learn(learner, plan, started)
     answer({"status": "done", "import_seconds": import_seconds, **result})
 
@@ -46,7 +46,7 @@ def main() -> None:
 def parse() -> tuple[Plan, float]:
     """The plan that the command line asks for, and when the process was started."""
     parser = argparse.ArgumentParser(description=__doc__)
-    choices = {"name": tuple(RIVALS), "game": tuple(GAMES)}
+    choices = {"name": tuple(LEARNERS), "game": tuple(GAMES)}
     for field in dataclasses.fields(Plan):
         required = field.default is dataclasses.MISSING
         parser.add_argument(
@@ -65,7 +65,7 @@ def parse() -> tuple[Plan, float]:
 def learn(learner: Learner, plan: Plan, started: float) -> dict[str, Any]:
     """Train stretch by stretch until the env steps are played or the budget is spent.
 
-    Policies are kept as they come and judged when training is over, so that judging costs a learner
+    Policies are kept as they come and measured when training is over, so that measuring costs a learner
     neither time nor memory. Seconds of the curve count from the start of the process: imports,
     compilation and training.
     """
@@ -81,11 +81,11 @@ def learn(learner: Learner, plan: Plan, started: float) -> dict[str, Any]:
         "compile_seconds": learner.compile_seconds,
         "train_seconds": sum(seconds),
         "peak_memory_bytes": memory,
-        **judged(plan, seconds, kept),
+        **measure(plan, seconds, kept),
     }
 
 
-def judged(
+def measure(
     plan: Plan, seconds: Sequence[float], kept: Sequence[tuple[float, Sequence[Policy]]]
 ) -> dict[str, Any]:
     """The speed of the stretches, the curve and the final quality on unseen states.
@@ -93,19 +93,19 @@ def judged(
     kept: for each point of the curve the seconds since the process began, and the policies
     """
     from clock import Timing
-    from rivals.game import Judge
+    from learners.game import Evaluator
 
-    judge = Judge(plan)
+    evaluator = Evaluator(plan)
     idle = dict.fromkeys(("median", "min", "max"), 0.0)  # the budget was spent before training began
     steps = plan.updates_per_stretch * plan.config.batch_size  # of each seed, per stretch
     curve = [
-        {"seconds": moment, "env_steps": number * steps, **judge.on_curve(policies)}
+        {"seconds": moment, "env_steps": number * steps, **evaluator.on_curve(policies)}
         for number, (moment, policies) in enumerate(kept)
     ]
     return {
         "env_steps": curve[-1]["env_steps"],
         "env_steps_per_second": Timing(0.0, seconds).rate(plan.seeds * steps) if seconds else idle,
-        **judge.on_unseen(kept[-1][1]),
+        **evaluator.on_unseen(kept[-1][1]),
         "seconds_to_regret": {str(level): first_time(curve, level) for level in LEVELS},
         "curve": curve,
     }

@@ -14,8 +14,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from jaxcontract.adapters.envs import GymnasiumEnv, GymnasiumVectorEnv
 from jaxcontract.adapters.stable_baselines3 import OneCallVecEnv
-from rivals.game import Game
-from rivals.plan import Plan
+from learners.game import Game
+from learners.plan import Plan
 
 
 class StableBaselines:
@@ -35,7 +35,7 @@ class StableBaselines:
             n_steps=config.num_steps,
             batch_size=config.batch_size // config.minibatches,
             n_epochs=config.epochs,
-            learning_rate=partial(self._falling, config),
+            learning_rate=partial(self._fall, config),
             gamma=config.discount,
             gae_lambda=config.gae_lambda,
             clip_range=config.clip_range,
@@ -52,7 +52,7 @@ class StableBaselines:
         )
         self.spare = copy.deepcopy(self.model.policy)
 
-    def _falling(self, config: Any, _: float) -> float:
+    def _fall(self, config: Any, _: float) -> float:
         """The step size by rounds played: linear to its final value, as ours.
 
         SB3's own measure of progress counts to the end of each call of `learn`, not of the training.
@@ -69,14 +69,14 @@ class StableBaselines:
         return [partial(_mode, self.game, self.spare, weights)]
 
 
-def vectorised(plan: Plan) -> StableBaselines:
+def make_vectorised(plan: Plan) -> StableBaselines:
     """All environments stepped in one JAX call."""
     return StableBaselines(
         plan, lambda game, num_envs: OneCallVecEnv(GymnasiumVectorEnv(game, num_envs=num_envs))
     )
 
 
-def gymnasium(plan: Plan) -> StableBaselines:
+def make_one_by_one(plan: Plan) -> StableBaselines:
     """Environments of gymnasium's shape, stepped one by one by SB3's DummyVecEnv."""
     return StableBaselines(plan, lambda game, num_envs: DummyVecEnv([partial(GymnasiumEnv, game)] * num_envs))
 

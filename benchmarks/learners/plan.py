@@ -20,10 +20,10 @@ _TO_INSTALL = "install it with: pip install -e '.[peers]', or name the Python th
 
 
 @dataclasses.dataclass(frozen=True)
-class Rival:
+class Entry:
     """Where a learner's adapter lies.
 
-    module, maker: `maker(plan)` of `rivals.<module>` makes it ready to run, a `child.Learner`
+    module, maker: `maker(plan)` of `learners.<module>` makes it ready to run, a `child.Learner`
     install:       what to do when it is not there; None for ourselves
     """
 
@@ -32,11 +32,11 @@ class Rival:
     install: str | None = None
 
 
-RIVALS = {
-    "jaxcontract": Rival("ours", "Ours"),
-    "rejax": Rival("rejax", "Rejax", f"{_TO_INSTALL} --rejax-python"),
-    "sb3-vectorised": Rival("sb3", "vectorised", f"{_TO_INSTALL} --sb3-python"),
-    "sb3-gymnasium": Rival("sb3", "gymnasium", f"{_TO_INSTALL} --sb3-python"),
+LEARNERS = {
+    "jaxcontract": Entry("ours", "Ours"),
+    "rejax": Entry("rejax", "Rejax", f"{_TO_INSTALL} --rejax-python"),
+    "sb3-vectorised": Entry("sb3", "make_vectorised", f"{_TO_INSTALL} --sb3-python"),
+    "sb3-gymnasium": Entry("sb3", "make_one_by_one", f"{_TO_INSTALL} --sb3-python"),
 }
 GAMES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -48,7 +48,7 @@ GAMES: dict[str, dict[str, Any]] = {
 class Plan:
     """One training of S seeds of one learner on one game.
 
-    name, game:    keys of `RIVALS` and `GAMES`
+    name, game:    keys of `LEARNERS` and `GAMES`
     learning_rate: at the start; it falls linearly to our final one
     env_steps:     rounds that each seed plays, rounded up to whole updates and equal stretches
     stretches:     parts of the training that are timed, each with a point of the curve behind it
@@ -85,7 +85,7 @@ class Plan:
         )
 
 
-def our_own() -> dict[str, Any]:
+def own_numbers() -> dict[str, Any]:
     """The fields of a plan that trains as this package does when nothing is said."""
     own = PPOConfig()
     names = ("num_envs", "num_steps", "minibatches", "learning_rate", "env_steps")
@@ -97,7 +97,7 @@ def run_child(
 ) -> dict[str, Any]:
     """Train in a process of its own and wait for it: the plan, a status and, when done, the figures.
 
-    name:       a key of `RIVALS`
+    name:       a key of `LEARNERS`
     python:     the interpreter to run it in; this tree's `jaxcontract` is used there
     time_limit: seconds after which the process is ended: `vmap` over seeds can hang for ever on CPU
     changes:    fields of `Plan`
@@ -107,7 +107,7 @@ def run_child(
     """
     plan = Plan(name=name, **changes)
     used = _cpu_seconds_of_children()
-    command = [python, "-P", "-m", "rivals.child", *options(plan), f"--started={time.time()}"]
+    command = [python, "-P", "-m", "learners.child", *options(plan), f"--started={time.time()}"]
     try:
         done = _run(command, time_limit)
     except subprocess.TimeoutExpired:

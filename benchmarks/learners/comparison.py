@@ -9,21 +9,21 @@ from typing import Any
 from command import numbers
 from jaxcontract.cli.options import count, path, seconds, share
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
-from rivals.plan import GAMES, Plan, our_own, run_child
+from learners.plan import GAMES, Plan, own_numbers, run_child
 
-LEARNERS = ("jaxcontract", "rejax", "sb3")
+NAMES = ("jaxcontract", "rejax", "sb3")
 SB3_ENVS = ("sb3-vectorised", "sb3-gymnasium")  # the two ways to give stable-baselines3 the game
 DEFAULT = Plan(name="jaxcontract")
 
 
-def add_contest_options(
+def add_comparison_options(
     parser: argparse.ArgumentParser, seeds: Sequence[int], sizes: Sequence[tuple[int, int]]
 ) -> None:
     """Who trains, how many seeds at which sizes when nothing is said, and in which Python."""
     add = parser.add_argument
     usual_seeds = ",".join(map(str, seeds))
     usual_sizes = ",".join(f"{envs}x{steps}" for envs, steps in sizes)
-    add("--learners", type=learners, default=LEARNERS, metavar="NAMES", help="some of them (default all)")
+    add("--learners", type=learner_names, default=NAMES, metavar="NAMES", help="some of them (default all)")
     add("--game", choices=(*GAMES, "both"), default="both", help="(default both)")
     add(
         "--seeds",
@@ -76,7 +76,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def gathered(
+def collect(
     program: str, runs: Iterator[dict[str, Any]], line: Callable[[dict[str, Any]], str]
 ) -> list[dict[str, Any]] | None:
     """All runs, each printed as it ends; None, with a line that says so, when a person stops them."""
@@ -102,17 +102,17 @@ def check_sizes(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> 
 
 def plans(name: str, game: str, parsed: argparse.Namespace) -> list[dict[str, Any]]:
     """The sizes and numbers of seeds at which a learner trains on a game."""
-    chosen, seeds = shared(parsed), parsed.seeds
+    chosen, seeds = shared_sizes(parsed), parsed.seeds
     if name in SB3_ENVS:
         chosen, seeds = chosen[:1], [1]
     elif game == "paper":
         chosen, seeds = chosen[:1], seeds[:1]
     elif name == "jaxcontract":
-        chosen.insert(0, our_own() | {"env_steps": parsed.env_steps})
+        chosen.insert(0, own_numbers() | {"env_steps": parsed.env_steps})
     return [{**plan, "seeds": number} for plan in chosen for number in seeds]
 
 
-def shared(parsed: argparse.Namespace) -> list[dict[str, Any]]:
+def shared_sizes(parsed: argparse.Namespace) -> list[dict[str, Any]]:
     """The sizes at which all learners train."""
     common = {"minibatches": parsed.minibatches, "learning_rate": parsed.learning_rate}
     return [{"num_envs": envs, "num_steps": steps, **common} for envs, steps in parsed.sizes]
@@ -131,11 +131,11 @@ def train(name: str, parsed: argparse.Namespace, stretches: int, **plan: Any) ->
     return run_child(name, python=python, time_limit=parsed.time_limit, **common | plan)
 
 
-def learners(text: str) -> list[str]:
-    """An option's value as some of `LEARNERS`."""
+def learner_names(text: str) -> list[str]:
+    """An option's value as some of `NAMES`."""
     chosen = text.split(",")
-    if not set(chosen) <= set(LEARNERS):
-        raise argparse.ArgumentTypeError(f"{text!r} must be some of {','.join(LEARNERS)}")
+    if not set(chosen) <= set(NAMES):
+        raise argparse.ArgumentTypeError(f"{text!r} must be some of {','.join(NAMES)}")
     return chosen
 
 

@@ -47,7 +47,7 @@ class Outcome:
     sampled: np.ndarray
 
 
-class Lab:
+class Trainer:
     """Trains each case once, however many studies ask for it, and goes on where an earlier run stopped."""
 
     def __init__(self, scale: Scale, out: Path, progress: Progress, num_devices: int | None) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 
 from jaxcontract.training.seeds import compile_training
-from rivals.game import Game
-from rivals.plan import Plan
+from learners.game import Game
+from learners.plan import Plan
 
 
 class Ours:

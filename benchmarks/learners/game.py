@@ -1,4 +1,4 @@
-"""The contract game as every rival plays it, and the judge of what they have learned."""
+"""The contract game as every learner plays it, and the measure of what they have learned."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import jax
 import jaxcontract as jc
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.wrappers import ScaledEnv
-from rivals.plan import GAMES, Plan
+from learners.plan import GAMES, Plan
 
 FAR = 100.0
 
@@ -20,7 +20,7 @@ class Game:
     """A game of `GAMES` in the form in which general learners do best, in gymnax's shape.
 
     Our own policy has two fixed maps inside that theirs lack: it scales observations to [−1, 1], and
-    brings actions into their box. So rivals see scaled observations, and a box of raw actions is
+    brings actions into their box. So other learners see scaled observations, and a box of raw actions is
     [−1, 1] to them, not [0, 1]: a fresh Gaussian policy starts at its centre. The rules are the same.
     """
 
@@ -63,7 +63,7 @@ class Game:
         return Box(-bound, bound, (self.env.num_actions,))
 
 
-class Judge:
+class Evaluator:
     """Holds policies against the optimum of fixed states: fewer along the curve than for the result."""
 
     def __init__(self, plan: Plan) -> None:

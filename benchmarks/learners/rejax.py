@@ -15,8 +15,8 @@ import rejax as library
 from gymnax.environments import spaces
 
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
-from rivals.game import Game
-from rivals.plan import Plan
+from learners.game import Game
+from learners.plan import Plan
 
 if int(version("gymnax").partition(".")[0]) > 0:
     raise ImportError(f"gymnax {version('gymnax')} is installed, whose step rejax does not know (gymnax<1)")
@@ -93,7 +93,7 @@ def make_algorithm(game: Game, config: PPOConfig) -> Any:
         num_epochs=config.epochs,
         num_minibatches=config.minibatches,
         agent_kwargs={"hidden_layer_sizes": config.hidden_sizes, "activation": "tanh"},
-        learning_rate=_falling(config),
+        learning_rate=_make_schedule(config),
         gamma=config.discount,
         gae_lambda=config.gae_lambda,
         clip_eps=config.clip_range,
@@ -102,7 +102,7 @@ def make_algorithm(game: Game, config: PPOConfig) -> Any:
     )
 
 
-def _falling(config: PPOConfig) -> optax.Schedule:
+def _make_schedule(config: PPOConfig) -> optax.Schedule:
     """The step size by gradient step: linear to its final value, as ours."""
     steps = config.num_updates * config.epochs * config.minibatches
     return optax.linear_schedule(config.learning_rate, config.final_learning_rate, steps)
