@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from jaxcontract.figures.backend import at_defaults
-from jaxcontract.figures.placement import Box, along, beside, in_points, size_of, stroke_boxes
+from jaxcontract.figures.placement import TextBox, along, beside, in_points, size_of, stroke_boxes
 from jaxcontract.figures.style import (
     COLOURS,
     GREY,
@@ -154,14 +154,14 @@ def by_type(rows: Sequence[tuple[str, Mapping[str, TypeLines]]]) -> Figure:
 
 
 def indifference_lines(
-    axes: Axes, types: np.ndarray, frequency: Any, payment: Any, taken: Sequence[Box]
-) -> list[Box]:
+    axes: Axes, types: np.ndarray, frequency: Any, payment: Any, taken: Sequence[TextBox]
+) -> list[TextBox]:
     """The lines along which a type's utility (5) is what its item gives it; type 1's is zero.
 
     Each bears its name where there is most room, clear of `taken`; returns the boxes of names and lines.
     """
     lines = [_line(axes, k, float(phi), frequency, payment) for k, phi in enumerate(types)]
-    named: list[Box] = []
+    named: list[TextBox] = []
     for k, line in enumerate(lines):
         if not np.isfinite(line).all():
             continue
@@ -190,7 +190,7 @@ def _constraint(k: int) -> str:
     return "IR of type 1: r = f/φ$_1$" if k == 0 else f"IC of type {k + 1}"
 
 
-def _on_line(axes: Axes, line: Any, at: tuple[float, float], text: str) -> Box:
+def _on_line(axes: Axes, line: Any, at: tuple[float, float], text: str) -> TextBox:
     """Write a line's name onto it, as on a map's contours; returns about the box that it takes."""
     start, end = in_points(axes, line)
     slope = np.arctan2(*(end - start)[::-1])
@@ -209,7 +209,7 @@ def _on_line(axes: Axes, line: Any, at: tuple[float, float], text: str) -> Box:
     half, high = size_of(text, SMALL)
     x, y = in_points(axes, [at])[0]
     wide, tall = abs(np.cos(slope)), abs(np.sin(slope))
-    return Box(x, y, half * wide + high * tall, half * tall + high * wide)
+    return TextBox(x, y, half * wide + high * tall, half * tall + high * wide)
 
 
 def reach(values: Sequence[Any]) -> float:
@@ -218,10 +218,10 @@ def reach(values: Sequence[Any]) -> float:
     return 1.12 * float(np.max(every, where=np.isfinite(every), initial=0.0)) or 1.0
 
 
-def item_boxes(axes: Axes, contracts: Sequence[np.ndarray]) -> list[Box]:
+def item_boxes(axes: Axes, contracts: Sequence[np.ndarray]) -> list[TextBox]:
     """What the markers of contracts [K, 2] take."""
     places = in_points(axes, _finite(np.concatenate(contracts)))
-    return [Box(x, y, MARKER, MARKER) for x, y in places]
+    return [TextBox(x, y, MARKER, MARKER) for x, y in places]
 
 
 def _finite(places: np.ndarray) -> np.ndarray:
@@ -233,9 +233,9 @@ def _finite(places: np.ndarray) -> np.ndarray:
 def type_numbers(
     axes: Axes,
     contracts: Sequence[np.ndarray],
-    taken: Sequence[Box] = (),
+    taken: Sequence[TextBox] = (),
     numbers: Sequence[int] | None = None,
-) -> list[Box]:
+) -> list[TextBox]:
     """The types' numbers beside their items, once where items of the same types lie on each other.
 
     contracts: [K, 2] each, (frequency, payment); taken: what they should be clear of beside the items;
@@ -243,7 +243,7 @@ def type_numbers(
     """
     numbers = range(1, 1 + len(contracts[0])) if numbers is None else numbers
     written: list[tuple[list[int], np.ndarray]] = []
-    boxes: list[Box] = []
+    boxes: list[TextBox] = []
     for pairs in contracts:
         places = in_points(axes, pairs)
         for group in _together(places, 2 * MARKER):
@@ -260,7 +260,7 @@ def type_numbers(
     return boxes
 
 
-def write_beside(axes: Axes, place: Any, text: str, taken: Sequence[Box], **look: Any) -> Box:
+def write_beside(axes: Axes, place: Any, text: str, taken: Sequence[TextBox], **look: Any) -> TextBox:
     """Write words beside an item, where they hide least; returns the box that they take."""
     box = beside(axes, (float(place[0]), float(place[1])), text, taken, MARKER)
     x, y = in_points(axes, [place])[0]

@@ -19,7 +19,7 @@ STROKE = 1.5  # half of the side of the boxes that stand for a line
 ABOUT = ((-1, 1), (1, 1), (-1, -1), (1, -1), (0, 1), (0, -1), (-1, 0), (1, 0))
 
 
-class Box(NamedTuple):
+class TextBox(NamedTuple):
     """A box that words or a marker take: its middle, and half of its size."""
 
     x: float
@@ -27,7 +27,7 @@ class Box(NamedTuple):
     half_width: float
     half_height: float
 
-    def grown(self, by: float) -> "Box":
+    def grown(self, by: float) -> "TextBox":
         """The box with a margin."""
         return self._replace(half_width=self.half_width + by, half_height=self.half_height + by)
 
@@ -49,7 +49,9 @@ def size_of(text: str, size: float = TEXT) -> tuple[float, float]:
     return size * sum(half_widths), 0.5 * size
 
 
-def beside(axes: Axes, place: tuple[float, float], text: str, taken: Sequence[Box], reach: float) -> Box:
+def beside(
+    axes: Axes, place: tuple[float, float], text: str, taken: Sequence[TextBox], reach: float
+) -> TextBox:
     """The box for words beside a place of the data where they hide least of what is taken.
 
     reach: how far the place's own marker extends
@@ -59,11 +61,11 @@ def beside(axes: Axes, place: tuple[float, float], text: str, taken: Sequence[Bo
     frame = np.array([[*(low + high) / 2, *(high - low) / 2]])
     boxes = np.array(taken, float).reshape(-1, 4)
     others = boxes[np.hypot(boxes[:, 0] - x, boxes[:, 1] - y) > 1.0]  # all but its own
-    best, least = Box(x, y, half_width, half_height), np.inf
+    best, least = TextBox(x, y, half_width, half_height), np.inf
     for farther, step in enumerate((reach, 1.6 * reach, 2.2 * reach)):
         for right_of, above in ABOUT:
             middle = x + right_of * (step + half_width), y + above * (step + half_height)
-            box = Box(*middle, half_width, half_height)
+            box = TextBox(*middle, half_width, half_height)
             outside = 4 * half_width * half_height - float(box.overlaps(frame).sum())
             hidden = float(box.overlaps(boxes).sum() + 0.1 * box.overlaps(others, AIR).sum())
             cost = hidden + 10 * max(outside, 0.0) + 4 * farther
@@ -72,13 +74,15 @@ def beside(axes: Axes, place: tuple[float, float], text: str, taken: Sequence[Bo
     return best
 
 
-def stroke_boxes(axes: Axes, lines: Sequence[tuple[tuple[float, float], tuple[float, float]]]) -> list[Box]:
+def stroke_boxes(
+    axes: Axes, lines: Sequence[tuple[tuple[float, float], tuple[float, float]]]
+) -> list[TextBox]:
     """What straight lines of the data take, as small boxes side by side."""
     boxes = []
     for line in lines:
         start, end = in_points(axes, line)
         count = max(2, int(np.hypot(*(end - start)) / (2 * STROKE)))
-        boxes += [Box(x, y, STROKE, STROKE) for x, y in np.linspace(start, end, count)]
+        boxes += [TextBox(x, y, STROKE, STROKE) for x, y in np.linspace(start, end, count)]
     return boxes
 
 
@@ -87,7 +91,7 @@ def along(
     line: tuple[tuple[float, float], tuple[float, float]],
     others: Sequence[tuple[tuple[float, float], tuple[float, float]]],
     text: str,
-    taken: Sequence[Box],
+    taken: Sequence[TextBox],
 ) -> tuple[float, float]:
     """Where on a straight line of the data words have most room, far from other lines and from boxes."""
     start, end = in_points(axes, line)

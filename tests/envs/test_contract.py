@@ -236,7 +236,7 @@ def test_a_safety_margin_does_not_move_what_is_feasible():
     assert (careful < reward).all()
 
 
-def rivals(rng, env, state, best, size):
+def tempting_actions(rng, env, state, best, size):
     """Actions that might be paid more than the best contract: random ones, near ones, telling cheats."""
     nothing = np.zeros(2 * size)
     least = np.concatenate([np.full(size, 0.01), 0.01 / np.asarray(state.device_types)])
@@ -263,7 +263,7 @@ def test_the_best_contract_is_paid_most(actions, reward, system):
         state = pick(states, index)
         contract = jax.jit(optimal_contract)(system, state)
         best = np.concatenate([contract.frequency, contract.payment])
-        others = rivals(np.random.default_rng(index), env, state, best, 2)
+        others = tempting_actions(np.random.default_rng(index), env, state, best, 2)
         if actions == "feasible":
             low, high = map(float, frequency_bounds(system, state))
             gaps = np.maximum(np.diff(best[:2], prepend=low, append=high), 1e-12)

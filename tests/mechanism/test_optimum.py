@@ -207,11 +207,11 @@ def test_no_feasible_contract_and_no_step_towards_one_earns_more(size, system):
         frequency, payment = random_feasible(rng, state.device_types, 1000)
         assert paper.worst_violation(state.device_types, frequency, payment).max() < 1e-12
         for step in (1.0, 1e-2, 1e-4):
-            rivals = [
+            others = [
                 (1 - step) * best[name] + step * other
                 for name, other in (("frequency", frequency), ("payment", payment))
             ]
-            utility = paper.station_utility(SYSTEMS[system], state, *rivals)
+            utility = paper.station_utility(SYSTEMS[system], state, *others)
             assert utility.max() <= best["station_utility"] + 1e-13 * abs(best["station_utility"])
             assert utility.max() < best["station_utility"] or step < 1e-2
 

@@ -1,4 +1,4 @@
-"""The rival contracts against printed numbers, their order, generic searches, and devices in a plain loop."""
+"""The other schemes against printed numbers, their order, generic searches, and devices in a plain loop."""
 
 import functools
 import itertools
