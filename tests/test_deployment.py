@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.config.setting import PRESETS, change
+from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.setting import change
 from jaxcontract.export.description import beside
 from jaxcontract.learning.policies.gaussian import make_frame
 from jaxcontract.mechanism.freshness import least_defined

@@ -11,7 +11,7 @@ import pytest
 from designing import EXAMPLES, EXPERIMENTS, GOLDEN, HEADER, column, design, rows_of
 
 import jaxcontract as jc
-from jaxcontract.config.setting import PRESETS
+from jaxcontract.config.presets import PRESETS
 from jaxcontract.storage.policies import save_policies
 
 

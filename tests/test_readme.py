@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 import jaxcontract as jc
 from jaxcontract.cli.options import OneLineParser, add_setting_options
-from jaxcontract.config.setting import PRESETS
+from jaxcontract.config.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcontract.config.setting import PRESETS, change
+from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.setting import change
 from jaxcontract.learning.algorithms.ppo.ppo import init_learner, update
 from jaxcontract.learning.loop import repeat
 from jaxcontract.storage.policies import make_env

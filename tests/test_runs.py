@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.config.setting import PRESETS, change
+from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.setting import change
 from jaxcontract.learning.algorithms.ppo.ppo import init_learner
 from jaxcontract.learning.divergence import Divergence
 from jaxcontract.storage.files import append_json_line, write_json

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from jaxcontract.cli.options import OneLineParser, add_setting_options, differences, setting_from_options
-from jaxcontract.config.setting import PRESET_MEANINGS, PRESETS, Setting, change, setting_from_dict
+from jaxcontract.config.presets import PRESET_MEANINGS, PRESETS
+from jaxcontract.config.setting import Setting, change, setting_from_dict
 from jaxcontract.envs.config import EnvNumbers, EnvOptions
 from jaxcontract.envs.contract import ContractEnv
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
