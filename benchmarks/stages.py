@@ -13,7 +13,7 @@ from counting import STAGES, Cost
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.learning.algorithms.ppo.ppo import init, learn, make_batch, update
 from jaxcontract.learning.rollout import rollout
-from jaxcontract.mechanism.networks import sample_network
+from jaxcontract.mechanism.network_states import sample_network
 from jaxcontract.training.cores import on_cpu
 
 

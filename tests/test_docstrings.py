@@ -7,14 +7,14 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 import jaxcontract as jc
 from jaxcontract.mechanism.records import check_round
+from paths import ROOT
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
 PUBLIC = [name for name in jc.__all__ if callable(getattr(jc, name))]
 FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(getattr(jc, name))]
 RECORDS = [name for name in PUBLIC if dataclasses.is_dataclass(getattr(jc, name))]

@@ -1,7 +1,8 @@
 """The short form of every row of `tests/faults.py`."""
 
-import faults
 import pytest
+
+import faults
 
 TIMED = {"cost"}  # means nothing while other tests keep the cores busy
 

@@ -6,7 +6,6 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -14,8 +13,8 @@ from packaging.requirements import Requirement
 import jaxcontract as jc
 from jaxcontract.cli.options import OneLineParser, add_setting_options
 from jaxcontract.config.presets import PRESETS
+from paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 BENCHMARK = "--repeats 1 --json figures.json"

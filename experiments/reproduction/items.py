@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcontract.evaluation.contract import judge, offer, scheme_contracts, solve_reference
 from jaxcontract.figures import items
-from jaxcontract.mechanism.networks import printed_states
+from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from reproduction.cases import FIGURE_SEED, Case, Scale, feasible_ppo, game_params, printed_ppo
 from reproduction.item import Claim, Item, verdict

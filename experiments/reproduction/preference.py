@@ -18,7 +18,7 @@ from jaxcontract.evaluation.contract import (
     unseen_states,
 )
 from jaxcontract.figures import PreferenceCurve, preference
-from jaxcontract.mechanism.networks import printed_states
+from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.mechanism.records import NetworkState, System
 from jaxcontract.mechanism.simulation import standard_error

@@ -19,7 +19,7 @@ from jaxcontract.mechanism.incentives import (
     extended_centred_utility,
     station_utility,
 )
-from jaxcontract.mechanism.networks import (
+from jaxcontract.mechanism.network_states import (
     NetworkDistribution,
     corners,
     observation_bounds,

@@ -14,7 +14,7 @@ from jaxcontract.core.fields import Allowed, ByValue, plain, refuse
 from jaxcontract.core.host_policy import HostPolicy
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.mechanism.incentives import centred_utility, certify, station_utility
-from jaxcontract.mechanism.networks import NetworkDistribution, observe, sample_network
+from jaxcontract.mechanism.network_states import NetworkDistribution, observe, sample_network
 from jaxcontract.mechanism.optimum import optimal_contract, pooled_contract
 from jaxcontract.mechanism.records import Contract, NetworkState, System, check_kind
 from jaxcontract.mechanism.schemes import realised_utility

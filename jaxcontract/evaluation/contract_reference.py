@@ -14,7 +14,7 @@ from jaxcontract.evaluation.contract import (
     solve_reference,
     unseen_states,
 )
-from jaxcontract.mechanism.networks import NetworkDistribution
+from jaxcontract.mechanism.network_states import NetworkDistribution
 from jaxcontract.mechanism.optimum import pooled_contract
 
 

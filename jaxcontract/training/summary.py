@@ -9,7 +9,7 @@ from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation import statistics
 from jaxcontract.evaluation.contract import judge, offer, scheme_contracts, solve_reference
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
-from jaxcontract.mechanism.networks import printed_states
+from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 
 OF_STATES = ("without_quality", "bound_binds")  # of the contract game

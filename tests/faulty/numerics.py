@@ -14,7 +14,7 @@ import numpy as np
 import jaxcontract as jc
 from jaxcontract.core.pytree import Arrays, to_arrays
 from jaxcontract.evaluation.contract import evaluate, solve_reference, unseen_states
-from jaxcontract.learning import ppo
+from jaxcontract.learning.algorithms.ppo import ppo
 from jaxcontract.training.seeds import compile_program, compile_training
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -146,9 +146,8 @@ def _examined(system: jc.System, states: jc.NetworkState) -> tuple[jax.Array, ja
 
 def against_clarabel(trials: int) -> tuple[int, float]:
     """(states, the most by which Clarabel's U_B is above ours, as a share of it)."""
-    from random_states import pick, random_states
-
     from convex import solve_with_clarabel
+    from oracles.random_states import pick, random_states
 
     worst, count = -np.inf, 0
     with jax.enable_x64(True):

@@ -1,0 +1,51 @@
+"""`--help` of every script: it teaches, at once, without JAX or anything that a person may not have."""
+
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+from paths import ROOT
+
+SCRIPTS = [
+    path
+    for path in (*ROOT.glob("experiments/*.py"), *ROOT.glob("benchmarks/*.py"), ROOT / "tests" / "faults.py")
+    if "__main__" in path.read_text("utf-8")
+]
+HEAVY = ("jax", "matplotlib", "scipy", "rich", "gymnasium", "stable_baselines3", "gymnax", "torch", "cvxpy")
+PROGRAM = f"""
+import runpy, sys
+for name in {HEAVY!r}:
+    sys.modules[name] = None
+script = sys.argv[1]
+sys.path.insert(0, script.rpartition("/")[0])
+sys.argv = [script, "--help"]
+runpy.run_path(script, run_name="__main__")
+"""
+
+
+def test_there_are_scripts():
+    assert {"run_ppo.py", "design_contract.py", "peers.py", "faults.py"} <= {path.name for path in SCRIPTS}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_help_teaches_and_needs_no_library_but_numpy(script):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: {script.name}")
+    assert len(done.stdout.splitlines()) > 8 or script.name == "own_metric.py"  # which has no options
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_help_is_there_at_once(script):
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, str(script), "--help"], stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - began)
+    assert statistics.median(seconds) <= 0.3

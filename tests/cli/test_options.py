@@ -1,0 +1,58 @@
+"""Values of options that are paths: `~` is the home directory, wherever it stands on the command line."""
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+import command
+import reproduce_paper
+from jaxcontract.cli import export as export_policy
+from jaxcontract.cli import plot as plot_runs
+from jaxcontract.cli import train as run_ppo
+from jaxcontract.cli.design import command as design_contract
+from jaxcontract.cli.options import path
+from paths import ROOT
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_a_tilde_is_the_home_directory_for_every_script(home):
+    assert run_ppo.parse(["--out=~/x"]).out == home / "x"
+    assert run_ppo.parse(["--compilation-cache=~/x"]).compilation_cache == home / "x"
+    asked = design_contract.parse(["~/n.json", "--out=~/x", "--history=~/h", "--types=2"])
+    assert (asked.network, asked.out, asked.history) == (home / "n.json", home / "x", home / "h")
+    assert design_contract.parse(["n.json", "--policy=~/p"]).policy == home / "p"
+    assert export_policy.parse(["~/run", "~/file"])[:2] == (home / "run", home / "file")
+    assert plot_runs.parse(["~/a", "~/b", "--out=~/x.png"]) == ([home / "a", home / "b"], home / "x")
+    assert reproduce_paper.parse(["--out=~/x"]).out == home / "x"
+    assert command.picture_file("~/x.png") == home / "x.png"
+
+
+def test_a_run_in_the_home_directory_is_found_again(home, capsys):
+    with pytest.raises(SystemExit):
+        run_ppo.parse(["--resume=~/x"])
+    assert f"--resume {home / 'x'}: holds no run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("", "'' must be a path"), ("~nobody-of-this-name/x", "there is no such home")]
+)
+def test_what_is_no_path_is_refused_in_words(text, said):
+    with pytest.raises(argparse.ArgumentTypeError, match=re.escape(said)):
+        path(text)
+
+
+def test_a_directory_called_tilde_can_still_be_named():
+    assert path("./~/x") == Path("~/x")
+
+
+def test_no_script_takes_a_path_in_another_way():
+    sources = [*ROOT.glob("experiments/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
+    found = [source.name for source in sources if re.search(r"type=(pathlib\.)?Path\b", source.read_text())]
+    assert found == []
