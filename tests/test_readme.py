@@ -141,5 +141,8 @@ def test_presets_described_are_the_presets():
     assert all(f"`{name}`" in text for name in PRESETS)
     row = next(line for line in text.splitlines() if line.startswith("| rounds per update"))
     written = re.findall(r"(\d+) × (\d+)", row)
-    actual = [(str(PRESETS[name].ppo.batch_size), str(PRESETS[name].ppo.num_updates)) for name in PRESETS]
+    actual = [
+        (str(PRESETS[name].algorithm.batch_size), str(PRESETS[name].algorithm.num_updates))
+        for name in PRESETS
+    ]
     assert written == actual

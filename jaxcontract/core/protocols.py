@@ -31,11 +31,10 @@ class Environment(Protocol):
         The environment resets itself: the observation returned is the next one to act on
     observation_space(params)        → a Box [O]; entries with two bounds are scaled to [−1, 1] for a network
     action_space(params)             → a Box [A]
-    default_params                   the numbers of the game, a pytree; a sweep over them is a `vmap`
+
+    `params` are the numbers of the game, a pytree: a sweep over them is a `vmap`.
     """
 
-    @property
-    def default_params(self) -> Any: ...
     def reset(self, key: "jax.Array", params: Any) -> tuple[Any, Any]: ...
     def step(
         self, key: "jax.Array", state: Any, action: Any, params: Any

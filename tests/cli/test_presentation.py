@@ -19,7 +19,7 @@ from jaxcontract.evaluation.contract import judge, scheme_contracts, solve_refer
 from jaxcontract.evaluation.contract_reference import ContractReference
 from jaxcontract.evaluation.statistics import bootstrap_interval
 from jaxcontract.figures import learning_curve, save
-from jaxcontract.learning.algorithms.ppo.ppo import init_learner
+from jaxcontract.learning.algorithms.ppo.ppo import init
 from jaxcontract.mechanism.optimum import pooled_contract
 from paths import BENCHMARKS
 
@@ -74,7 +74,7 @@ def test_the_table_has_a_row_for_every_seed_and_scheme(solution):
 def test_printed_states_show_the_golden_optimum():
     env = jc.ContractEnv()
     params = env.default_params
-    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(num_envs=8, minibatches=2))
+    learner = init(jax.random.key(0), env, params, jc.PPOConfig(num_envs=8, minibatches=2))
     text = printed(printed_states_table(learner.policy, env, params))
     for number in ("0.17706", "0.38143", "0.08853", "0.10556", "0.13276", "0.38952"):
         assert number in text
@@ -84,7 +84,7 @@ def test_printed_states_show_the_golden_optimum():
 def test_tables_fit_the_terminal_and_lose_no_digit(solution, width):
     env = jc.ContractEnv()
     params = env.default_params
-    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(num_envs=16))
+    learner = init(jax.random.key(0), env, params, jc.PPOConfig(num_envs=16))
     report = judge(scheme_contracts(pooled_contract, solution), solution)
     for table in (
         seeds_table(
