@@ -32,8 +32,9 @@ def by_hand(env: Any, config: PPOConfig) -> dict[str, Cost]:
     for the first layer.
     """
     num_inputs, num_actions = env.observation_space().shape[0], env.action_space().shape[0]
-    actor, critic = (_layers(num_inputs, config.hidden_sizes, outputs) for outputs in (num_actions, 1))
-    first = 2 * num_inputs * config.hidden_sizes[0]  # of each network
+    network: Any = config.network
+    actor, critic = (_layers(num_inputs, network.hidden_sizes, outputs) for outputs in (num_actions, 1))
+    first = 2 * num_inputs * network.hidden_sizes[0]  # of each network
     one_pass = 3 * (_flops(actor) + _flops(critic)) - 2 * first
     # The observations after the last round have a value too, unless a discount of 0 leaves it out.
     values = 1 + (1 / config.num_steps if config.discount > 0 else 0)

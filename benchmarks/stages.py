@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import clock
 from counting import STAGES, Cost
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
-from jaxcontract.learning.algorithms.ppo.ppo import init_learner, learn, make_batch, update
-from jaxcontract.learning.policies.gaussian import gaussian_sample
+from jaxcontract.learning.algorithms.ppo.ppo import init, learn, make_batch, update
 from jaxcontract.learning.rollout import rollout
 from jaxcontract.mechanism.network_states import sample_network
 from jaxcontract.training.cores import on_cpu
@@ -33,13 +32,13 @@ def stages(env: Any, params: Any, config: PPOConfig) -> dict[str, Stage]:
         key_states, key_noise = jax.random.split(learner.key)
         shape = env.num_actions, config.num_envs
         network = sample_network(key_states, params.distribution, config.num_envs)
-        return network, gaussian_sample(key_noise, jnp.zeros(shape), learner.policy.log_std)
+        return network, learner.head.sample(key_noise, jnp.zeros(shape), learner.policy.parameters)
 
     def play(learner, params):
         before = learner.env_state, learner.observation
         return rollout(learner.key, learner.policy, env, params, *before, config.num_steps)
 
-    learner = jax.jit(lambda key: init_learner(key, env, params, config))(jax.random.key(0))
+    learner = jax.jit(lambda key: init(key, env, params, config))(jax.random.key(0))
     _, following, rounds = jax.jit(play)(learner, params)
     batch = jax.jit(make_batch)(learner, rounds, following, config)
     return {

@@ -17,6 +17,7 @@ from typing import Any
 
 from jaxcontract.cli.options import OneLineParser, count
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.learning.policies.gaussian import Gaussian
 from jaxcontract.training.devices import NoDeviceError, require_device
 
 EPILOG = """\
@@ -36,7 +37,7 @@ CONFIG = PPOConfig(
     learning_rate=1e-3,
     discount=0.9,
     clip_range=0.2,
-    initial_std=1.0,
+    policy_head=Gaussian(initial_std=1.0),
 )
 EPISODES, ROUNDS = 256, 200
 

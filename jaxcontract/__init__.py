@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxcontract.core.host_policy import HostPolicy as HostPolicy
+    from jaxcontract.core.protocols import Algorithm as Algorithm
+    from jaxcontract.core.protocols import Environment as Environment
+    from jaxcontract.core.protocols import Network as Network
+    from jaxcontract.core.protocols import Policy as Policy
+    from jaxcontract.core.protocols import PolicyHead as PolicyHead
+    from jaxcontract.core.protocols import Reference as Reference
     from jaxcontract.core.pytree import register as register
     from jaxcontract.envs.contract import ContractEnv as ContractEnv
     from jaxcontract.envs.contract import EnvParams as EnvParams
@@ -22,10 +28,14 @@ if TYPE_CHECKING:
     from jaxcontract.export.exported_policy import load_exported as load_exported
     from jaxcontract.export.numpy_policy import NumpyPolicy as NumpyPolicy
     from jaxcontract.export.numpy_policy import load_numpy_policy as load_numpy_policy
-    from jaxcontract.learning.algorithms.ppo.ppo import Learner as Learner
+    from jaxcontract.learning.algorithms.gradient.gradient import GradientConfig as GradientConfig
     from jaxcontract.learning.algorithms.ppo.ppo import PPOConfig as PPOConfig
-    from jaxcontract.learning.algorithms.ppo.ppo import train as train
-    from jaxcontract.learning.policies.gaussian import Policy as Policy
+    from jaxcontract.learning.config import LearnerConfig as LearnerConfig
+    from jaxcontract.learning.networks.mlp import MLP as MLP
+    from jaxcontract.learning.policies.gaussian import Gaussian as Gaussian
+    from jaxcontract.learning.policies.network_policy import NetworkPolicy as NetworkPolicy
+    from jaxcontract.learning.train import train as train
+    from jaxcontract.learning.train_state import TrainState as TrainState
     from jaxcontract.mechanism.cycles import whole_cycle_contract as whole_cycle_contract
     from jaxcontract.mechanism.effort import check_shape as check_shape
     from jaxcontract.mechanism.feasible import feasible_contract as feasible_contract

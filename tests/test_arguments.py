@@ -9,7 +9,7 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.envs.wrappers import ScaledEnv
-from jaxcontract.learning.policies.gaussian import Frame
+from jaxcontract.learning.boxes import ActionBijector, ObservationNormalizer
 
 SYSTEM = jc.System(unit_profit=np.float64(50.0), num_devices=np.int64(20))
 STRICT = jc.NetworkState(
@@ -113,8 +113,10 @@ def test_sizes_and_seeds_may_be_numpys():
     assert jc.sample_network(key, bands, np.int32(2)) == jc.sample_network(key, bands, 2)
     states = jc.unseen_states(bands, np.int64(5), seed=np.int64(7))
     assert states == jc.unseen_states(bands, 5, seed=7)
-    config = jc.PPOConfig(num_updates=np.int64(2), hidden_sizes=range(4, 6), learning_rate=np.float32(0.5))
-    assert (config.num_updates, config.hidden_sizes, config.learning_rate) == (2, (4, 5), 0.5)
+    config = jc.PPOConfig(
+        num_updates=np.int64(2), network=jc.MLP(hidden_sizes=range(4, 6)), learning_rate=np.float32(0.5)
+    )
+    assert (config.num_updates, config.network.hidden_sizes, config.learning_rate) == (2, (4, 5), 0.5)
 
 
 def test_columns_of_other_libraries_are_numbers():
@@ -233,10 +235,16 @@ def test_what_is_not_meant_is_one_line(call, said):
 
 
 def test_an_observation_of_another_length_is_refused_in_words():
-    frame = Frame(center=jnp.zeros(8), width=jnp.ones(8), low=jnp.zeros(4), high=jnp.ones(4))
-    layer = {"kernel": jnp.ones((8, 4)), "bias": jnp.zeros(4)}
-    policy = jc.Policy(
-        weights={"params": {"Dense_0": layer}}, log_std=jnp.zeros(4), frame=frame, hidden_sizes=()
+    layer = {"kernel": jnp.ones((3, 4)), "bias": jnp.zeros(4)}
+    policy = jc.NetworkPolicy(
+        weights={
+            "params": {"Dense_0": {"kernel": jnp.zeros((8, 3)), "bias": jnp.zeros(3)}, "Dense_1": layer}
+        },
+        parameters={"log_std": jnp.zeros(4)},
+        normalizer=ObservationNormalizer(center=jnp.zeros(8), width=jnp.ones(8)),
+        bijector=ActionBijector(low=jnp.zeros(4), high=jnp.ones(4)),
+        network=jc.MLP(hidden_sizes=(3,)),
+        head=jc.Gaussian(),
     )
     observation = list(range(8))
     agree(policy(observation), policy(jnp.arange(8.0)))

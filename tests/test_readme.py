@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 import jaxcontract as jc
 from jaxcontract.cli.options import OneLineParser, add_setting_options
-from jaxcontract.config.setting import PRESETS
+from jaxcontract.config.presets import PRESETS
 from paths import ROOT
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -141,5 +141,8 @@ def test_presets_described_are_the_presets():
     assert all(f"`{name}`" in text for name in PRESETS)
     row = next(line for line in text.splitlines() if line.startswith("| rounds per update"))
     written = re.findall(r"(\d+) × (\d+)", row)
-    actual = [(str(PRESETS[name].ppo.batch_size), str(PRESETS[name].ppo.num_updates)) for name in PRESETS]
+    actual = [
+        (str(PRESETS[name].algorithm.batch_size), str(PRESETS[name].algorithm.num_updates))
+        for name in PRESETS
+    ]
     assert written == actual

@@ -86,13 +86,14 @@ def make_algorithm(game: Game, config: PPOConfig) -> Any:
     Two of our numbers it has no place for: its fresh policy's deviation is 1, and its `max_grad_norm` clips
     each element of a gradient apart, not the norm, and is left at its default, none.
     """
+    network: Any = config.network
     return library.PPO.create(
         env=OldGymnaxEnv(game),
         num_envs=config.num_envs,
         num_steps=config.num_steps,
         num_epochs=config.epochs,
         num_minibatches=config.minibatches,
-        agent_kwargs={"hidden_layer_sizes": config.hidden_sizes, "activation": "tanh"},
+        agent_kwargs={"hidden_layer_sizes": network.hidden_sizes, "activation": "tanh"},
         learning_rate=_make_schedule(config),
         gamma=config.discount,
         gae_lambda=config.gae_lambda,

@@ -29,6 +29,9 @@ class StableBaselines:
         envs.step(np.zeros((config.num_envs, *envs.action_space.shape), np.float32))
         self.compile_seconds = time.perf_counter() - began
         self.batch_size = config.batch_size
+        network: Any = config.network
+        head: Any = config.policy_head
+        hidden = list(network.hidden_sizes)
         self.model = PPO(
             "MlpPolicy",
             envs,
@@ -43,9 +46,9 @@ class StableBaselines:
             ent_coef=config.entropy_coefficient,
             max_grad_norm=config.max_gradient_norm,
             policy_kwargs={
-                "net_arch": {"pi": list(config.hidden_sizes), "vf": list(config.hidden_sizes)},
+                "net_arch": {"pi": hidden, "vf": hidden},
                 "activation_fn": torch.nn.Tanh,
-                "log_std_init": math.log(config.initial_std),
+                "log_std_init": math.log(head.initial_std),
             },
             seed=0,
             device="cpu",  # what it recommends for networks of this size

@@ -11,19 +11,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.config.setting import PRESETS
+from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.setting import change
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig
-from jaxcontract.learning.algorithms.gradient.gradient import GRADIENT
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
-from jaxcontract.learning.algorithms.ppo.ppo import PPO
 from jaxcontract.learning.config import LearnerConfig
-from jaxcontract.learning.loop import Algorithm
 from jaxcontract.mechanism.network_states import HIGHEST_TYPE, LOWEST_TYPE, NetworkDistribution
 from jaxcontract.mechanism.records import System
 
 FIGURE_SEED = 312  # of the paper's Fig. 2
-ALGORITHMS: dict[type, Algorithm] = {PPOConfig: PPO, GradientConfig: GRADIENT}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,11 +64,6 @@ class Case:
     params: EnvParams
     config: Any
     curve: bool = False
-
-    @property
-    def algorithm(self) -> Algorithm:
-        """What the type of its config stands for."""
-        return ALGORITHMS[type(self.config)]
 
     @property
     def shape(self) -> Any:
@@ -119,6 +111,13 @@ def game_params(num_types: int, system: System | None = None, cost_scale: float 
     return EnvParams(system=System() if system is None else system, distribution=distribution)
 
 
+def ppo_of(preset: str) -> PPOConfig:
+    """What PPO is told by a preset."""
+    config = PRESETS[preset].algorithm
+    assert isinstance(config, PPOConfig)
+    return config
+
+
 def preset_ppo(
     preset: str,
     count: int,
@@ -131,8 +130,8 @@ def preset_ppo(
 ) -> list[Case]:
     """PPO as a preset has it, over `count` seeds, with changes to its configuration."""
     setting = PRESETS[preset]
-    config = setting.ppo.replace(num_updates=updates, **changes)
-    env = ContractEnv(**dataclasses.asdict(setting.options.replace(num_types=num_types)))
+    config = ppo_of(preset).replace(num_updates=updates, **changes)
+    env, _ = change(setting, {"num_types": num_types}).game.make()
     return _cases(count, env, params or game_params(num_types), config, curve)
 
 
@@ -154,5 +153,5 @@ def plain_gradient(
     return _cases(count, env, params or game_params(num_types), config, curve)
 
 
-def _cases(count: int, env: ContractEnv, params: EnvParams, config: LearnerConfig, curve: bool) -> list[Case]:
+def _cases(count: int, env: Any, params: EnvParams, config: LearnerConfig, curve: bool) -> list[Case]:
     return [Case(seed=seed, env=env, params=params, config=config, curve=curve) for seed in seeds(count)]

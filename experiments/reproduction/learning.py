@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxcontract.envs.contract import ContractEnv
+from jaxcontract.evaluation.contract_reference import ContractReference
 from jaxcontract.figures import Curve, learning_comparison
-from jaxcontract.training.learning_curve import reference_reports
 from reproduction.cases import Case, Scale, feasible_ppo, game_params, printed_ppo
 from reproduction.item import Claim, Item, quote, verdict
 from reproduction.trainer import Outcome, Trainer
@@ -28,7 +29,7 @@ def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     """Curves of both learners, with the levels that need no learning."""
     params = game_params(2)
     solution = trainer.solution(params, curve=True)
-    references = reference_reports(params, solution)
+    references = ContractReference(ContractEnv(), params).baselines(solution)
     optimum = float(np.mean(solution.optimum))
     curves = {name: _curve(runs, sampled=name == "PPO printed") for name, runs in outcomes.items()}
     figure = partial(

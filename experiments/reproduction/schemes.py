@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxcontract.cli.text_tables import rounded_down
-from jaxcontract.config.setting import STRESS
+from jaxcontract.config.presets import STRESS
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.contract import (
     ReferenceSolution,

@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.config.setting import PRESETS
+from jaxcontract.config.presets import PRESETS
 from jaxcontract.figures import Panel, sensitivity
-from reproduction.cases import Case, Scale, feasible_ppo, game_params, printed_ppo
+from reproduction.cases import Case, Scale, feasible_ppo, game_params, ppo_of, printed_ppo
 from reproduction.item import Claim, Item, quote, verdict
 from reproduction.trainer import Outcome, Trainer
 
 TITLE = "Sensitivity of the learners"
-DEFAULT, PRINTED = PRESETS["default"].ppo, PRESETS["paper"].ppo
-PENALTY = PRESETS["paper"].numbers.penalty
+DEFAULT, PRINTED = ppo_of("default"), ppo_of("paper")
+PENALTY = PRESETS["paper"].parts["env"].penalty
 FEASIBLE_UPDATES, PRINTED_UPDATES, BATCH = 300, 1000, PRINTED.batch_size
 
 

@@ -18,7 +18,7 @@ from jaxcontract.evaluation.contract import (
     solve_reference,
     unseen_states,
 )
-from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.training.cores import num_places, on_cpu
 from jaxcontract.training.learning_curve import Point, measured_training
 from jaxcontract.training.seeds import Program, compile_program
@@ -39,7 +39,7 @@ class Outcome:
     """
 
     case: Case
-    policy: Policy
+    policy: NetworkPolicy
     env_steps: np.ndarray
     reward: np.ndarray
     feasible: np.ndarray
@@ -104,7 +104,7 @@ class Trainer:
         if kind not in self._programs:
             self.progress.say("compiling")
             self._programs[kind] = compile_program(
-                self.width, case.env, case.params, case.config, self.num_devices, case.algorithm
+                self.width, case.env, case.params, case.config, self.num_devices
             )
         return self._programs[kind]
 
@@ -117,7 +117,7 @@ class Trainer:
         )
         solutions = [self.solution(case.params, curve=True) for case in wave]
 
-        def measure(position: int, policy: Policy) -> Report:
+        def measure(position: int, policy: NetworkPolicy) -> Report:
             case = wave[position]
             return evaluate(policy, case.env, case.params, states=solutions[position])
 
@@ -162,7 +162,7 @@ class Trainer:
             raise OSError(f"{self._path(case)}: was written and cannot be read back")
         if case.shape not in self._templates:
             key = jax.random.key(0)
-            learner = jax.eval_shape(case.algorithm.init, key, case.env, case.params, case.config)
+            learner = jax.eval_shape(case.config.make().init, key, case.env, case.params, case.config)
             self._templates[case.shape] = jax.tree.structure(learner.policy)
         structure = self._templates[case.shape]
         leaves = [jax.numpy.asarray(arrays[f"policy_{index}"]) for index in range(structure.num_leaves)]

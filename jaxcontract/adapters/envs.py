@@ -1,6 +1,5 @@
 """Environments of gymnax's shape in gymnasium's: one by itself, or many that one JAX call plays together."""
 
-import dataclasses
 import difflib
 from collections.abc import Sequence
 from functools import partial
@@ -14,11 +13,10 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from jaxcontract.adapters.hazards import refuse_fork, refuse_forking, warn_of_lost_rewards
-from jaxcontract.config.setting import Setting, change
+from jaxcontract.config.setting import Setting, change, leaves
 from jaxcontract.core.fields import Allowed, plain, refuse
 from jaxcontract.core.pytree import by_path
 from jaxcontract.envs.wrappers import REACH, ScaledEnv
-from jaxcontract.storage.policies import make_env
 
 COUNT = Allowed("whole", "environments played side by side", static=True, low=1)
 SEED = Allowed("whole", "seed of random numbers", static=True, low=0)
@@ -189,17 +187,13 @@ def make_vector(*, num_envs: int = 1, render_mode: None = None, **options: Any) 
 def _game(options: dict[str, Any]) -> tuple[ScaledEnv, Any]:
     """The environment and the parameters that options ask for."""
     setting = Setting()
-    known = [
-        field.name
-        for record in (setting.options, setting.numbers, setting.system)
-        for field in dataclasses.fields(record)
-    ]
+    known = [field.name for part, field, _ in leaves(setting) if part in ("env", "problem")]
     for name in options.keys() - {*known, "reach"}:
         close = difflib.get_close_matches(name, [*known, "reach"], n=1)
         hint = f"did you mean {close[0]}?" if close else f"known are reach, {', '.join(known)}"
         raise ValueError(f"Contract-v0: unknown option {name!r}; {hint}")
     reach = options.get("reach", REACH)
-    env, params = make_env(change(setting, {name: options[name] for name in options.keys() - {"reach"}}))
+    env, params = change(setting, {name: options[name] for name in options.keys() - {"reach"}}).game.make()
     return ScaledEnv(env=env, reach=reach), params
 
 

@@ -1,4 +1,4 @@
-"""A command line made from the fields of a setting: names, units, ranges, defaults. No JAX."""
+"""What all command lines do alike: one line for what is wrong, and the types of options. No JAX."""
 
 import argparse
 import difflib
@@ -7,16 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
-
-from jaxcontract.config.setting import PRESET_MEANINGS, PRESETS, Setting, change, leaves
-from jaxcontract.core.fields import Allowed
-
-GROUPS = {
-    "options": "the game",
-    "numbers": "the game's numbers",
-    "system": "the deployment",
-    "ppo": "the learner",
-}
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -48,54 +38,6 @@ def given_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | No
     """The names of the options that stand on a command line, as its parser calls them."""
     words = {word.partition("=")[0] for word in (sys.argv[1:] if arguments is None else arguments)}
     return {action.dest for action in parser._actions if words & set(action.option_strings)}
-
-
-def add_setting_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--preset` and one option for every field of a setting."""
-    presets = "; ".join(f"{name}: {meaning}" for name, meaning in PRESET_MEANINGS.items())
-    presets = presets.replace("%", "%%")
-    parser.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        help=f"where every option below starts. {presets} (default: default, or raw with --actions raw)",
-    )
-    groups = {part: parser.add_argument_group(title) for part, title in GROUPS.items()}
-    for part, field, default in leaves(PRESETS["default"]):
-        allowed = field.metadata["allowed"]
-        flag = "--" + field.name.replace("_", "-")
-        groups[part].add_argument(flag, default=argparse.SUPPRESS, **_arguments(allowed, default))
-
-
-def setting_from_options(parsed: argparse.Namespace) -> tuple[str, Setting]:
-    """The name of the preset and the setting that a parsed command line asks for.
-
-    Raises:
-        ValueError: one line naming the field, its value and what is allowed.
-    """
-    names = [field.name for _, field, _ in leaves(PRESETS["default"])]
-    given = {name: getattr(parsed, name) for name in names if hasattr(parsed, name)}
-    preset = parsed.preset or ("raw" if given.get("actions") == "raw" else "default")
-    return preset, change(PRESETS[preset], given)
-
-
-def _arguments(allowed: Allowed, default: Any) -> dict[str, Any]:
-    unit = f" [{allowed.unit}]" if allowed.unit else ""
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-    text = f"{allowed.meaning}{unit}: {allowed} (default {shown})".replace("%", "%%")
-    if allowed.kind == "flag":
-        return {"action": argparse.BooleanOptionalAction, "help": text}
-    if allowed.kind == "choice":
-        return {"choices": allowed.choices, "help": text}
-    kinds: dict[str, Any] = {"number": float, "whole": int, "sizes": _sizes}
-    return {"type": kinds[allowed.kind], "metavar": allowed.kind.upper(), "help": text}
-
-
-def _sizes(text: str) -> Sequence[int]:
-    """`64,64` → (64, 64)."""
-    return tuple(int(part) for part in text.split(","))
-
-
-_sizes.__name__ = "sizes such as 64,64"
 
 
 def count(text: str) -> int:

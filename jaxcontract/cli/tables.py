@@ -10,7 +10,7 @@ from jaxcontract.cli.text_tables import plain_table as plain_table
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.contract import Report
 from jaxcontract.evaluation.statistics import over_seeds
-from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.training.summary import printed_items
 
 MEASURES = {
@@ -23,9 +23,7 @@ MEASURES = {
 }
 
 
-def seeds_table(
-    seeds: Sequence[int], reports: Sequence[Report], references: Mapping[str, Report]
-) -> FittedTable:
+def seeds_table(seeds: Sequence[int], reports: Sequence[Any], references: Mapping[str, Any]) -> FittedTable:
     """A row for each seed, the mean with its interval, and the schemes that need no learning."""
     first = reports[0]
     table = plain_table(
@@ -67,7 +65,7 @@ def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> Fit
     return table
 
 
-def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) -> FittedTable:
+def printed_states_table(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> FittedTable:
     """The contract of the paper's three printed states: learned beside exact, item by item. K = 2."""
     table = plain_table(
         "The paper's printed states: learned and exact items",
@@ -84,7 +82,7 @@ def printed_states_table(policy: Policy, env: ContractEnv, params: EnvParams) ->
     return table
 
 
-def _cells(report: Report) -> list[str]:
+def _cells(report: Any) -> list[str]:
     return [_cell(name, getattr(report, name)) for name in MEASURES]
 
 

@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 
 from jaxcontract.cli.options import (
     OneLineParser,
-    add_setting_options,
     count,
     given_options,
     path,
     seconds,
-    setting_from_options,
 )
 from jaxcontract.cli.pictures import attempt
-from jaxcontract.config.setting import PRESETS, Setting, change, differences, setting_from_dict
+from jaxcontract.cli.setting_options import add_setting_options, setting_from_options
+from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.setting import Setting, change, differences, setting_from_dict
+from jaxcontract.learning.algorithms.registry import ALGORITHMS
 from jaxcontract.storage.files import (
     append_json_line,
     ensure_private,
@@ -43,7 +44,7 @@ from jaxcontract.storage.run_directory import (
 from jaxcontract.training import extension, warmstart
 from jaxcontract.training.devices import require_device
 from jaxcontract.training.loggers import Observers, Watching, open_observers
-from jaxcontract.training.remarks import at_their_limit, of_the_states, unmoved, without_effect
+from jaxcontract.training.remarks import at_their_limit, unmoved, without_effect
 from jaxcontract.training.signals import before_leaving, say_when_interrupted
 
 EPILOG = """\
@@ -114,7 +115,7 @@ class Request(NamedTuple):
     def remarks(self) -> list[str]:
         """What the run is not, bit for bit."""
         begun = warmstart.remarks(self.init_from, self.setting, self.seeds) if self.init_from else []
-        more = [extension.remark(self.setting.ppo, self.extended_from)] if self.extended_from else []
+        more = [extension.remark(self.setting.algorithm, self.extended_from)] if self.extended_from else []
         return begun + more
 
 
@@ -122,7 +123,10 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
     parser = OneLineParser(prog="run_ppo.py", description=__doc__, epilog=EPILOG)
     add_run_options(parser)
-    add_setting_options(parser)
+    try:
+        add_setting_options(parser, arguments)
+    except ValueError as error:
+        parser.error(str(error))
     parsed = parser.parse_args(arguments)
     try:
         watching(parsed).check_installed()
@@ -192,7 +196,7 @@ def requested(parsed: Any) -> Request:
     if not 0 <= parsed.first_seed <= most:
         raise ValueError(f"--first-seed {parsed.first_seed}: must be in [0, {most}]")
     preset, setting = setting_from_options(parsed)
-    num_updates = setting.ppo.num_updates
+    num_updates = setting.algorithm.num_updates
     if (parsed.curve_points or 1) > num_updates:
         raise ValueError(
             f"--curve-points {parsed.curve_points}: must be in [1, {num_updates}], no more than updates"
@@ -233,7 +237,7 @@ def resumed(parsed: Any, others: set[str]) -> Request:
     setting = setting_from_dict(run.get("setting"))
     init, ends = run.get("init_from"), run.get("extended_from", [])
     begun_well = init is None or warmstart.is_well_formed(init, len(seeds))
-    if not begun_well or not extension.is_well_formed(ends, setting.ppo.num_updates):
+    if not begun_well or not extension.is_well_formed(ends, setting.algorithm.num_updates):
         raise ValueError(f"--resume {parsed.resume}: holds no run of this program")
     return Request(
         seeds=seeds,
@@ -261,7 +265,7 @@ def extended(request: Request, out: Path, state: str) -> tuple[Request, str]:
         state = "begun" if extension.forget_earlier_results(out, request.extended_from[-1]) else state
     if request.extend_to is None:
         return request, state
-    end = request.setting.ppo.num_updates
+    end = request.setting.algorithm.num_updates
     if state != "finished":
         raise ValueError(
             f"--resume {out}: has not come to its end, update {end}; first resume it without more"
@@ -384,7 +388,7 @@ def run(request: Request, out: Path, observers: Observers, is_new: bool, initial
             if now.update < max(request.extended_from, default=0):
                 return failed(4, f"{out}: no checkpoint of what it was extended from can be loaded")
             if not is_new:
-                console.print(f"going on at update {now.update} of {request.setting.ppo.num_updates}")
+                console.print(f"going on at update {now.update} of {request.setting.algorithm.num_updates}")
                 for library in version_changes(out):
                     keeper.say(f"{library}: the last bits may differ from an undisturbed run's")
             train(request, out, keeper, now, observers, console)
@@ -400,10 +404,10 @@ def run(request: Request, out: Path, observers: Observers, is_new: bool, initial
         "num_devices": training.num_devices,
         "num_seeds": len(request.seeds),
         "jax": version("jax"),
-        "env_steps_per_seed": request.setting.ppo.env_steps,
+        "env_steps_per_seed": request.setting.algorithm.env_steps,
         "compile_seconds": training.compile_seconds,
         "train_seconds": now.seconds,
-        "env_steps_per_second": len(request.seeds) * request.setting.ppo.env_steps / now.seconds,
+        "env_steps_per_second": len(request.seeds) * request.setting.algorithm.env_steps / now.seconds,
     }
     try:
         finish(request, out, timing, keeper, now, console)
@@ -429,12 +433,11 @@ def told(seed: int, update: int, quantity: str) -> str:
 
 def compiled(request: Request, out: Path, console: Any, device: str) -> Any:
     """The training, compiled and under the eyes of a watchdog."""
-    from jaxcontract.storage.policies import make_env
     from jaxcontract.training.seeds import compile_training
     from jaxcontract.training.watchdog import HUNG, Watchdog
 
-    env, params = make_env(request.setting)
-    training = compile_training(request.seeds, env, params, request.setting.ppo, request.devices)
+    env, params = request.setting.game.make()
+    training = compile_training(request.seeds, env, params, request.setting.algorithm, request.devices)
     console.print(f"compiled in {training.compile_seconds:.1f} s")
 
     def report(waited: float, expected: float | None) -> None:
@@ -448,12 +451,18 @@ def compiled(request: Request, out: Path, console: Any, device: str) -> Any:
     )
 
 
+def make_reference(request: Request) -> Any:
+    """What the policies of the run's game are measured against."""
+    game = request.setting.game
+    return game.make_reference(*game.make())
+
+
 def make_keeper(request: Request, out: Path, training: Any, interruption: Any) -> Any:
     """What saves the training as it goes."""
     from jaxcontract.storage.checkpoints import Checkpoints
     from jaxcontract.training.checkpointing import Keeper
 
-    num_updates, step = request.setting.ppo.num_updates, request.checkpoint_every
+    num_updates, step = request.setting.algorithm.num_updates, request.checkpoint_every
     return Keeper(
         Checkpoints(
             out / "checkpoints", request.configuration, extension.earlier_runs(request.configuration)
@@ -479,12 +488,11 @@ def announce(console: Any, request: Request, device: str) -> None:
     """Say what is about to run, and where it differs from its preset."""
     import jax
 
-    options, config = request.setting.options, request.setting.ppo
+    config = request.setting.algorithm
     console.print(
-        f"{device}, jax {jax.__version__}; preset {request.preset}: K = {options.num_types}, "
-        f"{options.actions} actions, {options.reward} reward; {len(request.seeds)} seeds x "
-        f"{config.env_steps:,} env steps = {config.num_updates} updates of {config.batch_size} rounds; "
-        "compiling ..."
+        f"{device}, jax {jax.__version__}; preset {request.preset}: {request.setting.game.describe()}; "
+        f"{len(request.seeds)} seeds x {config.env_steps:,} env steps = {config.num_updates} updates of "
+        f"{config.batch_size} rounds; compiling ..."
     )
     idle = without_effect(request.setting)
     for name, (value, usual) in differences(request.setting, PRESETS[request.preset]).items():
@@ -497,21 +505,19 @@ def announce(console: Any, request: Request, device: str) -> None:
 def train(request: Request, out: Path, keeper: Any, now: Any, observers: Observers, console: Any) -> None:
     """Train to the end, showing, writing and telling every point of the learning curve."""
     from jaxcontract.cli.console import TrainingProgress
-    from jaxcontract.evaluation.contract import CURVE_SEED, evaluate, solve_reference, unseen_states
+    from jaxcontract.evaluation.contract import CURVE_SEED
     from jaxcontract.evaluation.statistics import finite_mean
-    from jaxcontract.storage.policies import make_env
     from jaxcontract.training.learning_curve import even_marks, measured_training
 
-    env, params = make_env(request.setting)
-    states = unseen_states(params.distribution, request.curve_states, seed=CURVE_SEED)
-    solution = solve_reference(params.system, states)
-    num_seeds, num_updates = len(request.seeds), request.setting.ppo.num_updates
+    reference = make_reference(request)
+    states = reference.test_states(request.curve_states, CURVE_SEED)
+    num_seeds, num_updates = len(request.seeds), request.setting.algorithm.num_updates
     write_text(out / METRICS, json_lines(keeper.curve))
     for point in keeper.curve:
         observers.note(point)
     points = measured_training(
         keeper.training,
-        lambda _, policy: evaluate(policy, env, params, states=solution),
+        lambda _, policy: reference.evaluate(policy, states),
         marks=even_marks(num_updates, request.curve_points),
         underway=now,
         breaks=keeper.breaks,
@@ -538,28 +544,29 @@ def note(path: Path, row: dict[str, Any]) -> None:
 def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now: Any, console: Any) -> None:
     """Measure the result on unseen states, print the tables and write the files."""
     from jaxcontract.cli.tables import printed_states_table, seeds_table
-    from jaxcontract.evaluation.contract import evaluate, solve_reference, unseen_states
-    from jaxcontract.storage.policies import make_env, save_policies
-    from jaxcontract.training.learning_curve import reference_reports
+    from jaxcontract.envs.contract import ContractEnv
+    from jaxcontract.evaluation.contract import TEST_SEED
+    from jaxcontract.storage.policies import save_policies
     from jaxcontract.training.summary import printed_items, results
 
-    env, params = make_env(request.setting)
+    env, params = request.setting.game.make()
     own = dict(zip(request.seeds, keeper.policies(now), strict=True))
     save_policies(out / "policy", own, request.setting, keeper.diverged)
     policies = keeper.training.policies(now.learners)
-    solution = solve_reference(params.system, unseen_states(params.distribution, request.eval_states))
-    reports = [evaluate(policy, env, params, states=solution) for policy in policies]
-    references = reference_reports(params, solution)
+    reference = make_reference(request)
+    states = reference.test_states(request.eval_states, TEST_SEED)
+    reports = [reference.evaluate(policy, states) for policy in policies]
+    references = reference.baselines(states)
     write_text(out / METRICS, json_lines(keeper.curve))
     found = results(request.seeds, reports, references)
-    if env.num_types == 2:
-        items = printed_items(policies[0], env, params)
+    printed = env if isinstance(env, ContractEnv) and env.num_types == 2 else None  # as in the paper
+    if printed:
+        items = printed_items(policies[0], printed, params)
         found["printed_states"] = {"seed": request.seeds[0], "contracts": items}
-    log_stds = [policy.log_std for policy in policies]
     amiss = [
-        *of_the_states(found["without_quality"], found["bound_binds"], request.setting.system),
-        *unmoved(keeper.curve, request.seeds, request.setting.ppo),
-        *at_their_limit(log_stds, request.seeds),
+        *reference.remarks(reports[0]),
+        *unmoved(keeper.curve, request.seeds, request.setting.algorithm),
+        *(at_their_limit(policies, request.seeds) if request.setting.algorithm.learns_head else []),
     ]
     for line in amiss:
         say(line)
@@ -569,9 +576,9 @@ def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now
 
     console.print()
     console.print(seeds_table(request.seeds, reports, references))
-    if env.num_types == 2:
+    if printed:
         console.print()
-        console.print(printed_states_table(policies[0], env, params))
+        console.print(printed_states_table(policies[0], printed, params))
     drawn = attempt("learning_curve.png", lambda: draw(request, out, keeper.curve), say)
     written = ["config.json", METRICS, "policy/", "checkpoints/", *drawn, SUMMARY]
     console.print(
@@ -586,9 +593,9 @@ def summary(
     """What is shown of a run, for `summary.json`. `found`: what was measured."""
     return {
         "preset": request.preset,
-        "options": dataclasses.asdict(request.setting.options),
-        "num_updates": request.setting.ppo.num_updates,
-        "rounds_per_update": request.setting.ppo.batch_size,
+        "setting": request.setting.as_dict(),
+        "num_updates": request.setting.algorithm.num_updates,
+        "rounds_per_update": request.setting.algorithm.batch_size,
         "init_from": request.init_from,
         "extended_from": list(request.extended_from),
         **timing,
@@ -601,26 +608,27 @@ def draw(request: Request, out: Path, curve: list[dict[str, Any]]) -> None:
     """Write `learning_curve.png`: the curve beside what needs no learning, on the same states."""
     import numpy as np
 
-    from jaxcontract.evaluation.contract import CURVE_SEED, solve_reference, unseen_states
+    from jaxcontract.evaluation.contract import CURVE_SEED
     from jaxcontract.figures import learning_curve, save
-    from jaxcontract.storage.policies import make_env
-    from jaxcontract.training.learning_curve import reference_reports
 
-    options, (_, params) = request.setting.options, make_env(request.setting)
-    states = unseen_states(params.distribution, request.curve_states, seed=CURVE_SEED)
-    references = reference_reports(params, solve_reference(params.system, states))
+    setting, reference = request.setting, make_reference(request)
+    references = reference.baselines(reference.test_states(request.curve_states, CURVE_SEED))
     columns = {
         name: np.transpose(np.array([row[name] for row in curve], float))
         for name in ("reward", "regret", "feasible")
     }
+
+    def levels(measure: str, names: Sequence[str]) -> dict[str, float]:
+        return {name: getattr(references[name], measure) for name in names if name in references}
+
     figure = learning_curve(
         [row["env_steps"] for row in curve],
         columns["reward"],
         columns["regret"],
         feasible=columns["feasible"],
-        reward_lines={"optimum": curve[-1]["optimum"], "random": references["random"].reward},
-        regret_lines={name: references[name].regret for name in ("pooled", "random feasible")},
-        title=f"PPO, preset {request.preset}: K = {options.num_types}, {options.actions} actions, "
-        f"{options.reward} reward; {request.curve_states:,} fixed states",
+        reward_lines={"optimum": curve[-1]["optimum"], **levels("reward", ("random",))},
+        regret_lines=levels("regret", ("pooled", "random feasible")),
+        title=f"{ALGORITHMS.name_of(setting.algorithm)}, preset {request.preset}: {setting.game.describe()}; "
+        f"{request.curve_states:,} fixed states",
     )
     save(figure, out / "learning_curve")

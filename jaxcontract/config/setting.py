@@ -1,132 +1,159 @@
-"""What a training run is, short of its seeds: a plain record that goes to and from JSON. No JAX."""
+"""What a training run is, short of its seeds: nested records that go to and from JSON. No JAX.
+
+Its parts are the game's own (for the contract game `problem` and `env`), `network`, `policy` and `algorithm`.
+"""
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from jaxcontract.config import older
 from jaxcontract.core.fields import Record
-from jaxcontract.envs.config import EnvNumbers, EnvOptions
+from jaxcontract.envs.config import ContractGame
+from jaxcontract.envs.game import Game
+from jaxcontract.envs.registry import GAMES
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
-from jaxcontract.mechanism.system import System
-from jaxcontract.mechanism.validation import PAPER_RANGE, check_quality
+from jaxcontract.learning.algorithms.registry import ALGORITHMS
+from jaxcontract.learning.config import LearnerConfig
+from jaxcontract.learning.networks.registry import NETWORKS
+from jaxcontract.learning.policies.registry import POLICY_HEADS
 
-R = TypeVar("R")
+# The parts that are chosen by name, and the field of the algorithm's record that has them.
+NAMED = {"network": NETWORKS, "policy": POLICY_HEADS, "algorithm": ALGORITHMS}
+FIELD = {"network": "network", "policy": "policy_head"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Setting(Record):
     """The game that is played and the learner that plays it. Equal settings make equal runs.
 
-    Raises:
-        ValueError: when no contract of the game has a quality of data, as with slots of 2 s.
+    game:      with a record for each part of it
+    algorithm: with the `network` and the `policy_head` that are learned
     """
 
-    options: EnvOptions = dataclasses.field(default_factory=EnvOptions)
-    numbers: EnvNumbers = dataclasses.field(default_factory=EnvNumbers)
-    system: System = dataclasses.field(default_factory=System)
-    ppo: PPOConfig = dataclasses.field(default_factory=PPOConfig)
+    game: Game = dataclasses.field(default_factory=ContractGame)
+    algorithm: LearnerConfig = dataclasses.field(default_factory=PPOConfig)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_quality(self.system, PAPER_RANGE[1], PAPER_RANGE[1])
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The records by the names of their parts."""
+        own = {field.name: getattr(self.game, field.name) for field in dataclasses.fields(self.game)}
+        learned = {part: getattr(self.algorithm, field) for part, field in FIELD.items()}
+        return {**own, **learned, "algorithm": self.algorithm}
+
+    def with_parts(self, parts: Mapping[str, Any]) -> "Setting":
+        """The setting with other records for some of its parts.
+
+        Raises:
+            ValueError: as the records do.
+        """
+        algorithm = parts.get("algorithm", self.algorithm)
+        learned = {field: parts.get(part, self.parts[part]) for part, field in FIELD.items()}
+        own = {field.name for field in dataclasses.fields(self.game)} & parts.keys()
+        return Setting(
+            game=self.game.replace(**{name: parts[name] for name in own}),
+            algorithm=algorithm.replace(**learned),
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Nested plain values, ready for JSON."""
-        return dataclasses.asdict(self)
+        plain: dict[str, Any] = {"game": GAMES.name_of(self.game)}
+        for part, record in self.parts.items():
+            name = {"name": NAMED[part].name_of(record)} if part in NAMED else {}
+            own = {field.name: getattr(record, field.name) for field in options_of(record)}
+            plain[part] = {**name, **own}
+        return plain
 
 
-# What the paper leaves out is filled in as the README's table says.
-_PAPER = PPOConfig(
-    num_updates=2000,
-    num_envs=1,
-    num_steps=512,
-    epochs=10,
-    minibatches=1,
-    estimator="paper",
-    normalize_advantages=False,
-    learning_rate=1e-4,
-    final_learning_rate=1e-4,
-    discount=0.95,
-    gae_lambda=1.0,
-    clip_range=0.2,
-    max_gradient_norm=1e9,
-)
+def options_of(record: Any) -> list[dataclasses.Field[Any]]:
+    """The fields of a record that a person can choose on a command line."""
+    return [field for field in dataclasses.fields(record) if "allowed" in field.metadata]
 
-# Raw actions must learn where the constraints are: small, frequent steps keep the noise wide enough to
-# see across them, and the safety margin keeps what is learned inside.
-_RAW = PPOConfig(
-    num_updates=4000,
-    num_envs=4096,
-    epochs=2,
-    minibatches=2,
-    learning_rate=5e-4,
-    clip_range=0.2,
-)
 
-# Profit per quality and slots at which hiding types is worth something: 3.4 % of U_B, not 0.02 %.
-STRESS = System(unit_profit=1.0, slot_duration=0.1)
+def leaves(setting: Setting) -> Iterator[tuple[str, dataclasses.Field[Any], Any]]:
+    """(part, field, value) of every option."""
+    for part, record in setting.parts.items():
+        for field in options_of(record):
+            yield part, field, getattr(record, field.name)
 
-PRESETS = {
-    "default": Setting(),
-    "raw": Setting(options=EnvOptions(actions="raw"), numbers=EnvNumbers(safety_margin=0.003), ppo=_RAW),
-    "paper": Setting(options=EnvOptions(actions="raw", reward="paper"), ppo=_PAPER),
-    "stress": Setting(system=STRESS),
-}
-PRESET_MEANINGS = {
-    "default": "feasible actions and centred reward: finds the optimum",
-    "raw": "raw actions and centred reward, with the budget that they need",
-    "paper": "Algorithm 1 as printed: raw actions, reward (13), N = 512, one round after another",
-    "stress": "the default where screening is worth 3.4 % of U_B: profit β = 1, slots of t = 0.1 s",
-}
+
+def option_names(setting: Setting) -> dict[tuple[str, str], str]:
+    """What each option is called, by (part, field): its field, behind its part where two parts have it."""
+    names = [field.name for _, field, _ in leaves(setting)]
+    return {
+        (part, field.name): field.name if names.count(field.name) == 1 else f"{part}_{field.name}"
+        for part, field, _ in leaves(setting)
+    }
+
+
+def change(setting: Setting, changes: Mapping[str, Any]) -> Setting:
+    """A setting with some options changed, each by its name: `{"num_types": 8}`.
+
+    Raises:
+        ValueError: as the records do.
+    """
+    named = option_names(setting)
+    changed: dict[str, dict[str, Any]] = {}
+    for (part, field), name in named.items():
+        if name in changes:
+            changed.setdefault(part, {})[field] = changes[name]
+    records = {part: setting.parts[part].replace(**own) for part, own in changed.items()}
+    return setting.with_parts(records)
+
+
+def differences(setting: Setting, other: Setting) -> dict[str, tuple[Any, Any]]:
+    """The options and names in which two settings differ: {name: (value, other value)}, None for none."""
+    pairs: dict[str, list[Any]] = {}
+    for position, one in enumerate((setting, other)):
+        values = {option_names(one)[part, field.name]: value for part, field, value in leaves(one)}
+        plain = one.as_dict()
+        values |= {"game": plain["game"], **{part: plain[part]["name"] for part in NAMED}}
+        for name, value in values.items():
+            pairs.setdefault(name, [None, None])[position] = value
+    return {name: (one, two) for name, (one, two) in pairs.items() if one != two}
 
 
 def setting_from_dict(values: Any) -> Setting:
     """The inverse of `Setting.as_dict`, from JSON.
 
     Raises:
-        ValueError: on a field that is unknown, or not what its record allows.
+        ValueError: on a part or a field that is unknown, or not what its record allows.
     """
-    return _record_from_dict(Setting, values, "setting")
+    values = older.convert(values) if older.is_older(values) else values
+    values = dict(_object(values, "setting"))
+    game_type = GAMES.record(values.pop("game", "contract"))
+    game_parts = {field.name: field for field in dataclasses.fields(game_type)}
+    known = [*game_parts, *NAMED]
+    unknown = sorted(values.keys() - set(known))
+    if unknown:
+        raise ValueError(f"setting.{unknown[0]}: unknown; known are game, {', '.join(known)}")
+    default = game_type()
+    own = {
+        part: _record(type(getattr(default, part)), values[part], f"setting.{part}")
+        for part in game_parts
+        if part in values
+    }
+    learned = {part: _named_record(part, values.get(part, {})) for part in NAMED}
+    algorithm = learned["algorithm"].replace(**{FIELD[part]: learned[part] for part in FIELD})
+    return Setting(game=game_type(**own), algorithm=algorithm)
 
 
-def change(setting: Setting, changes: dict[str, Any]) -> Setting:
-    """A setting with some leaves changed, each named by its field: `{"num_types": 8}`.
-
-    Field names are unique across the setting's records. Raises ValueError as the records do.
-    """
-    parts = {}
-    for part in dataclasses.fields(setting):
-        record = getattr(setting, part.name)
-        own = {field.name for field in dataclasses.fields(record)} & changes.keys()
-        parts[part.name] = record.replace(**{name: changes[name] for name in own})
-    return Setting(**parts)
+def _named_record(part: str, values: Any) -> Any:
+    values = dict(_object(values, f"setting.{part}"))
+    registry = NAMED[part]
+    return _record(registry.record(values.pop("name", registry.names[0])), values, f"setting.{part}")
 
 
-def differences(setting: Setting, other: Setting) -> dict[str, tuple[Any, Any]]:
-    """The leaves in which two settings differ: {name: (value, other value)}."""
-    pairs = zip(leaves(setting), leaves(other), strict=True)
-    return {field.name: (one, two) for (_, field, one), (_, _, two) in pairs if one != two}
+def _record(cls: type, values: Any, where: str) -> Any:
+    values = _object(values, where)
+    known = [field.name for field in options_of(cls)]
+    unknown = sorted(values.keys() - set(known))
+    if unknown:
+        raise ValueError(f"{where}.{unknown[0]}: unknown; known are {', '.join(known)}")
+    return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
-def leaves(setting: Setting) -> Iterator[tuple[str, dataclasses.Field[Any], Any]]:
-    """(part, field, value) of every leaf."""
-    for part in dataclasses.fields(setting):
-        record = getattr(setting, part.name)
-        for field in dataclasses.fields(record):
-            yield part.name, field, getattr(record, field.name)
-
-
-def _record_from_dict(cls: type[R], values: Any, where: str) -> R:
+def _object(values: Any, where: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"{where} = {values!r}: must be an object of named values")
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - set(fields))
-    if unknown:
-        raise ValueError(f"{where}.{unknown[0]}: unknown; known are {', '.join(fields)}")
-    built = {}
-    for name, value in values.items():
-        inner: Any = fields[name].type
-        if dataclasses.is_dataclass(inner):
-            value = _record_from_dict(inner, value, f"{where}.{name}")  # type: ignore[arg-type]
-        built[name] = tuple(value) if isinstance(value, list) else value
-    return cls(**built)
+    return values

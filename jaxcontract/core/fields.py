@@ -12,6 +12,8 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from jaxcontract.core.protocols import require_members
+
 T = TypeVar("T")
 
 
@@ -76,6 +78,11 @@ def flag(default: bool, meaning: str) -> Any:
 def sizes(default: tuple[int, ...], meaning: str, **range_: Any) -> Any:
     """A field for a tuple of whole numbers, static under JAX."""
     return _field(default, Allowed("sizes", meaning, True, **range_))
+
+
+def part(default: Any, protocol: type) -> Any:
+    """A field for a value with every member of a protocol, static under JAX."""
+    return dataclasses.field(default=default, metadata={"protocol": protocol, "static": True})
 
 
 def _field(default: Any, allowed: Allowed) -> Any:
@@ -248,6 +255,8 @@ class Record(ByValue):
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             allowed = field.metadata.get("allowed")
             given = getattr(self, field.name)
+            if "protocol" in field.metadata:
+                require_members(type(self).__name__, field.name, given, field.metadata["protocol"])
             value = concrete(given)
             if allowed is None or (value is None and not allowed.static and traced(given)):
                 continue

@@ -1,10 +1,12 @@
-"""The rules of the contract game that a person can choose. Imports no JAX: `env.py` plays by them."""
+"""The contract game as a person chooses it. No JAX: `contract.py` plays it."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxcontract.core.fields import Record, choice, number, whole
-from jaxcontract.mechanism.validation import TOLERANCE
+from jaxcontract.envs.game import Game
+from jaxcontract.mechanism.system import System
+from jaxcontract.mechanism.validation import PAPER_RANGE, TOLERANCE, check_quality
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,3 +33,42 @@ class EnvNumbers(Record):
         TOLERANCE, "violation that still counts as feasible", unit="units of payment", low=0
     )
     episode_length: Any = whole(512, "rounds Z in an episode", low=1, static=False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ContractRules(EnvOptions, EnvNumbers):
+    """All that a person can choose of the game's rules."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ContractGame(Game):
+    """The paper's game: a base station offers one contract a round.
+
+    problem: the deployment
+    env:     the rules
+
+    Raises:
+        ValueError: when no contract of the game has a quality of data, as with slots of 2 s.
+    """
+
+    environment: ClassVar[str] = "jaxcontract.envs.contract:make_env"
+    reference: ClassVar[str] = "jaxcontract.evaluation.contract_reference:ContractReference"
+
+    problem: System = dataclasses.field(default_factory=System)
+    env: ContractRules = dataclasses.field(default_factory=ContractRules)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_quality(self.problem, PAPER_RANGE[1], PAPER_RANGE[1])
+
+    def describe(self) -> str:
+        """Its size, its actions and what it pays."""
+        return f"K = {self.env.num_types}, {self.env.actions} actions, {self.env.reward} reward"
+
+    def without_effect(self) -> dict[str, str]:
+        """The fields whose value changes no result: {name: where that is so}."""
+        if self.env.reward == "paper":
+            return dict.fromkeys(("violation_price", "safety_margin"), "reward = paper")
+        if self.env.actions == "feasible" and self.env.safety_margin == 0:
+            return {"violation_price": "actions = feasible and safety_margin = 0"}
+        return {}

@@ -10,7 +10,7 @@ import numpy as np
 from jaxcontract.core.fields import ByValue, concrete, documented, refuse
 from jaxcontract.core.pytree import register
 from jaxcontract.core.spaces import Box
-from jaxcontract.envs.config import EnvNumbers, EnvOptions
+from jaxcontract.envs.config import ContractGame, EnvNumbers, EnvOptions
 from jaxcontract.mechanism.effort import check_shape
 from jaxcontract.mechanism.feasible import feasible_contract
 from jaxcontract.mechanism.incentives import (
@@ -231,3 +231,14 @@ def _centred_reward(
     moved = Contract(frequency=inside, payment=contract.payment)
     utility = extended_centred_utility(system, network, moved)
     return utility - params.violation_price * system.num_devices * certificate.shortfall
+
+
+def make_env(game: ContractGame) -> tuple[ContractEnv, EnvParams]:
+    """The environment and its parameters that a game describes: K equal bands of device types."""
+
+    def fields_of(record: type) -> dict[str, Any]:
+        return {field.name: getattr(game.env, field.name) for field in dataclasses.fields(record)}
+
+    env = ContractEnv(**fields_of(EnvOptions))
+    distribution = NetworkDistribution.equal_bands(env.num_types)
+    return env, EnvParams(system=game.problem, distribution=distribution, **fields_of(EnvNumbers))

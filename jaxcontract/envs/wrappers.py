@@ -12,7 +12,7 @@ import numpy as np
 from jaxcontract.core.fields import Record, number
 from jaxcontract.core.host_policy import HostPolicy
 from jaxcontract.core.spaces import Box
-from jaxcontract.learning.policies.gaussian import box_bounds, make_frame
+from jaxcontract.learning.boxes import box_bounds, make_normalizer
 
 REACH = 6.0  # the best contract within ± 6 loses 3e-5 to the best of all at K = 2, 1.5e-3 at K = 8
 
@@ -71,14 +71,14 @@ class ScaledEnv(Record):
             ValueError: when it has another length.
         """
         params, observation = self._params(params), jnp.asarray(observation)
-        frame = make_frame(self.env.observation_space(params), self.env.action_space(params))
+        normalizer = make_normalizer(self.env.observation_space(params))
         seen = self.observation_space(params)
         if observation.shape != tuple(seen.shape):
             raise ValueError(
                 f"ScaledEnv: an observation of shape {observation.shape}: must be {tuple(seen.shape)}"
             )
         # Rounding may leave the box by the last bit, which those who check it call an error.
-        return jnp.clip((observation - frame.center) / frame.width, seen.low, seen.high)
+        return jnp.clip(normalizer.normalize(observation), seen.low, seen.high)
 
     def env_action(self, action: Any, params: Any = None) -> jax.Array:
         """A learner's action [A], as the env takes it.

@@ -17,7 +17,7 @@ from jaxcontract.evaluation.contract import unseen_states
 from jaxcontract.export.description import SCHEMA, SelfTest, beside
 from jaxcontract.export.exported_policy import deserialized, require_flatbuffers
 from jaxcontract.export.numpy_policy import policy_from_description
-from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.mechanism import feasible, freshness
 from jaxcontract.mechanism.network_states import observe
 from jaxcontract.mechanism.records import NetworkState
@@ -98,7 +98,7 @@ def made(directory: str | os.PathLike[str], seed: int) -> tuple[bytes, dict[str,
     }
 
 
-def deployed(policy: Policy, env: ContractEnv, params: EnvParams) -> Any:
+def deployed(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> Any:
     """The function that is exported: [N, 4 + 2K] → [N, 2K], [N, K], [N, K]."""
     size = env.num_types
 
@@ -136,7 +136,7 @@ def without_paths() -> Iterator[None]:
         jax.config.update(setting, before)
 
 
-def described(policy: Policy, env: ContractEnv, params: EnvParams) -> dict[str, Any]:
+def described(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> dict[str, Any]:
     """The game that the policy plays, and how it sees it."""
     system = dataclasses.asdict(params.system)
     return {
@@ -151,7 +151,10 @@ def described(policy: Policy, env: ContractEnv, params: EnvParams) -> dict[str, 
             "share_gain": feasible.SHARE_GAIN,
             "share_offset": feasible.SHARE_OFFSET,
         },
-        "observation": {"center": policy.frame.center.tolist(), "width": policy.frame.width.tolist()},
+        "observation": {
+            "center": policy.normalizer.center.tolist(),
+            "width": policy.normalizer.width.tolist(),
+        },
     }
 
 
@@ -169,10 +172,10 @@ def self_test(function: Any, params: EnvParams) -> dict[str, Any]:
     return {name: np.asarray(column).tolist() for name, column in columns.items()}
 
 
-def layers(policy: Policy) -> list[dict[str, Any]]:
+def layers(policy: NetworkPolicy) -> list[dict[str, Any]]:
     """Kernel [I, O] and bias [O] of every layer, in order."""
     weights = policy.weights["params"]
-    ordered = [weights[f"Dense_{index}"] for index in range(len(policy.hidden_sizes) + 1)]
+    ordered = [weights[f"Dense_{index}"] for index in range(len(weights))]
     return [{name: np.asarray(layer[name]).tolist() for name in ("kernel", "bias")} for layer in ordered]
 
 

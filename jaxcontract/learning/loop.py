@@ -1,46 +1,12 @@
-"""What a learning algorithm is to those who run it, and running it for a while."""
+"""Making many updates, by any algorithm."""
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.learning.policies.gaussian import Frame
-
 Metrics = dict[str, jax.Array]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Carried:
-    """What every learner carries from update to update: enough to go on exactly where it stopped.
-
-    env_state:   [..., B] and observation: [O, B], the rounds under way
-    num_updates: []  updates made so far
-    divergence:  [2]  the first update after which something was not finite, and what; see `divergence.py`
-    """
-
-    weights: Any
-    optimizer_state: Any
-    env_state: Any
-    observation: jax.Array
-    key: jax.Array
-    num_updates: jax.Array
-    divergence: jax.Array
-    frame: Frame
-    hidden_sizes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
-
-
-class Algorithm(NamedTuple):
-    """Two pure functions. A learner is a pytree with `.policy`, the function that has been learned.
-
-    init(key, env, params, config)       → learner; the key is consumed
-    update(learner, env, params, config) → (learner, metrics)
-    """
-
-    init: Callable[..., Any]
-    update: Callable[..., tuple[Any, Metrics]]
 
 
 def repeat(

@@ -6,16 +6,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.core.protocols import Environment
 from jaxcontract.core.pytree import register
-from jaxcontract.learning.policies.gaussian import Policy, gaussian_log_prob, gaussian_sample
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
 
 
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Rounds:
+class Trajectory:
     """What was played, the paper's D: every field has axes [T, ..., B].
 
-    `raw_action` and `log_prob` are of the Gaussian, before the frame maps actions into their Box.
+    `raw_action` and `log_prob` are of the policy's head, before the bijector brings actions into their Box.
     """
 
     observation: jax.Array  # [T, O, B]
@@ -29,40 +30,40 @@ class Rounds:
 
 def rollout(
     key: jax.Array,
-    policy: Policy,
-    env: Any,
+    policy: NetworkPolicy,
+    env: Environment,
     params: Any,
     env_state: Any,
     observation: jax.Array,
     length: int,
-) -> tuple[Any, jax.Array, Rounds]:
+) -> tuple[Any, jax.Array, Trajectory]:
     """Play T = `length` rounds of each of B environments.
 
     env_state: [..., B], observation: [O, B]: where the last rollout left off. The key is consumed.
-    Returns (env_state, observation, rounds).
+    Returns (env_state, observation, trajectory).
     """
 
     def play(carry, key):
         env_state, observation = carry
         key_action, key_env = jax.random.split(key)
-        mean = policy.mean(observation)
-        raw_action = gaussian_sample(key_action, mean, policy.log_std)
+        output = policy.output(observation)
+        raw_action = policy.head.sample(key_action, output, policy.parameters)
         following, env_state, reward, terminated, truncated, info = step(
-            key_env, env, params, env_state, policy.frame.action(raw_action)
+            key_env, env, params, env_state, policy.bijector.forward(raw_action)
         )
-        rounds = Rounds(
+        played = Trajectory(
             observation=observation,
             raw_action=raw_action,
-            log_prob=gaussian_log_prob(raw_action, mean, policy.log_std),
+            log_prob=policy.head.log_prob(raw_action, output, policy.parameters),
             reward=reward,
             terminated=terminated,
             truncated=truncated,
             final_observation=info["final_observation"],
         )
-        return (env_state, following), rounds
+        return (env_state, following), played
 
-    carry, rounds = jax.lax.scan(play, (env_state, observation), jax.random.split(key, length))
-    return *carry, rounds
+    carry, trajectory = jax.lax.scan(play, (env_state, observation), jax.random.split(key, length))
+    return *carry, trajectory
 
 
 def start(key: jax.Array, env: Any, params: Any, count: int) -> tuple[Any, jax.Array]:

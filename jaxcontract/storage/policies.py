@@ -4,7 +4,6 @@ Plain files only: JSON, and NumPy archives without pickled objects, so loading a
 anything that its files contain.
 """
 
-import dataclasses
 import io
 import math
 import os
@@ -21,11 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.config.setting import Setting
+from jaxcontract.core.protocols import Network, PolicyHead
 from jaxcontract.core.pytree import by_path
-from jaxcontract.envs.contract import ContractEnv, EnvParams
+from jaxcontract.learning.boxes import ActionBijector, ObservationNormalizer
 from jaxcontract.learning.divergence import Divergence
-from jaxcontract.learning.policies.gaussian import Frame, Perceptron, Policy
-from jaxcontract.mechanism.network_states import NetworkDistribution
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.storage.files import write_json
 from jaxcontract.storage.policy_files import (
     HEAD,
@@ -39,17 +38,9 @@ from jaxcontract.storage.policy_files import (
 LARGEST_HEAD = 4096  # bytes with which NumPy describes an array
 
 
-def make_env(setting: Setting) -> tuple[ContractEnv, EnvParams]:
-    """The environment and its parameters that a setting describes."""
-    env = ContractEnv(**dataclasses.asdict(setting.options))
-    distribution = NetworkDistribution.equal_bands(env.num_types)
-    numbers = dataclasses.asdict(setting.numbers)
-    return env, EnvParams(system=setting.system, distribution=distribution, **numbers)
-
-
 def save_policies(
     directory: Path,
-    policies: Mapping[int, Policy],
+    policies: Mapping[int, NetworkPolicy],
     setting: Setting,
     diverged: Mapping[int, Divergence] | None = None,
 ) -> None:
@@ -67,14 +58,14 @@ def save_policies(
         "schema": SCHEMA,
         "jaxcontract": version("jaxcontract"),
         "seeds": list(policies),
-        "precision": str(next(iter(policies.values())).log_std.dtype),
+        "precision": str(next(iter(policies.values())).bijector.low.dtype),
         "diverged": {str(seed): found._asdict() for seed, found in (diverged or {}).items()},
         "setting": setting.as_dict(),
     }
     write_json(directory / HEAD, head)
 
 
-def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> Policy:
+def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> NetworkPolicy:
     """Read back a policy that a run has saved: `load_policy("runs/first")`.
 
     It comes in the precision in which it was saved, or in single precision where JAX computes in no other.
@@ -93,7 +84,11 @@ def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> P
     if seed in head.diverged:
         warnings.warn(f"{directory}: {head.told(seed)}", stacklevel=2)
     path = policy_file(folder, seed)
-    template = _template(head.setting, head.precision)
+    algorithm, (env, params) = head.setting.algorithm, head.setting.game.make()
+    (num_inputs,), (num_actions,) = env.observation_space(params).shape, env.action_space(params).shape
+    template = make_template(
+        algorithm.network, algorithm.policy_head, num_inputs, num_actions, head.precision
+    )
     expected = by_path(template)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -121,7 +116,7 @@ def _read_array(archive: zipfile.ZipFile, name: str, like: Any) -> np.ndarray:
     return np.frombuffer(data, dtype, offset=head.tell()).reshape(shape)
 
 
-def load_env(directory: str | os.PathLike[str]) -> tuple[ContractEnv, EnvParams]:
+def load_env(directory: str | os.PathLike[str]) -> tuple[Any, Any]:
     """The environment that a run's policies were trained in: `load_env("runs/first")`, (env, params).
 
     directory: the run's, or its `policy/`, where the policies are
@@ -129,7 +124,7 @@ def load_env(directory: str | os.PathLike[str]) -> tuple[ContractEnv, EnvParams]
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    return make_env(read_head(policy_directory(directory)).setting)
+    return read_head(policy_directory(directory)).setting.game.make()
 
 
 def saved_seeds(directory: str | os.PathLike[str]) -> list[int]:
@@ -137,18 +132,20 @@ def saved_seeds(directory: str | os.PathLike[str]) -> list[int]:
     return list(read_head(policy_directory(directory)).seeds)
 
 
-def _template(setting: Setting, precision: str) -> Policy:
-    """A policy of the right structure, shapes and dtypes: those that it was saved in."""
-    num_actions = 2 * setting.options.num_types
-    num_inputs = num_actions + 4
-    network = Perceptron(setting.ppo.hidden_sizes, num_actions)
+def make_template(
+    network: Network, head: PolicyHead, num_inputs: int, num_actions: int, precision: str
+) -> NetworkPolicy:
+    """A policy of the right structure, shapes and dtypes, without numbers: those that it was saved in."""
     with jax.enable_x64(precision == "float64"):
-        inputs = jax.ShapeDtypeStruct((num_inputs,), precision)
-        weights = jax.eval_shape(network.init, jax.random.key(0), inputs)
-        one_input, one_action = (jnp.zeros(size, precision) for size in (num_inputs, num_actions))
-    return Policy(
+        num_outputs = head.num_outputs(num_actions)
+        weights = jax.eval_shape(lambda: network.init(jax.random.key(0), num_inputs, num_outputs))
+        parameters = jax.eval_shape(lambda: head.init(num_actions))
+    one_input, one_action = (jax.ShapeDtypeStruct((size,), precision) for size in (num_inputs, num_actions))
+    return NetworkPolicy(
         weights=weights,
-        log_std=one_action,
-        frame=Frame(center=one_input, width=one_input, low=one_action, high=one_action),
-        hidden_sizes=setting.ppo.hidden_sizes,
+        parameters=parameters,
+        normalizer=ObservationNormalizer(center=one_input, width=one_input),  # type: ignore[arg-type]
+        bijector=ActionBijector(low=one_action, high=one_action),  # type: ignore[arg-type]
+        network=network,
+        head=head,
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcontract.core.pytree import Arrays, from_arrays, to_arrays
 from jaxcontract.learning.divergence import Divergence, as_array
-from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.storage.arrays import DamagedError
 from jaxcontract.storage.checkpoints import Checkpoints
 from jaxcontract.training.learning_curve import Underway
@@ -90,7 +90,7 @@ class Keeper:
         if self.interruption.requested:
             raise InterruptedRunError
 
-    def policies(self, now: Underway) -> list[Policy]:
+    def policies(self, now: Underway) -> list[NetworkPolicy]:
         """The policy of every seed; of one that has diverged, the last that was saved."""
         policies = self.training.policies(now.learners)
         for position, seed in enumerate(self.seeds):

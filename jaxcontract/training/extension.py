@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcontract.config.setting import Setting, change
-from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.learning.config import LearnerConfig
 from jaxcontract.storage.files import read_json, sync_directory, write_durably_json
 from jaxcontract.storage.run_directory import CONFIG, SUMMARY
 
@@ -40,7 +40,7 @@ def asked_for(path: Path, setting: Setting, num_updates: int | None) -> int | No
     Raises:
         ValueError: when they are fewer than it has, or none that it can have.
     """
-    has = setting.ppo.num_updates
+    has = setting.algorithm.num_updates
     if num_updates is None or num_updates == has:
         return None
     change(setting, {"num_updates": num_updates})
@@ -54,7 +54,7 @@ def asked_for(path: Path, setting: Setting, num_updates: int | None) -> int | No
 def _as_it_was(run: Mapping[str, Any], before: list[int], num_updates: int) -> dict[str, Any]:
     others = {name: value for name, value in run.items() if name != "extended_from"}
     setting = run["setting"]
-    setting = {**setting, "ppo": {**setting["ppo"], "num_updates": num_updates}}
+    setting = {**setting, "algorithm": {**setting["algorithm"], "num_updates": num_updates}}
     return {**others, **({"extended_from": before} if before else {}), "setting": setting}
 
 
@@ -91,17 +91,17 @@ def forget_earlier_results(path: Path, end: int) -> bool:
     return True
 
 
-def remark(ppo: PPOConfig, ends: Sequence[int]) -> str:
+def remark(algorithm: LearnerConfig, ends: Sequence[int]) -> str:
     """What a run is, and what it is not, that had ended at some updates and was extended there."""
     where = f"extended at update {' and at '.join(map(str, ends))}"
-    whole = f"one run of {ppo.num_updates} updates"
-    if ppo.learning_rate == ppo.final_learning_rate:
+    whole = f"one run of {algorithm.num_updates} updates"
+    if algorithm.learning_rate == algorithm.final_learning_rate:
         return f"{where}: the step size is constant, so these are, on a CPU, the bits of {whole}"
-    share = ends[-1] / (ppo.num_updates - 1)
-    rate = ppo.learning_rate + (ppo.final_learning_rate - ppo.learning_rate) * share
+    share = ends[-1] / (algorithm.num_updates - 1)
+    rate = algorithm.learning_rate + (algorithm.final_learning_rate - algorithm.learning_rate) * share
     return (
         f"{where}: not the bits of {whole}, which would have had other step sizes up to there; "
-        f"from there they go from {rate:.3g} to {ppo.final_learning_rate:.3g}"
+        f"from there they go from {rate:.3g} to {algorithm.final_learning_rate:.3g}"
     )
 
 

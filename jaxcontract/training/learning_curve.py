@@ -7,16 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.envs.contract import ContractEnv, EnvParams
-from jaxcontract.evaluation.contract import (
-    ReferenceSolution,
-    Report,
-    judge,
-    random_contracts,
-    scheme_contracts,
-)
-from jaxcontract.learning.policies.gaussian import Policy
-from jaxcontract.mechanism.optimum import pooled_contract
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.training.seeds import Training
 
 LONGEST_WAIT = 1.0  # seconds between looks at the host, where Ctrl-C is heard
@@ -26,6 +17,7 @@ LONGEST_WAIT = 1.0  # seconds between looks at the host, where Ctrl-C is heard
 class Point:
     """One point of a learning curve; lists have an entry for each seed.
 
+    reports:       what a `Reference` made of each policy
     train_seconds: what training alone has taken so far, for all seeds together
     metrics:       the learner's own, means over the updates since the last point, each [S]
     """
@@ -33,9 +25,9 @@ class Point:
     update: int
     env_steps: int
     train_seconds: float
-    reports: Sequence[Report]
+    reports: Sequence[Any]
     metrics: dict[str, np.ndarray]
-    policies: Sequence[Policy]
+    policies: Sequence[NetworkPolicy]
 
     def column(self, name: str) -> list[float]:
         """One number of every seed's report."""
@@ -74,7 +66,7 @@ class Underway:
 
 def measured_training(
     training: Training,
-    measure: Callable[[int, Policy], Report],
+    measure: Callable[[int, NetworkPolicy], Any],
     marks: Sequence[int],
     *,
     underway: Underway | None = None,
@@ -113,7 +105,7 @@ def _advance(training: Training, now: Underway, stop: int) -> None:
         now.sums[name] = now.sums.get(name, 0.0) + count * value
 
 
-def _point(training: Training, now: Underway, measure: Callable[[int, Policy], Report]) -> Point:
+def _point(training: Training, now: Underway, measure: Callable[[int, NetworkPolicy], Any]) -> Point:
     policies = training.policies(now.learners)
     span = now.update - max(now.reported, 0)
     metrics = {name: total / span for name, total in now.sums.items()}
@@ -131,16 +123,3 @@ def _point(training: Training, now: Underway, measure: Callable[[int, Policy], R
 def even_marks(num_updates: int, num_points: int) -> list[int]:
     """Update counts from 0 to the last, `num_points` beside the first, evenly spaced."""
     return np.unique(np.linspace(0, num_updates, num_points + 1).round().astype(int)).tolist()
-
-
-def reference_reports(params: EnvParams, solution: ReferenceSolution) -> dict[str, Report]:
-    """What no learner is needed for: the best pooled item, random feasible contracts, random ones."""
-    num_types = solution.states.device_types.shape[-1]
-    contracts = {"pooled": scheme_contracts(pooled_contract, solution)}
-    for name, actions in (("random feasible", "feasible"), ("random", "raw")):
-        env = ContractEnv(num_types=num_types, actions=actions)
-        contracts[name] = random_contracts(env, params, solution.states)
-    return {
-        name: judge(offered, solution, penalty=params.penalty, tolerance=params.tolerance)
-        for name, offered in contracts.items()
-    }

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxcontract.learning.algorithms.ppo.ppo import PPO
+from jaxcontract.core.protocols import Algorithm, Environment
+from jaxcontract.learning.config import LearnerConfig
 from jaxcontract.learning.divergence import Divergence, as_divergence
-from jaxcontract.learning.loop import Algorithm, Metrics, repeat
-from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.learning.loop import Metrics, repeat
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.training.cores import (
     FAST_COMPILE,
     FAST_RUN,
@@ -49,7 +50,7 @@ class Engine(NamedTuple):
     memory_bytes: int
     start: Callable[[Sequence[Member]], Any]
     advance: Callable[[Any, Sequence[Member], int], tuple[Any, SeedMetrics]]
-    policies: Callable[[Any], Sequence[Policy]]
+    policies: Callable[[Any], Sequence[NetworkPolicy]]
     divergences: Callable[[Any], np.ndarray]
     apart: Callable[[Any], list[Any]]
     together: Callable[[list[Any]], Any]
@@ -74,7 +75,7 @@ class Training:
 
     start: Callable[[], Any]
     advance: Callable[[Any, int], tuple[Any, SeedMetrics]]
-    policies: Callable[[Any], list[Policy]]
+    policies: Callable[[Any], list[NetworkPolicy]]
     divergences: Callable[[Any], list[Divergence | None]]
     apart: Callable[[Any], list[Any]]
     together: Callable[[list[Any]], Any]
@@ -124,11 +125,10 @@ class Program:
 
 def compile_training(
     seeds: Sequence[int],
-    env: Any,
+    env: Environment,
     params: Any,
     config: Any,
     num_devices: int | None = None,
-    algorithm: Algorithm = PPO,
 ) -> Training:
     """Compile the training of `seeds`.
 
@@ -137,17 +137,16 @@ def compile_training(
     """
     one_config = config[0] if isinstance(config, list) else config
     one_params = params[0] if isinstance(params, list) else params
-    program = compile_program(len(seeds), env, one_params, one_config, num_devices, algorithm)
+    program = compile_program(len(seeds), env, one_params, one_config, num_devices)
     return program.training(seeds, params, config)
 
 
 def compile_program(
     num_seeds: int,
-    env: Any,
+    env: Environment,
     params: Any,
     config: Any,
     num_devices: int | None = None,
-    algorithm: Algorithm = PPO,
 ) -> Program:
     """Compile the training of `num_seeds` at a time. Of `params` and `config` only the shapes matter.
 
@@ -155,20 +154,20 @@ def compile_program(
     """
     began = time.perf_counter()
     compile_engine = _compile_for_cores if on_cpu() else _compile_for_mesh
-    engine = compile_engine(num_seeds, env, params, config, num_devices, algorithm)
+    engine = compile_engine(num_seeds, env, params, config, num_devices)
     seconds = time.perf_counter() - began
     return Program(engine=engine, batch_size=config.batch_size, compile_seconds=seconds)
 
 
 def _compile_for_cores(
-    num_seeds: int, env: Any, params: Any, config: Any, num_cores: int | None, algorithm: Algorithm
+    num_seeds: int, env: Environment, params: Any, config: LearnerConfig, num_cores: int | None
 ) -> Engine:
     """One program for one seed, called by a thread for each core; learners are a list of them.
 
     Every seed computes what it would alone, bit for bit. Batching training over seeds by `vmap` can
     wedge XLA's CPU thread pool for ever, and changes the last bits of every seed.
     """
-    begin, go_on = _one_seed(env, algorithm)
+    begin, go_on = _one_seed(env, config.make())
     num_workers = min(num_seeds, num_cores or num_places())
     member = jax.random.key(0), _arrays(params), _arrays(config)
     start = compile_with(jax.jit(begin).lower(member), FAST_COMPILE)
@@ -214,13 +213,13 @@ def _compile_for_cores(
 
 
 def _compile_for_mesh(
-    num_seeds: int, env: Any, params: Any, config: Any, num_devices: int | None, algorithm: Algorithm
+    num_seeds: int, env: Environment, params: Any, config: LearnerConfig, num_devices: int | None
 ) -> Engine:
     """A mesh axis over the devices, seeds batched on each: an accelerator needs the batch to be busy.
 
     Learners are one learner with fields [S, ...], filled up with copies of the last to fill the mesh.
     """
-    begin, go_on = _one_seed(env, algorithm)
+    begin, go_on = _one_seed(env, config.make())
     mesh = seed_mesh(num_seeds, jax.devices()[:num_devices])
     size = num_seeds + -num_seeds % mesh.size
 
@@ -264,7 +263,7 @@ def _rows(learners: Any, size: int) -> list[Any]:
     return [jax.tree.map(lambda leaf, row=row: leaf[row], learners) for row in range(size)]
 
 
-def _one_seed(env: Any, algorithm: Algorithm) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _one_seed(env: Environment, algorithm: Algorithm) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """How one seed begins, and how it goes on."""
 
     def begin(member):

@@ -7,20 +7,21 @@ import numpy as np
 
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation import statistics
-from jaxcontract.evaluation.contract import Report, judge, offer, scheme_contracts, solve_reference
-from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.evaluation.contract import judge, offer, scheme_contracts, solve_reference
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 
+OF_STATES = ("without_quality", "bound_binds")  # of the contract game
 MEASURES = ("feasible", "regret", "worst_regret", "screening_gap", "max_violation", "reward")
 
 
-def measured(report: Report) -> dict[str, float]:
+def measured(report: Any) -> dict[str, float]:
     """The numbers of a report that are shown."""
     return {name: getattr(report, name) for name in MEASURES}
 
 
-def over_seeds(reports: Sequence[Report]) -> dict[str, dict[str, Any]]:
+def over_seeds(reports: Sequence[Any]) -> dict[str, dict[str, Any]]:
     """Each number's mean over the seeds that have one, and the ends of its 95 % bootstrap interval."""
     columns = np.array([[getattr(report, name) for name in MEASURES] for report in reports], float)
     centre, low, high = (ends.tolist() for ends in statistics.over_seeds(columns))
@@ -30,9 +31,7 @@ def over_seeds(reports: Sequence[Report]) -> dict[str, dict[str, Any]]:
     }
 
 
-def results(
-    seeds: Sequence[int], reports: Sequence[Report], references: Mapping[str, Report]
-) -> dict[str, Any]:
+def results(seeds: Sequence[int], reports: Sequence[Any], references: Mapping[str, Any]) -> dict[str, Any]:
     """What was measured on unseen states: of every seed, over the seeds, and of what needs no learning.
 
     references: by name; a space in it becomes `_`
@@ -40,15 +39,14 @@ def results(
     return {
         "num_states": reports[0].num_states,
         "optimum": reports[0].optimum,
-        "without_quality": reports[0].without_quality,
-        "bound_binds": reports[0].bound_binds,
+        **{name: getattr(reports[0], name) for name in OF_STATES if hasattr(reports[0], name)},
         "seeds": [{"seed": seed, **measured(report)} for seed, report in zip(seeds, reports, strict=True)],
         **over_seeds(reports),
         **{name.replace(" ", "_"): measured(report) for name, report in references.items()},
     }
 
 
-def printed_items(policy: Policy, env: ContractEnv, params: EnvParams) -> list[dict[str, Any]]:
+def printed_items(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> list[dict[str, Any]]:
     """The contracts of the paper's three printed states: learned, exact, and the regret. K = 2.
 
     A regret is NaN where the learned contract is infeasible.

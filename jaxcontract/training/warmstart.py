@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxcontract.config.setting import Setting, differences
+from jaxcontract.config.setting import Setting, differences, leaves, options_of
 from jaxcontract.storage.manifest import sha256
 from jaxcontract.storage.policy_files import HEAD, Head, policy_directory, policy_file, read_head
 
 if TYPE_CHECKING:
-    from jaxcontract.learning.policies.gaussian import Policy
+    from jaxcontract.learning.policies.network_policy import NetworkPolicy
     from jaxcontract.training.seeds import Training
 
 KEPT = "initial-policy"
-MUST_AGREE = ("num_types", "actions", "hidden_sizes")
+MUST_AGREE = ("game", "num_types", "actions", "network", "policy")  # and the network's options
 
 
 def described(path: Path, setting: Setting, seeds: Sequence[int]) -> dict[str, Any]:
@@ -36,7 +36,8 @@ def described(path: Path, setting: Setting, seeds: Sequence[int]) -> dict[str, A
     """
     directory = _directory(path)
     head = read_head(directory)
-    unlike = {name: pair for name, pair in differences(head.setting, setting).items() if name in MUST_AGREE}
+    must_agree = {*MUST_AGREE, *(field.name for field in options_of(setting.algorithm.network))}
+    unlike = {name: pair for name, pair in differences(head.setting, setting).items() if name in must_agree}
     if unlike:
         said = ", ".join(
             f"{name} = {_shown(there)} there, {_shown(here)} here" for name, (there, here) in unlike.items()
@@ -78,15 +79,15 @@ def remarks(init: Mapping[str, Any], setting: Setting, seeds: Sequence[int]) -> 
         there = read_head(origin).setting
     except ValueError:
         return lines
-    parts = (setting.system, setting.numbers)
-    named = {"reward", *(field.name for part in parts for field in dataclasses.fields(part))}
+    game = [field.name for field in dataclasses.fields(setting.game)]
+    named = {field.name for part, field, _ in leaves(setting) if part in game}
     changed = {name: pair for name, pair in differences(there, setting).items() if name in named}
     return lines + [
         f"they were trained with {name} = {was}, here it is {now}" for name, (was, now) in changed.items()
     ]
 
 
-def initial_policies(out: Path | None, init: Mapping[str, Any]) -> list["Policy"]:
+def initial_policies(out: Path | None, init: Mapping[str, Any]) -> list["NetworkPolicy"]:
     """The policies that a run begins with, one for each of its seeds.
 
     out: the run's directory, if it is known: what it keeps comes before what the other run now has
@@ -107,7 +108,7 @@ def initial_policies(out: Path | None, init: Mapping[str, Any]) -> list["Policy"
         )
     policies = {seed: load_policy(directory, seed) for seed in set(init["seeds"])}
     for seed, policy in policies.items():
-        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((policy.weights, policy.log_std))):
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((policy.weights, policy.parameters))):
             raise ValueError(f"--init-from {init['policy']}: its policy of seed {seed} is not finite")
     return [policies[seed] for seed in init["seeds"]]
 
@@ -130,13 +131,14 @@ def keep_initial_policies(out: Path, init: Mapping[str, Any]) -> None:
     partial.rename(kept)
 
 
-def warm_started(training: "Training", policies: Sequence["Policy"]) -> "Training":
+def warm_started(training: "Training", policies: Sequence["NetworkPolicy"]) -> "Training":
     """A training whose seeds begin with these policies."""
-    from jaxcontract.learning.algorithms.ppo.ppo import with_policy
 
     def start() -> Any:
         fresh = training.apart(training.start())
-        return training.together([with_policy(*pair) for pair in zip(fresh, policies, strict=True)])
+        return training.together(
+            [one.with_policy(policy) for one, policy in zip(fresh, policies, strict=True)]
+        )
 
     return dataclasses.replace(training, start=start)
 

@@ -60,7 +60,9 @@ def is_trace(value):
 @pytest.mark.parametrize(("num_types", "num_steps"), [(2, 1), (3, 4)])
 def test_the_count_by_hand_is_that_of_the_products_traced(num_types, num_steps):
     env = jc.ContractEnv(num_types=num_types)
-    config = jc.PPOConfig(num_envs=32, num_steps=num_steps, minibatches=4, epochs=3, hidden_sizes=(16, 24))
+    config = jc.PPOConfig(
+        num_envs=32, num_steps=num_steps, minibatches=4, epochs=3, network=jc.MLP(hidden_sizes=(16, 24))
+    )
     hand = counting.by_hand(env, config)
     for name, stage in stages.stages(env, env.default_params, config).items():
         expected = counting.total(hand).flops if name == "whole" else hand[name].flops

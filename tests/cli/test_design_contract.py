@@ -11,7 +11,7 @@ import pytest
 
 import jaxcontract as jc
 from design_command import GOLDEN, HEADER, column, design, rows_of
-from jaxcontract.config.setting import PRESETS
+from jaxcontract.config.presets import PRESETS
 from jaxcontract.storage.policies import save_policies
 from paths import EXAMPLES, EXPERIMENTS
 

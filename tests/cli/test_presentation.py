@@ -16,11 +16,11 @@ from jaxcontract.cli.console import TrainingProgress, make_console
 from jaxcontract.cli.tables import learners_table, printed_states_table, seeds_table
 from jaxcontract.cli.text_tables import plain_table, rounded_down, wrapped
 from jaxcontract.evaluation.contract import judge, scheme_contracts, solve_reference, unseen_states
+from jaxcontract.evaluation.contract_reference import ContractReference
 from jaxcontract.evaluation.statistics import bootstrap_interval
 from jaxcontract.figures import learning_curve, save
-from jaxcontract.learning.algorithms.ppo.ppo import init_learner
+from jaxcontract.learning.algorithms.ppo.ppo import init
 from jaxcontract.mechanism.optimum import pooled_contract
-from jaxcontract.training.learning_curve import reference_reports
 from paths import BENCHMARKS
 
 
@@ -63,7 +63,9 @@ def test_the_learning_curve_shows_seeds_mean_and_levels(tmp_path):
 def test_the_table_has_a_row_for_every_seed_and_scheme(solution):
     params = jc.ContractEnv().default_params
     report = judge(scheme_contracts(jc.optimal_contract, solution), solution)
-    text = printed(seeds_table([3, 4], [report, report], reference_reports(params, solution)))
+    text = printed(
+        seeds_table([3, 4], [report, report], ContractReference(jc.ContractEnv(), params).baselines(solution))
+    )
     rows = [line.split()[0] for line in text.splitlines()[2:]]
     assert rows == ["3", "4", "mean", "95", "to", "pooled", "random", "random"]
     assert "100.00%" in next(line for line in text.splitlines() if "pooled" in line)
@@ -72,7 +74,7 @@ def test_the_table_has_a_row_for_every_seed_and_scheme(solution):
 def test_printed_states_show_the_golden_optimum():
     env = jc.ContractEnv()
     params = env.default_params
-    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(num_envs=8, minibatches=2))
+    learner = init(jax.random.key(0), env, params, jc.PPOConfig(num_envs=8, minibatches=2))
     text = printed(printed_states_table(learner.policy, env, params))
     for number in ("0.17706", "0.38143", "0.08853", "0.10556", "0.13276", "0.38952"):
         assert number in text
@@ -82,10 +84,12 @@ def test_printed_states_show_the_golden_optimum():
 def test_tables_fit_the_terminal_and_lose_no_digit(solution, width):
     env = jc.ContractEnv()
     params = env.default_params
-    learner = init_learner(jax.random.key(0), env, params, jc.PPOConfig(num_envs=16))
+    learner = init(jax.random.key(0), env, params, jc.PPOConfig(num_envs=16))
     report = judge(scheme_contracts(pooled_contract, solution), solution)
     for table in (
-        seeds_table([3, 4], [report, report], reference_reports(params, solution)),
+        seeds_table(
+            [3, 4], [report, report], ContractReference(jc.ContractEnv(), params).baselines(solution)
+        ),
         printed_states_table(learner.policy, env, params),
         learners_table([("stable-baselines3 PPO", report, 20.0, 1_228_800), ("exact", report, 0.4, None)]),
     ):
@@ -153,7 +157,7 @@ def test_the_mean_is_of_the_seeds_that_have_a_value_and_says_so(solution):
 
 
 def test_reference_schemes_are_what_they_say(solution):
-    references = reference_reports(jc.ContractEnv().default_params, solution)
+    references = ContractReference(jc.ContractEnv(), jc.ContractEnv().default_params).baselines(solution)
     pooled = judge(scheme_contracts(pooled_contract, solution), solution)
     assert references["pooled"].regret == pooled.regret
     assert references["random feasible"].feasible == 1.0 > references["random"].feasible

@@ -128,7 +128,7 @@ def test_every_file_is_written_and_readable(finished):
     assert str(out) in printed
     config = json.loads((out / "config.json").read_text())
     assert config["run"]["seeds"] == [5, 6, 7]
-    assert config["run"]["setting"]["ppo"]["num_envs"] == 64
+    assert config["run"]["setting"]["algorithm"]["num_envs"] == 64
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["update"] for line in lines] == [0, 2, 4]
     assert all(len(line["regret"]) == 3 for line in lines)
@@ -226,7 +226,7 @@ def test_a_seed_that_diverges_is_named_and_ends_with_three(tmp_path, capsys):
     assert (tmp_path / "out" / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     with pytest.warns(UserWarning, match="seed 0 diverged in update 1: its .* is not finite"):
         policy = jc.load_policy(tmp_path / "out" / "policy")
-    assert np.isfinite(policy.log_std).all()  # the last that was finite
+    assert np.isfinite(policy.parameters["log_std"]).all()  # the last that was finite
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["seeds"][0]["regret"] is None
     (diverged,) = summary["diverged"]

@@ -8,18 +8,15 @@ import sys
 
 import pytest
 
-from jaxcontract.cli.options import OneLineParser, add_setting_options, setting_from_options
-from jaxcontract.config.setting import (
-    PRESET_MEANINGS,
-    PRESETS,
-    Setting,
-    change,
-    differences,
-    setting_from_dict,
-)
-from jaxcontract.envs.config import EnvNumbers, EnvOptions
+from jaxcontract.cli.options import OneLineParser
+from jaxcontract.cli.setting_options import add_setting_options, setting_from_options
+from jaxcontract.config.presets import PRESET_MEANINGS, PRESETS
+from jaxcontract.config.setting import Setting, change, differences, leaves, setting_from_dict
+from jaxcontract.envs.config import ContractGame, ContractRules, EnvOptions
 from jaxcontract.envs.contract import ContractEnv
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.learning.networks.mlp import MLP
+from jaxcontract.learning.policies.gaussian import Gaussian
 from jaxcontract.mechanism.system import System
 
 
@@ -37,34 +34,31 @@ def test_settings_survive_json(preset):
 
 def test_equal_settings_hash_alike():
     assert hash(Setting()) == hash(Setting())
-    assert Setting() != Setting(ppo=PPOConfig(epochs=1))
+    assert Setting() != Setting(algorithm=PPOConfig(epochs=1))
 
 
 def test_the_default_preset_is_made_of_defaults():
-    parts = Setting(options=EnvOptions(), numbers=EnvNumbers(), system=System(), ppo=PPOConfig())
+    game = ContractGame(problem=System(), env=ContractRules())
+    parts = Setting(game=game, algorithm=PPOConfig(network=MLP(), policy_head=Gaussian()))
     assert PRESETS["default"] == parts
     assert dataclasses.asdict(ContractEnv()) == dataclasses.asdict(EnvOptions())
 
 
 def test_the_paper_preset_is_algorithm_one_as_printed():
-    paper = PRESETS["paper"]
-    assert (paper.options.actions, paper.options.reward) == ("raw", "paper")
-    assert paper.numbers.penalty == -500
-    assert paper.ppo.batch_size == 512 == paper.numbers.episode_length
-    assert (paper.ppo.discount, paper.ppo.gae_lambda, paper.ppo.estimator) == (0.95, 1.0, "paper")
-    assert paper.ppo.learning_rate == paper.ppo.final_learning_rate == 1e-4
-    assert (paper.ppo.clip_range, paper.ppo.epochs, paper.ppo.value_coefficient) == (0.2, 10, 0.5)
-    system = paper.system
+    paper, rules = PRESETS["paper"].algorithm, PRESETS["paper"].game.env
+    assert (rules.actions, rules.reward) == ("raw", "paper")
+    assert rules.penalty == -500
+    assert paper.batch_size == 512 == rules.episode_length
+    assert (paper.discount, paper.gae_lambda, paper.estimator) == (0.95, 1.0, "paper")
+    assert paper.learning_rate == paper.final_learning_rate == 1e-4
+    assert (paper.clip_range, paper.epochs, paper.value_coefficient) == (0.2, 10, 0.5)
+    system = PRESETS["paper"].game.problem
     constants = (system.num_devices, system.aoi_preference, system.unit_profit, system.slot_duration)
     assert constants == (40, 0.75, 100, 24e3 / 24e6)
 
 
 def test_field_names_are_unique_across_the_records_of_a_setting():
-    names = [
-        field.name
-        for part in dataclasses.fields(Setting)
-        for field in dataclasses.fields(getattr(Setting(), part.name))
-    ]
+    names = [field.name for _, field, _ in leaves(Setting())]
     assert len(names) == len(set(names))
     assert PRESET_MEANINGS.keys() == PRESETS.keys()
 
@@ -130,16 +124,16 @@ def test_a_bad_command_line_gets_one_line_and_exit_code_two(arguments, said, cap
     [
         ("--aoi-preference 1.5", ("System.aoi_preference = 1.5", "[0, 1]")),
         ("--aoi-preference nan", ("System.aoi_preference = nan", "[0, 1]")),
-        ("--num-types 0", ("EnvOptions.num_types = 0", "[1, inf)")),
+        ("--num-types 0", ("ContractRules.num_types = 0", "[1, inf)")),
         ("--minibatches 3", ("PPOConfig.minibatches = 3", "divisor of num_envs = 2048")),
         ("--clip-range 0", ("PPOConfig.clip_range = 0.0", "(0, inf)")),
         (
             "--num-envs 8",
             ("PPOConfig.minibatches = 8", "at most num_envs · num_steps / 2 = 4"),
         ),
-        ("--initial-std 10", ("PPOConfig.initial_std = 10.0", "[5e-05, 7]")),
-        ("--penalty 3", ("EnvNumbers.penalty = 3.0", "0]")),
-        ("--hidden-sizes 0", ("PPOConfig.hidden_sizes", "[1, inf)")),
+        ("--initial-std 10", ("Gaussian.initial_std = 10.0", "[5e-05, 7]")),
+        ("--penalty 3", ("ContractRules.penalty = 3.0", "0]")),
+        ("--hidden-sizes 0", ("MLP.hidden_sizes", "[1, inf)")),
         ("--min-frequency 0.5 --max-frequency 0.2", ("System.min_frequency = 0.5", "max_frequency = 0.2")),
     ],
 )
@@ -154,12 +148,12 @@ def test_a_value_out_of_range_is_named_with_what_is_allowed(arguments, words):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"ppo": {"epoch": 3}}, "setting.ppo.epoch: unknown"),
-        ({"system": 3}, "setting.system = 3"),
+        ({"ppo": {"epoch": 3}}, "setting.algorithm.epoch: unknown"),
+        ({"problem": 3}, "setting.problem = 3"),
         ({"system": {"aoi_preference": "high"}}, "System.aoi_preference = 'high'"),
-        ({"options": {"num_types": 2.5}}, "EnvOptions.num_types = 2.5"),
-        ({"options": {"num_types": True}}, "EnvOptions.num_types = True"),
-        ({"ppo": {"hidden_sizes": []}}, "PPOConfig.hidden_sizes"),
+        ({"env": {"num_types": 2.5}}, "ContractRules.num_types = 2.5"),
+        ({"options": {"num_types": True}}, "ContractRules.num_types = True"),
+        ({"ppo": {"hidden_sizes": []}}, "MLP.hidden_sizes"),
         ({"ppo": {"learning_rate": None}}, "PPOConfig.learning_rate"),
         ([], "setting = []"),
     ],
@@ -182,9 +176,8 @@ def test_help_names_every_field_with_unit_range_and_default_without_jax():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     ).stdout
     words = " ".join(printed.split())
-    for part in dataclasses.fields(Setting):
-        for field in dataclasses.fields(getattr(Setting(), part.name)):
-            assert "--" + field.name.replace("_", "-") in words
-            assert field.metadata["allowed"].meaning in words
+    for _, field, _ in leaves(Setting()):
+        assert "--" + field.name.replace("_", "-") in words
+        assert field.metadata["allowed"].meaning in words
     assert "[s]" in words
     assert "(default 0.001)" in words

@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.config.setting import PRESETS, change
+from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.setting import change
 from jaxcontract.export.description import beside
-from jaxcontract.learning.policies.gaussian import make_frame
+from jaxcontract.learning.boxes import make_bijector, make_normalizer
 from jaxcontract.mechanism.freshness import least_defined
 from jaxcontract.storage.manifest import sealed, sha256
-from jaxcontract.storage.policies import make_env, save_policies
+from jaxcontract.storage.policies import save_policies
 from paths import EXPERIMENTS, GOLDEN_FILES
 
 SCRIPT = EXPERIMENTS / "export_policy.py"
@@ -45,23 +46,26 @@ states = dict(np.load({states!r}))
 
 def policies_of(setting, seeds):
     """Policies whose contracts differ from state to state, as those of trained ones do."""
-    env, params = make_env(setting)
-    frame = make_frame(env.observation_space(params), env.action_space(params))
-    return {seed: random_policy(setting, frame, np.random.default_rng(seed)) for seed in seeds}
+    env, params = setting.game.make()
+    maps = make_normalizer(env.observation_space(params)), make_bijector(env.action_space(params))
+    return {seed: random_policy(setting, *maps, np.random.default_rng(seed)) for seed in seeds}
 
 
-def random_policy(setting, frame, generator):
-    units = (len(frame.center), *setting.ppo.hidden_sizes, len(frame.low))
+def random_policy(setting, normalizer, bijector, generator):
+    network, head = setting.algorithm.network, setting.algorithm.policy_head
+    units = (len(normalizer.center), *network.hidden_sizes, len(bijector.low))
     layers = {}
     for index, (inputs, outputs) in enumerate(itertools.pairwise(units)):
         kernel = generator.normal(scale=inputs**-0.5, size=(inputs, outputs))
         bias = generator.normal(scale=0.3, size=outputs)
         layers[f"Dense_{index}"] = {"kernel": jnp.asarray(kernel, float), "bias": jnp.asarray(bias, float)}
-    return jc.Policy(
+    return jc.NetworkPolicy(
         weights={"params": layers},
-        log_std=jnp.zeros(len(frame.low)),
-        frame=frame,
-        hidden_sizes=setting.ppo.hidden_sizes,
+        parameters={"log_std": jnp.zeros(len(bijector.low))},
+        normalizer=normalizer,
+        bijector=bijector,
+        network=network,
+        head=head,
     )
 
 

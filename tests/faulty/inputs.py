@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jaxcontract.config.setting import PRESETS
+from jaxcontract.config.presets import PRESETS
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "run_ppo.py"
 

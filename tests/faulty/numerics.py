@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 UPDATES, CHUNK = 12, 4
 SEEDS = (3, 4, 5)
-CONFIG = jc.PPOConfig(num_updates=UPDATES, num_envs=32, minibatches=2, hidden_sizes=(8,))
+CONFIG = jc.PPOConfig(num_updates=UPDATES, num_envs=32, minibatches=2, network=jc.MLP(hidden_sizes=(8,)))
 KINDS = (np.nan, np.inf, -np.inf)
 
 
@@ -167,10 +167,10 @@ def above_the_optimum(trials: int) -> tuple[int, float]:
     env = jc.ContractEnv()
     params = env.default_params
     solution = solve_reference(params.system, unseen_states(params.distribution, 2000))
-    config = jc.PPOConfig(num_envs=8, minibatches=2, hidden_sizes=(16,))
+    config = jc.PPOConfig(num_envs=8, minibatches=2, network=jc.MLP(hidden_sizes=(16,)))
     least, count = np.inf, 0
     for trial in range(-(-trials // 2000)):
-        policy = ppo.init_learner(jax.random.key(trial), env, params, config).policy
+        policy = ppo.init(jax.random.key(trial), env, params, config).policy
         wild = jax.tree.map(lambda leaf, factor=10.0 * trial: factor * leaf, policy.weights)
         report = evaluate(dataclasses.replace(policy, weights=wild), env, params, states=solution)
         share = report.regrets / solution.optimum

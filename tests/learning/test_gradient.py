@@ -10,10 +10,10 @@ import pytest
 import jaxcontract as jc
 from jaxcontract.core.spaces import Box
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig
-from jaxcontract.learning.algorithms.gradient.gradient import GRADIENT, init_learner, update
+from jaxcontract.learning.algorithms.gradient.gradient import GRADIENT, init, update
 from jaxcontract.learning.loop import repeat
 
-SMALL = GradientConfig(num_updates=1500, num_envs=64, hidden_sizes=(16,), learning_rate=1e-2)
+SMALL = GradientConfig(num_updates=1500, num_envs=64, network=jc.MLP(hidden_sizes=(16,)), learning_rate=1e-2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Follow:
 def trained(env, params, config, seed=0):
     @jax.jit
     def run(key):
-        return repeat(update, init_learner(key, env, params, config), env, params, config, config.num_updates)
+        return repeat(update, init(key, env, params, config), env, params, config, config.num_updates)
 
     return run(jax.random.key(seed))
 
@@ -64,7 +64,7 @@ def test_a_step_is_the_gradient_of_the_mean_reward():
     """The direction against finite differences of the reward that the same keys give."""
     env, params = jc.ContractEnv(), jc.ContractEnv().default_params
     config = SMALL.replace(num_updates=1, num_envs=8)
-    learner = init_learner(jax.random.key(1), env, params, config)
+    learner = init(jax.random.key(1), env, params, config)
 
     def reward(shift):
         weights = jax.tree.map(jnp.add, learner.weights, shift)

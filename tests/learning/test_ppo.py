@@ -12,15 +12,24 @@ import pytest
 
 from jaxcontract import ContractEnv, PPOConfig, train
 from jaxcontract.core.spaces import Box
-from jaxcontract.learning.algorithms.ppo.ppo import advance, init_learner, train_for, update
+from jaxcontract.learning.algorithms.ppo.ppo import init, update
+from jaxcontract.learning.loop import repeat
+from jaxcontract.learning.networks.mlp import MLP
 from jaxcontract.learning.optimizer import step_size
-from jaxcontract.learning.policies.gaussian import LOG_STD_RANGE
+from jaxcontract.learning.policies.gaussian import LOG_STD_RANGE, Gaussian
+
+advance = functools.partial(repeat, update)
+
+
+def train_for(learner, env, params, config, num_updates):
+    return jax.lax.scan(lambda learner, _: update(learner, env, params, config), learner, length=num_updates)
+
 
 INFINITY = math.inf
 
 # What is learned does not hang on how well the code was compiled; waiting for the compiler does.
 QUICKLY = {"xla_backend_optimization_level": 0}
-quick_init = jax.jit(init_learner, static_argnames="env", compiler_options=QUICKLY)
+quick_init = jax.jit(init, static_argnames="env", compiler_options=QUICKLY)
 quick_update = jax.jit(update, static_argnames="env", compiler_options=QUICKLY)
 quick_train = jax.jit(train, static_argnames="env", compiler_options=QUICKLY)
 
@@ -152,7 +161,7 @@ TINY = PPOConfig(
     num_steps=2,
     epochs=2,
     minibatches=2,
-    hidden_sizes=(4,),
+    network=MLP(hidden_sizes=(4,)),
     discount=0.9,
 )
 
@@ -162,7 +171,7 @@ VALUE = PPOConfig(
     num_steps=4,
     epochs=4,
     minibatches=2,
-    hidden_sizes=(8,),
+    network=MLP(hidden_sizes=(8,)),
     learning_rate=2e-2,
     normalize_advantages=False,
 )
@@ -215,7 +224,7 @@ ACTION = PPOConfig(
     num_steps=1,
     epochs=4,
     minibatches=2,
-    hidden_sizes=(8,),
+    network=MLP(hidden_sizes=(8,)),
     learning_rate=1e-2,
 )
 
@@ -327,7 +336,7 @@ def test_an_entropy_bonus_widens_the_policy():
 def test_the_deviation_stays_within_float32(bonus):
     config = VALUE.replace(learning_rate=1.0, final_learning_rate=1.0, entropy_coefficient=bonus)
     learner, metrics = quick_train(jax.random.key(0), Rooms(), rooms(0.0), config)
-    assert np.all(learner.policy.log_std <= 2.0)
+    assert np.all(learner.policy.parameters["log_std"] <= 2.0)
     assert_finite(learner.weights, metrics)
 
 
@@ -361,7 +370,7 @@ def whole(compiled):
 @pytest.fixture(scope="module")
 def begin(compiled):
     """The learner that `whole` starts from, from the same key."""
-    return functools.partial(compiled(init_learner, static_argnames="env"), config=TINY, **GAME)
+    return functools.partial(compiled(init, static_argnames="env"), config=TINY, **GAME)
 
 
 def test_the_same_key_gives_the_same_bits_and_another_key_others(whole):
@@ -529,15 +538,14 @@ NUMBERS = (
     "value_coefficient",
     "entropy_coefficient",
     "max_gradient_norm",
-    "initial_std",
 )
+PARTS = ("network", "policy_head")
 OTHER_SIZES = {
     "num_updates": 5,
     "num_envs": 16,
     "num_steps": 3,
     "epochs": 3,
     "minibatches": 4,
-    "hidden_sizes": (5,),
     "estimator": "paper",
     "normalize_advantages": False,
 }
@@ -545,7 +553,7 @@ OTHER_SIZES = {
 
 def test_every_field_is_a_number_or_a_size():
     names = {field.name for field in dataclasses.fields(PPOConfig)}
-    assert names == {*NUMBERS, *OTHER_SIZES}
+    assert names == {*NUMBERS, *OTHER_SIZES, *PARTS}
 
 
 def test_equal_configs_and_changed_numbers_do_not_retrace():
@@ -611,19 +619,68 @@ REFUSED = {
         ("learning_rate", "clip_range", "max_gradient_norm"),
         ((0, 0.0, -1e-3, *NOT_NUMBERS), ABOVE_ZERO),
     ),
-    "initial_std": ((0, -1e-3, 1e-5, 4.9e-5, 7.1, 10, *NOT_NUMBERS), "a number in [5e-05, 7]"),
     **dict.fromkeys(
         ("final_learning_rate", "value_coefficient", "entropy_coefficient"),
         ((-1, -1e-9, *NOT_NUMBERS), FROM_ZERO),
     ),
     **dict.fromkeys(("discount", "gae_lambda"), ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE)),
-    "hidden_sizes": (
-        ((), (0,), (8, -1), (2.5,), ("8",), (NAN,), (True,), ((8,), (8,)), 8, "8", None, {}, object),
-        SIZES,
-    ),
     "estimator": (("", "GAE", "td", 1, None, [], ["gae"], NAN, object), "one of gae, paper"),
     "normalize_advantages": ((0, 1, "true", None, [], NAN, [True], object), "true or false"),
 }
+
+
+OF_PARTS = {
+    (Gaussian, "initial_std"): (
+        (0, -1e-3, 1e-5, 4.9e-5, 7.1, 10, *NOT_NUMBERS),
+        "a number in [5e-05, 7]",
+    ),
+    (MLP, "hidden_sizes"): (
+        ((), (0,), (8, -1), (2.5,), ("8",), (NAN,), (True,), ((8,), (8,)), 8, "8", None, {}, object),
+        SIZES,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "value"),
+    [(*names, value) for names, (values, _) in OF_PARTS.items() for value in values],
+    ids=repr,
+)
+def test_a_bad_value_of_a_network_or_a_head_is_refused_in_one_line(record, name, value):
+    with pytest.raises(ValueError, match="must be") as refusal:
+        record(**{name: value})
+    assert str(refusal.value) == f"{record.__name__}.{name} = {value!r}: must be {OF_PARTS[record, name][1]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "missing"),
+    [
+        ("network", Gaussian(), "a Network; Gaussian has no apply"),
+        ("network", None, "a Network; NoneType has no init, apply"),
+        ("policy_head", MLP(), "a PolicyHead; MLP has no num_outputs, init_certain, mode, sample"),
+    ],
+)
+def test_what_is_no_network_and_no_head_is_refused_with_what_it_lacks(name, value, missing):
+    with pytest.raises(ValueError, match="must be") as refusal:
+        PPOConfig(**{name: value})
+    assert str(refusal.value).startswith(f"PPOConfig: {name}: must be {missing}")
+
+
+OLD = {
+    "parallel_rounds": (64, {"num_envs": 64}, "is called num_envs now"),
+    "rollout_length": (3, {"num_steps": 3}, "is called num_steps now"),
+    "trace_decay": (0.5, {"gae_lambda": 0.5}, "is called gae_lambda now"),
+    "hidden_sizes": ([8, 8], {"network": MLP(hidden_sizes=(8, 8))}, "is part of network now"),
+    "initial_std": (0.25, {"policy_head": Gaussian(initial_std=0.25)}, "is part of policy_head now"),
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_an_old_name_is_taken_with_a_line_that_says_the_new_one(name):
+    value, new, said = OLD[name]
+    with pytest.warns(FutureWarning, match=f"^PPOConfig: {name} {said}"):
+        config = PPOConfig(**{name: value})
+    assert config == PPOConfig(**new)
 
 
 @pytest.mark.parametrize(
@@ -637,7 +694,7 @@ def test_a_bad_value_is_refused_in_one_line(name, value):
 
 
 def test_every_field_refuses_something():
-    assert set(REFUSED) == {field.name for field in dataclasses.fields(PPOConfig)}
+    assert {*REFUSED, *PARTS} == {field.name for field in dataclasses.fields(PPOConfig)}
 
 
 @pytest.mark.parametrize(
@@ -651,9 +708,6 @@ def test_every_field_refuses_something():
         {"minibatches": 1, "num_envs": 1, "normalize_advantages": False},
         {"minibatches": 1, "num_envs": 1, "num_steps": 2},
         {"minibatches": 8, "num_envs": 16},
-        {"initial_std": 5e-5},
-        {"initial_std": 7.0},
-        {"hidden_sizes": (1,)},
         {"learning_rate": np.float32(1e-3)},
         {"num_updates": np.int64(3)},
         {"learning_rate": jnp.asarray(1e-3)},
@@ -665,13 +719,9 @@ def test_values_at_the_edge_are_accepted(good):
     assert all(getattr(config, name) == value for name, value in good.items())
 
 
-def test_a_list_of_sizes_is_refused_or_becomes_a_tuple():
-    try:
-        config = PPOConfig(hidden_sizes=[8, 8])
-    except ValueError as error:
-        assert "hidden_sizes" in str(error)  # noqa: PT017
-        return
-    assert hash(config) == hash(PPOConfig(hidden_sizes=(8, 8)))
+def test_a_list_of_sizes_becomes_a_tuple():
+    assert MLP(hidden_sizes=[8, 8]) == MLP(hidden_sizes=(8, 8))
+    assert hash(MLP(hidden_sizes=[8, 8])) == hash(MLP(hidden_sizes=(8, 8)))
 
 
 @pytest.mark.parametrize(("num_envs", "minibatches"), [(8, 3), (8, 16), (7, 2)])
@@ -702,10 +752,10 @@ def test_gradient_steps_on_the_fewest_rounds_that_are_allowed_learn(sizes):
 
 @pytest.mark.parametrize("std", [5e-5, 7.0])
 def test_every_initial_deviation_that_is_allowed_is_played(std):
-    config = STEP.replace(learning_rate=1e-9, initial_std=std, epochs=2)
+    config = STEP.replace(learning_rate=1e-9, policy_head=Gaussian(initial_std=std), epochs=2)
     learner, _ = quick_update(quick_init(KEY, config=config, **GAME), config=config, **GAME)
-    np.testing.assert_allclose(jnp.exp(learner.policy.log_std), std, rtol=1e-5)
-    assert LOG_STD_RANGE[0] < float(learner.policy.log_std[0]) < LOG_STD_RANGE[1]
+    np.testing.assert_allclose(jnp.exp(learner.policy.parameters["log_std"]), std, rtol=1e-5)
+    assert LOG_STD_RANGE[0] < float(learner.policy.parameters["log_std"][0]) < LOG_STD_RANGE[1]
 
 
 def test_a_replaced_value_is_checked_too():

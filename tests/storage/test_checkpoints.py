@@ -9,7 +9,7 @@ import pytest
 import jaxcontract as jc
 from faulty.storage import NOTES, RUN, same, sample
 from jaxcontract.core.pytree import from_arrays, to_arrays
-from jaxcontract.learning.algorithms.ppo.ppo import init_learner, update
+from jaxcontract.learning.algorithms.ppo.ppo import init, update
 from jaxcontract.learning.divergence import Divergence, as_array, as_divergence
 from jaxcontract.storage.checkpoints import Checkpoints, NothingLoadableError
 
@@ -116,9 +116,9 @@ def test_the_manifest_names_every_array_with_its_digest(steps):
 def test_a_learner_survives_being_arrays():
     env = jc.ContractEnv()
     config = jc.PPOConfig(num_envs=8, minibatches=2)
-    learner = init_learner(jax.random.key(3), env, env.default_params, config)
+    learner = init(jax.random.key(3), env, env.default_params, config)
     arrays = to_arrays(learner)
-    again = from_arrays(init_learner(jax.random.key(4), env, env.default_params, config), arrays)
+    again = from_arrays(init(jax.random.key(4), env, env.default_params, config), arrays)
     one, _ = update(learner, env, env.default_params, config)
     other, _ = update(again, env, env.default_params, config)
     expected = to_arrays(one)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.config.setting import PRESETS, change
-from jaxcontract.learning.algorithms.ppo.ppo import init_learner
+from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.setting import change
+from jaxcontract.learning.algorithms.ppo.ppo import init
 from jaxcontract.learning.divergence import Divergence
 from jaxcontract.storage.files import append_json_line, write_json
-from jaxcontract.storage.policies import make_env, save_policies, saved_seeds
+from jaxcontract.storage.policies import save_policies, saved_seeds
 from jaxcontract.storage.policy_files import refuse_diverged
 
 SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "num_envs": 16})
@@ -22,8 +23,8 @@ SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "n
 
 @pytest.fixture
 def saved(tmp_path):
-    env, params = make_env(SETTING)
-    policies = {seed: init_learner(jax.random.key(seed), env, params, SETTING.ppo).policy for seed in (3, 5)}
+    env, params = SETTING.game.make()
+    policies = {seed: init(jax.random.key(seed), env, params, SETTING.algorithm).policy for seed in (3, 5)}
     save_policies(tmp_path / "policy", policies, SETTING)
     return tmp_path / "policy", policies
 
@@ -71,7 +72,7 @@ def test_a_runs_own_directory_will_do(saved, tmp_path):
     directory, policies = saved
     for given in (tmp_path, str(tmp_path), directory):
         loaded = jc.load_policy(given, np.int64(5))
-        np.testing.assert_array_equal(loaded.log_std, policies[5].log_std)
+        np.testing.assert_array_equal(loaded.parameters["log_std"], policies[5].parameters["log_std"])
         for one, other in zip(jax.tree.leaves(loaded), jax.tree.leaves(policies[5]), strict=True):
             np.testing.assert_array_equal(one, other)
         assert saved_seeds(given) == [3, 5]
@@ -98,7 +99,7 @@ def replace_member(path, name, data):
     """A file in the archive replaced, the archive itself whole."""
     with zipfile.ZipFile(path) as archive:
         members = {info.filename: archive.read(info) for info in archive.infolist()}
-    members.pop("log_std.npy")
+    members.pop("parameters/log_std.npy")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, content in (members | {f"{name}.npy": data}).items():
             archive.writestr(member, content)
@@ -115,14 +116,14 @@ def npy_head(shape, dtype="<f4"):
         lambda path: path.write_bytes(path.read_bytes()[:200]),
         lambda path: path.write_bytes(b"not an archive"),
         lambda path: path.unlink(),
-        lambda path: replace_array(path, "log_std", np.zeros(7, np.float32)),
-        lambda path: replace_array(path, "log_std", np.zeros(6, np.float64)),
+        lambda path: replace_array(path, "parameters/log_std", np.zeros(7, np.float32)),
+        lambda path: replace_array(path, "parameters/log_std", np.zeros(6, np.float64)),
         lambda path: replace_array(path, "extra", np.zeros(1)),
-        lambda path: replace_array(path, "log_std", np.array([print], dtype=object)),
-        lambda path: replace_member(path, "log_std", npy_head(f"({10 * 2**30},)") + bytes(24)),
-        lambda path: replace_member(path, "log_std", npy_head("(6,)", "|O") + pickle.dumps(print)),
-        lambda path: replace_member(path, "log_std", npy_head("(" * 3000)),
-        lambda path: replace_member(path, "log_std", bytes(2**28)),  # 256 MB of zeros in 256 kB
+        lambda path: replace_array(path, "parameters/log_std", np.array([print], dtype=object)),
+        lambda path: replace_member(path, "parameters/log_std", npy_head(f"({10 * 2**30},)") + bytes(24)),
+        lambda path: replace_member(path, "parameters/log_std", npy_head("(6,)", "|O") + pickle.dumps(print)),
+        lambda path: replace_member(path, "parameters/log_std", npy_head("(" * 3000)),
+        lambda path: replace_member(path, "parameters/log_std", bytes(2**28)),  # 256 MB of zeros in 256 kB
         lambda path: replace_member(path, "../log_std", npy_head("(6,)") + bytes(24)),
     ],
 )
@@ -150,7 +151,7 @@ def test_a_policy_of_a_seed_that_diverged_says_so(saved):
     said = f"{directory}: {DIVERGED}; of these seeds it is whole: [5]"
     with pytest.warns(UserWarning, match=re.escape(said)):
         policy = jc.load_policy(directory)
-    np.testing.assert_array_equal(policy.log_std, policies[3].log_std)
+    np.testing.assert_array_equal(policy.parameters["log_std"], policies[3].parameters["log_std"])
     with pytest.raises(ValueError, match=re.escape(said)):
         refuse_diverged(directory)
     refuse_diverged(directory, 5)

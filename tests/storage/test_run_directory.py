@@ -6,7 +6,7 @@ import pytest
 
 from jaxcontract.storage.run_directory import open_run, read_run, version_changes
 
-RUN = {"seeds": [0, 1], "setting": {"ppo": {"learning_rate": 3e-3, "hidden_sizes": (64, 64)}}}
+RUN = {"seeds": [0, 1], "setting": {"algorithm": {"learning_rate": 3e-3, "hidden_sizes": (64, 64)}}}
 
 
 def test_a_run_never_writes_over_anything(tmp_path):
@@ -55,11 +55,11 @@ def test_a_library_that_has_changed_is_named(tmp_path):
 
 def test_another_run_is_refused_with_what_differs(tmp_path):
     open_run(tmp_path, "default", RUN)
-    other = {"seeds": [0, 2], "setting": {"ppo": {"learning_rate": 1e-3, "hidden_sizes": (64, 64)}}}
+    other = {"seeds": [0, 2], "setting": {"algorithm": {"learning_rate": 1e-3, "hidden_sizes": (64, 64)}}}
     with pytest.raises(ValueError, match=r"seeds is \[0, 1\] there, \[0, 2\] here") as refused:
         open_run(tmp_path, "default", other)
     said = str(refused.value)
-    assert "setting.ppo.learning_rate is 0.003 there, 0.001 here" in said
+    assert "setting.algorithm.learning_rate is 0.003 there, 0.001 here" in said
     assert "hidden_sizes" not in said
 
 

@@ -128,9 +128,9 @@ def test_a_run_that_was_extended_at_one_step_size_is_one_longer_run_bit_for_bit(
 def test_all_of_an_extended_run_speaks_of_the_extended_run(extended, run, refused, capsys, tmp_path):
     out, _ = extended
     asked = read(out / "config.json")["run"]
-    assert asked["setting"]["ppo"]["num_updates"] == 7
+    assert asked["setting"]["algorithm"]["num_updates"] == 7
     assert asked["extended_from"] == [4]
-    assert read(out / "updates-4" / "config.json")["run"]["setting"]["ppo"]["num_updates"] == 4
+    assert read(out / "updates-4" / "config.json")["run"]["setting"]["algorithm"]["num_updates"] == 4
     assert read(out / "checkpoints" / "7" / "manifest.json")["body"]["run"] == asked
     assert read(out / "policy" / "policy.json")["setting"] == asked["setting"]
     summary = read(out / "summary.json")
@@ -229,7 +229,7 @@ def test_policies_that_do_not_fit_are_refused_before_anything_is_made(refused, e
     path = copied / "policy" / "seed-1.npz"
     with np.load(path) as archive:
         arrays = dict(archive)
-    np.savez(path, **{**arrays, "log_std": np.full(4, np.nan, np.float32)})
+    np.savez(path, **{**arrays, "parameters/log_std": np.full(4, np.nan, np.float32)})
     assert "its policy of seed 1 is not finite" in refused("--init-from", copied, "--hidden-sizes", "8", *out)
     path.write_bytes(b"not a policy")
     assert "seed-1.npz: cannot be read" in refused("--init-from", copied, "--hidden-sizes", "8", *out)
@@ -237,7 +237,8 @@ def test_policies_that_do_not_fit_are_refused_before_anything_is_made(refused, e
 
 
 def test_other_seeds_take_the_policies_in_their_order(ended):
-    from jaxcontract.config.setting import PRESETS, change
+    from jaxcontract.config.presets import PRESETS
+    from jaxcontract.config.setting import change
     from jaxcontract.training.warmstart import described
 
     setting = change(PRESETS["default"], {"hidden_sizes": (8,)})

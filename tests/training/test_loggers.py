@@ -212,7 +212,7 @@ def test_a_watched_run_that_went_on_tells_each_point_once_and_keeps_its_bits(pla
     begun = lines(place / "server" / "begun.jsonl")
     assert [one["id"] for one in begun] == [begun[0]["id"]] * 2
     assert {one["project"] for one in begun} == {"mine"}
-    assert begun[0]["config"]["setting"]["ppo"]["num_updates"] == 4
+    assert begun[0]["config"]["setting"]["algorithm"]["num_updates"] == 4
     assert (place / "server" / "finished").read_text() == "xx"
     history = lines(place / "server" / begun[0]["id"])
     assert [row["step"] for row in history] == steps

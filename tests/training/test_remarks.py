@@ -1,16 +1,18 @@
 """What a run says of options that do nothing, and of learners that did not move."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
-from jaxcontract.config.setting import PRESETS, change
-from jaxcontract.learning.algorithms.ppo.ppo import init_learner, update
+from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.setting import change
+from jaxcontract.learning.algorithms.ppo.ppo import init, update
 from jaxcontract.learning.loop import repeat
-from jaxcontract.storage.policies import make_env
-from jaxcontract.training.remarks import at_their_limit, of_the_states, unmoved, without_effect
+from jaxcontract.learning.policies.gaussian import Gaussian
+from jaxcontract.training.remarks import at_their_limit, unmoved, without_effect
 
 SMALL = {"num_envs": 16, "minibatches": 2, "hidden_sizes": (4,), "num_updates": 3}
 OTHER = {
@@ -41,11 +43,11 @@ def trained():
 
     @partial(jax.jit, static_argnums=0, compiler_options={"xla_backend_optimization_level": 0})
     def start_and_go_on(env, params, config):
-        learner = init_learner(jax.random.key(0), env, params, config)
+        learner = init(jax.random.key(0), env, params, config)
         return repeat(update, learner, env, params, config, min(2, config.num_updates))[0].weights
 
     def trained(setting):
-        weights = start_and_go_on(*make_env(setting), setting.ppo)
+        weights = start_and_go_on(*setting.game.make(), setting.algorithm)
         return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(weights)])
 
     return trained
@@ -72,7 +74,7 @@ def test_an_option_without_effect_changes_no_bit_and_any_other_does(name, traine
 
 
 def test_a_policy_that_no_update_moved_is_named():
-    ppo = PRESETS["default"].ppo
+    ppo = PRESETS["default"].algorithm
     rows = [{"learner": {}}, *({"learner": {"kl": [kl, 1e-13, None]}} for kl in (1e-12, 1e-3, 0.0))]
     (line,) = unmoved(rows, [7, 8, 9], ppo)
     assert line.startswith("seed 8: no update has moved its policy")
@@ -82,16 +84,8 @@ def test_a_policy_that_no_update_moved_is_named():
 
 def test_a_deviation_that_training_holds_at_its_limit_is_named():
     log_stds = [np.float32([0.1, 2.0]), np.float32([1.99, -9.9]), np.float32([-10.0, 0.0])]
-    lines = at_their_limit(log_stds, [1, 2, 3])
+    policies = [SimpleNamespace(head=Gaussian(), parameters={"log_std": log_std}) for log_std in log_stds]
+    lines = at_their_limit(policies, [1, 2, 3])
     assert [line.partition(":")[0] for line in lines] == ["seed 1", "seed 3"]
     assert "has come to 7.39" in lines[0]
     assert "has come to 4.54e-05" in lines[1]
-
-
-def test_states_that_a_bound_or_long_slots_decide_are_named():
-    system = PRESETS["default"].system
-    assert of_the_states(0.0, 0.0, system) == []
-    (line,) = of_the_states(0.0, 0.0317, system.replace(min_frequency=0.01))
-    assert line.startswith("in 3.17% of the unseen states a bound on f binds")
-    assert line.endswith("min_frequency = 0.01 and max_frequency = 1")
-    assert "no contract has a quality of data" in of_the_states(0.12, 0.5, system)[0]

@@ -12,12 +12,11 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig
-from jaxcontract.learning.algorithms.gradient.gradient import GRADIENT
-from jaxcontract.learning.algorithms.ppo.ppo import init_learner, update
+from jaxcontract.learning.algorithms.ppo.ppo import init, update
 from jaxcontract.training.cores import run_in_pieces
 from jaxcontract.training.seeds import compile_program, compile_training
 
-CONFIG = jc.PPOConfig(num_updates=6, num_envs=32, minibatches=2, epochs=2, hidden_sizes=(8,))
+CONFIG = jc.PPOConfig(num_updates=6, num_envs=32, minibatches=2, epochs=2, network=jc.MLP(hidden_sizes=(8,)))
 ENV = jc.ContractEnv()
 
 
@@ -39,7 +38,7 @@ def test_a_seed_does_not_depend_on_the_others():
 
 def test_seeds_differ_from_each_other():
     together = weights_after([0, 1], [6])
-    assert not np.array_equal(together[0]["log_std"], together[1]["log_std"])
+    assert not np.array_equal(together[0]["head"]["log_std"], together[1]["head"]["log_std"])
 
 
 def test_where_the_chunks_are_cut_changes_nothing():
@@ -47,7 +46,7 @@ def test_where_the_chunks_are_cut_changes_nothing():
 
 
 def test_a_chunk_is_that_many_updates():
-    learner = init_learner(jax.random.key(4), ENV, ENV.default_params, CONFIG)
+    learner = init(jax.random.key(4), ENV, ENV.default_params, CONFIG)
     step = jax.jit(update, static_argnames="env")
     for _ in range(6):
         learner, _ = step(learner, ENV, ENV.default_params, CONFIG)
@@ -74,7 +73,7 @@ def test_numbers_may_differ_from_seed_to_seed():
         alone = compile_training([3], ENV, games[index], configs[index])
         expected, _ = alone.advance(alone.start(), 6)
         chex.assert_trees_all_equal(learners[index].weights, expected[0].weights)
-    assert not np.array_equal(learners[0].weights["log_std"], learners[1].weights["log_std"])
+    assert not np.array_equal(learners[0].weights["head"]["log_std"], learners[1].weights["head"]["log_std"])
 
 
 def test_one_program_serves_other_seeds_and_numbers():
@@ -89,7 +88,7 @@ def test_one_program_serves_other_seeds_and_numbers():
 
 
 def test_sizes_may_not_differ_from_seed_to_seed():
-    configs = [CONFIG, CONFIG.replace(hidden_sizes=(4,))]
+    configs = [CONFIG, CONFIG.replace(network=jc.MLP(hidden_sizes=(4,)))]
     with pytest.raises(ValueError, match=r"PPOConfig: seeds trained together may differ in numbers only"):
         compile_training([0, 1], ENV, ENV.default_params, configs)
 
@@ -110,13 +109,13 @@ def test_a_seed_that_diverges_stops_where_it_is_and_names_what_spoilt_it():
 
 
 def test_another_algorithm_trains_the_same_way():
-    config = GradientConfig(num_updates=6, num_envs=32, hidden_sizes=(8,))
-    training = compile_training([0, 1], ENV, ENV.default_params, config, algorithm=GRADIENT)
+    config = GradientConfig(num_updates=6, num_envs=32, network=jc.MLP(hidden_sizes=(8,)))
+    training = compile_training([0, 1], ENV, ENV.default_params, config)
     learners, metrics = training.advance(training.start(), 6)
     chex.assert_tree_all_finite(metrics)
     for policy in training.policies(learners):
         chex.assert_tree_all_finite(policy.weights)
-        assert policy.log_std.shape == (4,)
+        assert policy.parameters["log_std"].shape == (4,)
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3])
@@ -169,19 +168,18 @@ BATCHED = """
 import jax
 import jaxcontract as jc
 from jaxcontract.training.seeds import Program, _compile_for_mesh
-from jaxcontract.learning.algorithms.ppo.ppo import PPO
 from jaxcontract.core.pytree import from_arrays, to_arrays
 jax.config.update("jax_num_cpu_devices", 2)
-config = jc.PPOConfig(num_updates=6, num_envs=32, minibatches=2, epochs=2, hidden_sizes=(8,))
+config = jc.PPOConfig(num_updates=6, num_envs=32, minibatches=2, epochs=2, network=jc.MLP(hidden_sizes=(8,)))
 env = jc.ContractEnv()
-engine = _compile_for_mesh(3, env, env.default_params, config, None, PPO)
+engine = _compile_for_mesh(3, env, env.default_params, config, None)
 training = Program(engine, config.batch_size, 0.0).training([0, 1, 2], env.default_params, config)
 learners, metrics = training.advance(training.start(), 2)
 rows = training.apart(learners)
 again = training.together([from_arrays(row, to_arrays(row)) for row in rows])  # as from a checkpoint
 learners, metrics = training.advance(again, 4)
 assert training.divergences(learners) == [None] * 3
-log_stds = [float(policy.log_std[0]) for policy in training.policies(learners)]
+log_stds = [float(policy.parameters['log_std'][0]) for policy in training.policies(learners)]
 print(training.num_devices, metrics["reward"].shape[0], *log_stds)
 """
 
@@ -192,5 +190,5 @@ def test_a_mesh_of_devices_learns_what_the_cores_do():
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     used, rows, *log_stds = done.stdout.split()
     assert (used, rows, len(log_stds)) == ("2", "3", 3)
-    expected = [weights["log_std"][0] for weights in weights_after([0, 1, 2], [6])]
+    expected = [weights["head"]["log_std"][0] for weights in weights_after([0, 1, 2], [6])]
     np.testing.assert_allclose([float(value) for value in log_stds], expected, rtol=1e-4)

@@ -1,10 +1,21 @@
 """What the plain gradient can be told. No JAX."""
 
 import dataclasses
+from typing import ClassVar
 
-from jaxcontract.learning.config import LearnerConfig
+from jaxcontract.core.fields import documented
+from jaxcontract.core.renaming import accept_old_names
+from jaxcontract.learning.config import OLD_NAMES, LearnerConfig
 
 
+@accept_old_names(OLD_NAMES)
+@documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GradientConfig(LearnerConfig):
-    """What the plain gradient of the reward is told: nothing more than any learner."""
+    """What the plain gradient of the reward is told: nothing more than any learner.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    algorithm: ClassVar[str] = "jaxcontract.learning.algorithms.gradient.gradient:GRADIENT"

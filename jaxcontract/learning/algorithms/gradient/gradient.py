@@ -1,55 +1,52 @@
 """Learning without reinforcement: climb the slope of the reward itself, where an environment has one."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.core.protocols import Algorithm, Environment
 from jaxcontract.core.pytree import register
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig as GradientConfig
-from jaxcontract.learning.divergence import never, watched
-from jaxcontract.learning.loop import Algorithm, Carried, Metrics
-from jaxcontract.learning.optimizer import descend, init_optimizer
-from jaxcontract.learning.policies.gaussian import LOG_STD_RANGE, Frame, Perceptron, Policy, make_frame
-from jaxcontract.learning.rollout import start, step
+from jaxcontract.learning.divergence import watched
+from jaxcontract.learning.loop import Metrics
+from jaxcontract.learning.optimizer import descend, make_optimizer
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
+from jaxcontract.learning.rollout import step
+from jaxcontract.learning.train_state import TrainState, begin_rounds
 
 register(GradientConfig)
 
 
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class GradientLearner(Carried):
-    """The climb under way. `weights`: the policy's network."""
+class GradientState(TrainState):
+    """The ascent under way. `weights`: the policy's network."""
 
     @property
-    def policy(self) -> Policy:
-        """What has been learned; the actions drawn from it are its mode, but for a hair."""
-        return _policy(self.weights, self.frame, self.hidden_sizes)
+    def policy(self) -> NetworkPolicy:
+        """What has been learned; the actions drawn from it are its mode, but for the least noise there is."""
+        return self.make_policy(self.weights, self.head.init_certain(self.bijector.low.shape[-1]))
+
+    def with_policy(self, policy: NetworkPolicy) -> Self:
+        """The learner with the network of another policy; all else stays as it is."""
+        return self.replace_weights(policy.weights)
 
 
-def init_learner(key: jax.Array, env: Any, params: Any, config: GradientConfig) -> GradientLearner:
+def init(key: jax.Array, env: Environment, params: Any, config: GradientConfig) -> GradientState:
     """A fresh policy, and B environments reset. The key is consumed."""
     key_weights, key_start, key_train = jax.random.split(key, 3)
-    frame = make_frame(env.observation_space(params), env.action_space(params))
-    env_state, observation = start(key_start, env, params, config.num_envs)
-    weights = Perceptron(config.hidden_sizes, frame.low.shape[-1]).init(key_weights, observation[:, :1])
-    return GradientLearner(
-        weights=weights,
-        optimizer_state=init_optimizer(weights),
-        env_state=env_state,
-        observation=observation,
-        key=key_train,
-        num_updates=jnp.asarray(0),
-        divergence=never(),
-        frame=frame,
-        hidden_sizes=config.hidden_sizes,
-    )
+    begun = begin_rounds(key_start, env, params, config)
+    num_inputs, num_actions = len(begun["observation"]), begun["bijector"].low.shape[-1]
+    weights = config.network.init(key_weights, num_inputs, config.policy_head.num_outputs(num_actions))
+    optimizer_state = make_optimizer(config, 0).init(weights)
+    return GradientState(weights=weights, optimizer_state=optimizer_state, key=key_train, **begun)
 
 
 def update(
-    learner: GradientLearner, env: Any, params: Any, config: GradientConfig
-) -> tuple[GradientLearner, Metrics]:
+    learner: GradientState, env: Environment, params: Any, config: GradientConfig
+) -> tuple[GradientState, Metrics]:
     """One step up ∇_ω E R(s, π_ω(s)), the expectation over B rounds played with the mode.
 
     The derivative goes through the environment's own reward, so no critic, no ratio and no noise is
@@ -59,8 +56,7 @@ def update(
     key, key_env = jax.random.split(learner.key)
 
     def loss(weights):
-        policy = _policy(weights, learner.frame, learner.hidden_sizes)
-        action = policy.mode(learner.observation)
+        action = dataclasses.replace(learner, weights=weights).policy.mode(learner.observation)
         observation, env_state, reward, *_ = step(key_env, env, params, learner.env_state, action)
         return -jnp.mean(reward), (observation, env_state)
 
@@ -82,9 +78,4 @@ def update(
     return watched(learner, metrics), metrics
 
 
-def _policy(weights: Any, frame: Frame, hidden_sizes: tuple[int, ...]) -> Policy:
-    log_std = jnp.full_like(frame.low, LOG_STD_RANGE[0])
-    return Policy(weights=weights, log_std=log_std, frame=frame, hidden_sizes=hidden_sizes)
-
-
-GRADIENT = Algorithm(init_learner, update)
+GRADIENT = Algorithm(init, update)

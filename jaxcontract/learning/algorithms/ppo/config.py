@@ -1,22 +1,27 @@
 """What PPO can be told. No JAX."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxcontract.core.fields import choice, documented, flag, number, refuse, whole
-from jaxcontract.learning.config import LearnerConfig
+from jaxcontract.core.renaming import accept_old_names
+from jaxcontract.learning.config import OLD_NAMES, LearnerConfig
 
 
+@accept_old_names(OLD_NAMES)
 @documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PPOConfig(LearnerConfig):
     """What PPO is told. The paper's symbol, where it has one, stands in each meaning.
 
-    Sizes, words and switches are static: a change compiles anew. The other numbers are traced.
+    Sizes, words and switches are static: a change compiles anew. The other numbers are traced. `network` and
+    `policy_head` are those of `LearnerConfig`.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
     """
+
+    algorithm: ClassVar[str] = "jaxcontract.learning.algorithms.ppo.ppo:PPO"
 
     num_steps: int = whole(1, "rounds of each environment per update, T", low=1)
     epochs: int = whole(4, "passes over the collected rounds per update, X", low=1)
@@ -28,9 +33,6 @@ class PPOConfig(LearnerConfig):
     clip_range: Any = number(0.3, "ε of the clipped surrogate", low=0, above=True)
     value_coefficient: Any = number(0.5, "weight c of the value loss", low=0)
     entropy_coefficient: Any = number(0.0, "weight of an entropy bonus", low=0)
-    initial_std: Any = number(
-        0.5, "standard deviation of a fresh policy's actions, before they are bounded", low=5e-5, high=7
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,6 +50,26 @@ class PPOConfig(LearnerConfig):
         if self.estimator == "paper" and self.num_steps == 1:
             allowed = 'at least 2 with estimator = "paper", which leaves out the last reward of a rollout'
             raise refuse("PPOConfig", "num_steps", self.num_steps, allowed)
+
+    def without_effect(self) -> dict[str, str]:
+        """The fields whose value changes no result, and the game's `episode_length`: {name: where so}."""
+        found = super().without_effect()
+        if self.estimator == "paper" or self.discount == 0:
+            why = "estimator = paper" if self.estimator == "paper" else "discount = 0"
+            found |= {"gae_lambda": why, "episode_length": why}
+        if self.gradient_steps == 1:
+            found["clip_range"] = "one gradient step for each rollout"
+        return found
+
+    @property
+    def gradient_steps(self) -> int:
+        """Gradient steps per update."""
+        return self.epochs * self.minibatches
+
+    @property
+    def learns_head(self) -> bool:
+        """It does."""
+        return True
 
     @property
     def batch_size(self) -> int:

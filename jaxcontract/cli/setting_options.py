@@ -1,0 +1,158 @@
+"""The options of a setting: names, units, ranges and defaults, from the fields of its records. No JAX."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxcontract.config.older import RENAMED
+from jaxcontract.config.presets import PRESET_MEANINGS, PRESETS
+from jaxcontract.config.setting import NAMED, Setting, change, leaves, option_names
+from jaxcontract.core.fields import Allowed
+from jaxcontract.core.registry import Registry
+from jaxcontract.envs.registry import GAMES
+
+GROUPS = {
+    "problem": "the problem: constants of the deployment",
+    "env": "the game's rules",
+    "network": "the network",
+    "policy": "the policy's head",
+    "algorithm": "the learner",
+}
+# The options that choose a record by its name, and the part of the setting that it is.
+CHOICES: Mapping[str, tuple[str, Registry]] = {
+    "--game": ("game", GAMES),
+    "--network": ("network", NAMED["network"]),
+    "--policy-head": ("policy", NAMED["policy"]),
+    "--algorithm": ("algorithm", NAMED["algorithm"]),
+}
+
+
+class OldName(argparse.Action):
+    """An option by the name that it had: taken, with a line that says the new one."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        new = "--" + self.dest.replace("_", "-")
+        parser._print_message(f"{parser.prog}: {option_string} is called {new} now\n")
+        setattr(namespace, self.dest, values)
+
+
+def add_setting_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> None:
+    """Add `--preset`, what is chosen by name, and one option for every field of what these choose.
+
+    arguments: the command line that will be parsed: `--game`, `--algorithm` and the like decide which
+        options there are
+
+    Raises:
+        ValueError: one line, when something chosen by name is unknown.
+    """
+    presets = "; ".join(f"{name}: {meaning}" for name, meaning in PRESET_MEANINGS.items())
+    presets = presets.replace("%", "%%")
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        help=f"where every option below starts. {presets} (default: default, or raw with --actions raw)",
+    )
+    _add_choices(parser)
+    setting = _start(_parse_choices(arguments))
+    names, groups = option_names(setting), dict[str, argparse._ArgumentGroup]()
+    for part, field, default in leaves(setting):
+        if part not in groups:
+            groups[part] = parser.add_argument_group(GROUPS.get(part, part))
+        flag = "--" + names[part, field.name].replace("_", "-")
+        given = _describe_option(field.metadata["allowed"], default)
+        groups[part].add_argument(flag, default=argparse.SUPPRESS, **given)
+    for old, new in RENAMED.items():
+        if new in names.values():
+            _add_old_name(parser, old, new)
+
+
+def setting_from_options(parsed: argparse.Namespace) -> tuple[str, Setting]:
+    """The name of the preset and the setting that a parsed command line asks for.
+
+    Raises:
+        ValueError: one line naming the field, its value and what is allowed.
+    """
+    setting = _start(parsed)
+    given = {name: getattr(parsed, name) for name in option_names(setting).values() if hasattr(parsed, name)}
+    preset = parsed.preset or ("raw" if given.get("actions") == "raw" else "default")
+    parsed.preset = preset
+    return preset, change(_start(parsed), given)
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    for flag, (part, registry) in CHOICES.items():
+        parser.add_argument(
+            flag,
+            choices=registry.names,
+            metavar="NAME",
+            help=f"the {registry.kind}, with options of its own below: {', '.join(registry.names)} "
+            f"(default: the preset's, {registry.names[0]})",
+            dest=f"chosen_{part}",
+        )
+
+
+def _parse_choices(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What a command line chooses by name; whatever is wrong with it is found later."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--preset")
+    for flag, (part, _) in CHOICES.items():
+        first.add_argument(flag, dest=f"chosen_{part}")
+    try:
+        chosen, _ = first.parse_known_args(arguments)
+    except argparse.ArgumentError:  # an option without its value
+        chosen, _ = first.parse_known_args([])
+    for _, (part, registry) in CHOICES.items():
+        if getattr(chosen, f"chosen_{part}") not in (None, *registry.names):
+            setattr(chosen, f"chosen_{part}", None)
+    if chosen.preset not in PRESETS:
+        chosen.preset = None
+    return chosen
+
+
+def _start(chosen: argparse.Namespace) -> Setting:
+    """The setting of a preset, with the defaults of what is chosen by another name. Raises ValueError."""
+    setting = PRESETS[chosen.preset or "default"]
+    plain = setting.as_dict()
+    if chosen.chosen_game not in (None, plain["game"]):
+        setting = Setting(game=GAMES.record(chosen.chosen_game)(), algorithm=setting.algorithm)
+    wanted = {part: getattr(chosen, f"chosen_{part}") for part in NAMED}
+    return setting.with_parts(
+        {
+            part: NAMED[part].record(name)()
+            for part, name in wanted.items()
+            if name not in (None, plain[part]["name"])
+        }
+    )
+
+
+def _add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:
+    """Take an option by the name that it had in older versions, too."""
+    action = next(one for one in parser._actions if one.dest == new)
+    parser.add_argument(
+        "--" + old.replace("_", "-"),
+        dest=new,
+        type=action.type,  # type: ignore[arg-type]
+        action=OldName,
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
+    )
+
+
+def _describe_option(allowed: Allowed, default: Any) -> dict[str, Any]:
+    unit = f" [{allowed.unit}]" if allowed.unit else ""
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    text = f"{allowed.meaning}{unit}: {allowed} (default {shown})".replace("%", "%%")
+    if allowed.kind == "flag":
+        return {"action": argparse.BooleanOptionalAction, "help": text}
+    if allowed.kind == "choice":
+        return {"choices": allowed.choices, "help": text}
+    kinds: dict[str, Any] = {"number": float, "whole": int, "sizes": _sizes}
+    return {"type": kinds[allowed.kind], "metavar": allowed.kind.upper(), "help": text}
+
+
+def _sizes(text: str) -> Sequence[int]:
+    """`64,64` → (64, 64)."""
+    return tuple(int(part) for part in text.split(","))
+
+
+_sizes.__name__ = "sizes such as 64,64"

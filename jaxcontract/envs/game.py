@@ -1,0 +1,41 @@
+"""A game as a person chooses it. No JAX."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+from jaxcontract.core.fields import Record
+from jaxcontract.core.protocols import Environment, Reference
+from jaxcontract.core.registry import resolve
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Game(Record):
+    """The records of a game, one for each part of a setting, and what is made of them.
+
+    A game's own class is a dataclass whose fields are records: their fields are options of a command line.
+
+    environment: "module:function", which makes (env, params) of the game
+    reference:   "module:Class", which measures policies: a `Reference`, called with (env, params)
+    """
+
+    # Names, so that a command line reads the fields without JAX.
+    environment: ClassVar[str]
+    reference: ClassVar[str]
+
+    def make(self) -> tuple[Environment, Any]:
+        """The environment and its parameters."""
+        made: tuple[Environment, Any] = resolve(self.environment)(self)
+        return made
+
+    def make_reference(self, env: Environment, params: Any) -> Reference:
+        """What policies of the environment are measured against."""
+        reference: Reference = resolve(self.reference)(env, params)
+        return reference
+
+    def describe(self) -> str:
+        """The game in a few words, for a person."""
+        return type(self).__name__
+
+    def without_effect(self) -> dict[str, str]:
+        """The fields whose value changes no result: {name: where that is so}."""
+        return {}

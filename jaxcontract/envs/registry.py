@@ -1,0 +1,5 @@
+"""The games that a command line knows: `--game`. A new one is a file and a line here. No JAX."""
+
+from jaxcontract.core.registry import Registry
+
+GAMES = Registry("game", "jaxcontract.games", {"contract": "jaxcontract.envs.config:ContractGame"})

@@ -1,0 +1,85 @@
+"""The numbers of an environment as those of a network, and back: two fixed maps, known from the two Boxes."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxcontract.core.protocols import Space
+from jaxcontract.core.pytree import register
+
+FAR = 1e9  # some environments write "unbounded" as the largest float
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ObservationNormalizer:
+    """Observations scaled to (o − center)/width: into [−1, 1] where the space has two bounds.
+
+    center, width: [O]
+
+    The scaling is fixed by the observation space, so it is part of the policy and never drifts.
+    """
+
+    center: jax.Array
+    width: jax.Array
+
+    def normalize(self, observation: Any) -> Any:
+        """[O, ...] → [O, ...]."""
+        return (observation - _column(self.center, observation)) / _column(self.width, observation)
+
+
+@register
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ActionBijector:
+    """All of R^A onto a Box of actions: by a sigmoid between two bounds, a softplus from one.
+
+    low, high: [A]; infinite where unbounded
+
+    A bijection, so densities of the raw action serve in the ratio (18): the Jacobian cancels.
+    """
+
+    low: jax.Array
+    high: jax.Array
+
+    def forward(self, raw: jax.Array) -> jax.Array:
+        """A raw action [A, ...] as one in the Box, [A, ...]."""
+        low, high = _column(self.low, raw), _column(self.high, raw)
+        from_low, from_high = jnp.isfinite(low), jnp.isfinite(high)
+        start, end = jnp.where(from_low, low, 0.0), jnp.where(from_high, high, 0.0)
+        between = start + (end - start) * jax.nn.sigmoid(raw)
+        above, below = start + jax.nn.softplus(raw), end - jax.nn.softplus(-raw)
+        one_sided = jnp.where(from_low, above, jnp.where(from_high, below, raw))
+        return jnp.where(from_low & from_high, between, one_sided)
+
+
+def make_normalizer(space: Space) -> ObservationNormalizer:
+    """The normalizer of a Box of observations.
+
+    An entry with two bounds is scaled to [−1, 1], or to 0 where they coincide; any other is left as it is.
+    """
+    low, high = box_bounds(space)
+    bounded = jnp.isfinite(low) & jnp.isfinite(high)
+    low, high = jnp.where(bounded, low, 0.0), jnp.where(bounded, high, 0.0)
+    width = jnp.where(high > low, 0.5 * (high - low), 1.0)
+    return ObservationNormalizer(center=0.5 * (low + high), width=width)
+
+
+def make_bijector(space: Space) -> ActionBijector:
+    """The bijector onto a Box of actions."""
+    low, high = box_bounds(space)
+    return ActionBijector(low=low, high=high)
+
+
+def box_bounds(space: Space) -> tuple[jax.Array, jax.Array]:
+    """The bounds of a Box, [N] each; infinite where they are so far off that they bound nothing."""
+    low, high = (
+        jnp.broadcast_to(jnp.asarray(bound, float), space.shape) for bound in (space.low, space.high)
+    )
+    return jnp.where(low < -FAR, -jnp.inf, low), jnp.where(high > FAR, jnp.inf, high)
+
+
+def _column(values: jax.Array, batch: jax.Array) -> jax.Array:
+    """[F] → [F, 1, …], to go with a batch [F, ...]."""
+    return jnp.reshape(values, values.shape + (1,) * (batch.ndim - 1))
