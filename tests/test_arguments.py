@@ -222,7 +222,7 @@ def test_the_simulators_take_lists_and_numpys_scalars():
         ),
         (
             lambda: jc.posted_price_contract(SYSTEM, STRICT, [0.25, 0.5]),
-            r"cap = \[0\.25, 0\.5\]: must be a number in \(0, inf\), for one round",
+            r"posted_price_contract\.cap of shape \(2,\): must be one number; use jax.vmap",
         ),
     ],
 )

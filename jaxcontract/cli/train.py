@@ -497,7 +497,9 @@ def announce(console: Any, request: Request, device: str) -> None:
 def train(request: Request, out: Path, keeper: Any, now: Any, observers: Observers, console: Any) -> None:
     """Train to the end, showing, writing and telling every point of the learning curve."""
     from jaxcontract.cli.console import TrainingProgress
-    from jaxcontract.evaluation.contract import CURVE_SEED, evaluate, solve_reference, unseen_states
+    from jaxcontract.evaluation.evaluate import evaluate
+    from jaxcontract.evaluation.reference import solve_reference
+    from jaxcontract.evaluation.states import CURVE_SEED, unseen_states
     from jaxcontract.evaluation.statistics import finite_mean
     from jaxcontract.storage.policies import make_env
     from jaxcontract.training.learning_curve import even_marks, measured_training
@@ -538,7 +540,9 @@ def note(path: Path, row: dict[str, Any]) -> None:
 def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now: Any, console: Any) -> None:
     """Measure the result on unseen states, print the tables and write the files."""
     from jaxcontract.cli.tables import printed_states_table, seeds_table
-    from jaxcontract.evaluation.contract import evaluate, solve_reference, unseen_states
+    from jaxcontract.evaluation.evaluate import evaluate
+    from jaxcontract.evaluation.reference import solve_reference
+    from jaxcontract.evaluation.states import unseen_states
     from jaxcontract.storage.policies import make_env, save_policies
     from jaxcontract.training.learning_curve import reference_reports
     from jaxcontract.training.summary import printed_items, results
@@ -601,7 +605,8 @@ def draw(request: Request, out: Path, curve: list[dict[str, Any]]) -> None:
     """Write `learning_curve.png`: the curve beside what needs no learning, on the same states."""
     import numpy as np
 
-    from jaxcontract.evaluation.contract import CURVE_SEED, solve_reference, unseen_states
+    from jaxcontract.evaluation.reference import solve_reference
+    from jaxcontract.evaluation.states import CURVE_SEED, unseen_states
     from jaxcontract.figures import learning_curve, save
     from jaxcontract.storage.policies import make_env
     from jaxcontract.training.learning_curve import reference_reports

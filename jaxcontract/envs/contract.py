@@ -1,7 +1,7 @@
 """The contract game as a Markov decision process: Section IV-A, (11) to (13), in gymnax's shape."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +21,14 @@ from jaxcontract.mechanism.incentives import (
 )
 from jaxcontract.mechanism.networks import (
     NetworkDistribution,
+    check_distribution,
     corners,
     observation_bounds,
     observe,
     sample_network,
 )
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats, rounds_last
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_kind, floats
+from jaxcontract.mechanism.rounds import check_rank, check_state, check_system, put_rounds_last, unchecked
 from jaxcontract.mechanism.validation import check_quality
 
 
@@ -64,6 +66,15 @@ class EnvParams(EnvNumbers):
             check_quality(self.system, np.max(law.aoi_range), np.max(law.latency_range))
 
 
+def check_params(params: Any) -> None:
+    """Raises ValueError, in one line, when these are no numbers of a game, or those of several games."""
+    check_kind("params", params, EnvParams)
+    for field in dataclasses.fields(EnvNumbers):
+        check_rank(f"EnvParams.{field.name}", getattr(params, field.name), 0)
+    check_system(params.system)
+    check_distribution(params.distribution)
+
+
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class EnvState(ByValue):
@@ -90,8 +101,8 @@ class ContractEnv(EnvOptions):
     Episode: Z rounds, then truncation, never termination. The next network does not depend on the
         action, so the game goes on with a fresh draw: a reset costs nothing.
 
-    `reset` and `step` are those of gymnax 1.x, for one environment, to be `vmap`ped over keys. They also
-    play B rounds from one key, all shapes [..., B] (`rounds_last` tells learners so), several times faster.
+    `reset` and `step` are those of gymnax 1.x, for one environment, to be `vmap`ped over keys. Learners play
+    many at once by what `rounds_last` returns, which is several times faster.
 
     Raises:
         ValueError: naming the field, its value and what is allowed.
@@ -102,8 +113,6 @@ class ContractEnv(EnvOptions):
     ((8,), (4,))
     """
 
-    rounds_last: ClassVar[bool] = True
-
     @property
     def name(self) -> str:
         return "Contract-v0"
@@ -113,17 +122,13 @@ class ContractEnv(EnvOptions):
         """The paper's constants, with K equal bands of device types."""
         return EnvParams(distribution=NetworkDistribution.equal_bands(self.num_types))
 
-    def reset(
-        self, key: jax.Array, params: EnvParams | None = None, num_rounds: int | None = None
-    ) -> tuple[jax.Array, EnvState]:
+    def reset(self, key: jax.Array, params: EnvParams | None = None) -> tuple[jax.Array, EnvState]:
         """The first round of an episode: (observation, state). The key is consumed.
 
-        num_rounds: B, to begin as many episodes side by side: all shapes [..., B]
+        Raises:
+            ValueError: when the key is none, or the params are for another number of types, or a batch.
         """
-        params = self._params(params)
-        network = self._draw(key, params, num_rounds)
-        batch = () if num_rounds is None else (num_rounds,)
-        return observe(params.system, network), EnvState(network=network, round=jnp.zeros(batch, int))
+        return _begin(key, self._params(params), None)
 
     def step(
         self,
@@ -134,47 +139,31 @@ class ContractEnv(EnvOptions):
     ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
         """Play one round: (observation, state, reward, terminated, truncated, info). The key is consumed.
 
-        Or one round of each of B episodes that `reset` began side by side: all shapes [..., B].
+        Raises:
+            ValueError: when the action has another length, or one of the arguments is a batch.
         """
         params = self._params(params)
+        check_rank("EnvState.round", state.round, 0)
         contract = self.contract(state.network, action, params)
-        certificate = certify(params.system, state.network, contract, params.tolerance, params.safety_margin)
-        paper_reward = _paper_reward(state.network, contract, certificate, params)
-        if self.reward == "paper":
-            reward = paper_reward
-        else:
-            reward = _centred_reward(state.network, contract, certificate, params)
+        return _play(self.reward, key, state, contract, params)
 
-        network = self._draw(key, params, state.round.shape[0] if state.round.ndim else None)
-        observation = observe(params.system, network)
-        rounds = state.round + 1
-        truncated = rounds >= params.episode_length
-        terminated = jnp.zeros_like(truncated)
-        info = {
-            "contract": contract,
-            "paper_reward": paper_reward,
-            "feasible": certificate.feasible,
-            "terminated": terminated,
-            "truncated": truncated,
-            "final_observation": observation,
-        }
-        state = EnvState(network=network, round=jnp.where(truncated, 0, rounds))
-        return observation, state, reward, terminated, truncated, info
+    def rounds_last(self) -> "RoundsLastContractEnv | None":
+        """The same game for many rounds at once; None of a subclass whose rules are not known here."""
+        cls = type(self)
+        ours = all(getattr(cls, name) is getattr(ContractEnv, name) for name in ("reset", "step", "contract"))
+        return RoundsLastContractEnv(env=self) if ours else None
 
     def contract(self, network: NetworkState, action: Numbers, params: EnvParams | None = None) -> Contract:
         """The contract that an action [2K] stands for in a network state.
 
         Raises:
-            ValueError: when the action has another length, or the state is a batch.
+            ValueError: when the action has another length, or the state or the action is a batch.
         """
         params, action = self._params(params), floats(action, self.name, "action")
-        if jnp.shape(action)[:1] != (self.num_actions,):
-            allowed = f"({self.num_actions},), or ({self.num_actions}, B) for B rounds"
-            raise ValueError(f"{self.name}: an action of shape {jnp.shape(action)}: must be {allowed}")
-        if self.actions == "feasible":
-            return feasible_contract(params.system, network, action)
-        frequency, payment = jnp.split(action, 2)
-        return Contract(frequency=frequency, payment=payment)
+        check_state(network)
+        check_rank(f"{self.name}.action", action, 1)
+        self._check_length(action)
+        return _contract(self.actions, network, action, params)
 
     def action_space(self, params: EnvParams | None = None) -> Box:
         """[2K]: the unit box (`raw`) or all of R^{2K} (`feasible`)."""
@@ -188,18 +177,19 @@ class ContractEnv(EnvOptions):
         low, high = observation_bounds(params.system, params.distribution)
         return Box(low, high, (4 + 2 * self.num_types,))
 
-    @staticmethod
-    def _draw(key: jax.Array, params: EnvParams, num_rounds: int | None) -> NetworkState:
-        network = sample_network(key, params.distribution, num_rounds)
-        return network if num_rounds is None else rounds_last(network)
-
     def _params(self, params: EnvParams | None) -> EnvParams:
         if params is None:
             return self.default_params
+        check_params(params)
         if params.distribution.num_types != self.num_types:
             allowed = f"{params.distribution.num_types}, the bands of params.distribution.type_edges"
             raise refuse("ContractEnv", "num_types", self.num_types, allowed)
         return params
+
+    def _check_length(self, action: jax.Array) -> None:
+        if jnp.shape(action)[0] != self.num_actions:
+            shape = jnp.shape(action)
+            raise ValueError(f"{self.name}: an action of shape {shape}: must be ({self.num_actions},)")
 
     @property
     def num_actions(self) -> int:
@@ -207,11 +197,86 @@ class ContractEnv(EnvOptions):
         return 2 * self.num_types
 
 
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RoundsLastContractEnv:
+    """A `ContractEnv` that plays B rounds from one key, all shapes [..., B]: a `RoundsLastEnvironment`."""
+
+    env: ContractEnv
+
+    def reset(self, key: jax.Array, params: EnvParams, count: int) -> tuple[jax.Array, EnvState]:
+        """Begin B = `count` episodes: (observation [4 + 2K, B], state). The key is consumed."""
+        return _begin(key, self.env._params(params), count)
+
+    def step(
+        self, key: jax.Array, state: EnvState, action: jax.Array, params: EnvParams
+    ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
+        """Play one round of each, for actions [2K, B]. The key is consumed.
+
+        Raises:
+            ValueError: when the actions have another length, or are not [2K, B].
+        """
+        params = self.env._params(params)
+        check_rank(f"{self.env.name}.action", action, 2)
+        self.env._check_length(action)
+        contract = _contract(self.env.actions, state.network, action, params)
+        return _play(self.env.reward, key, state, contract, params)
+
+
+# The game's rules, for one round or for rounds side by side, [..., B].
+
+
+def _begin(key: jax.Array, params: EnvParams, count: int | None) -> tuple[jax.Array, EnvState]:
+    network = _draw(key, params, count)
+    batch = () if count is None else (count,)
+    observation = unchecked(observe)(params.system, network)
+    return observation, EnvState(network=network, round=jnp.zeros(batch, int))
+
+
+def _draw(key: jax.Array, params: EnvParams, count: int | None) -> NetworkState:
+    network = sample_network(key, params.distribution, count)
+    return network if count is None else put_rounds_last(network)
+
+
+def _contract(actions: str, network: NetworkState, action: jax.Array, params: EnvParams) -> Contract:
+    """The contract that an action stands for, where actions are `raw` or `feasible`."""
+    if actions == "feasible":
+        return unchecked(feasible_contract)(params.system, network, action)
+    frequency, payment = jnp.split(action, 2)
+    return Contract(frequency=frequency, payment=payment)
+
+
+def _play(
+    paid: str, key: jax.Array, state: EnvState, contract: Contract, params: EnvParams
+) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
+    """What `step` returns when a contract is offered. paid: the reward, `paper` or `centred`."""
+    system, network = params.system, state.network
+    certificate = unchecked(certify)(system, network, contract, params.tolerance, params.safety_margin)
+    paper_reward = _paper_reward(network, contract, certificate, params)
+    reward = paper_reward if paid == "paper" else _centred_reward(network, contract, certificate, params)
+
+    network = _draw(key, params, state.round.shape[0] if state.round.ndim else None)
+    observation = unchecked(observe)(system, network)
+    rounds = state.round + 1
+    truncated = rounds >= params.episode_length
+    terminated = jnp.zeros_like(truncated)
+    info = {
+        "contract": contract,
+        "paper_reward": paper_reward,
+        "feasible": certificate.feasible,
+        "terminated": terminated,
+        "truncated": truncated,
+        "final_observation": observation,
+    }
+    state = EnvState(network=network, round=jnp.where(truncated, 0, rounds))
+    return observation, state, reward, terminated, truncated, info
+
+
 def _paper_reward(
     network: NetworkState, contract: Contract, certificate: Certificate, params: EnvParams
 ) -> jax.Array:
     """R = U_B if (8) and (9) hold, else U_p  (13)."""
-    utility = station_utility(params.system, network, contract)
+    utility = unchecked(station_utility)(params.system, network, contract)
     return jnp.where(certificate.feasible, utility, params.penalty)
 
 

@@ -8,13 +8,9 @@ from typing import Any
 import numpy as np
 
 from jaxcontract.envs.contract import ContractEnv, EnvParams
-from jaxcontract.evaluation.contract import (
-    ReferenceSolution,
-    Report,
-    judge,
-    random_contracts,
-    scheme_contracts,
-)
+from jaxcontract.evaluation.offers import random_contracts, scheme_contracts
+from jaxcontract.evaluation.reference import ReferenceSolution
+from jaxcontract.evaluation.report import Report, judge
 from jaxcontract.learning.policies.gaussian import Policy
 from jaxcontract.mechanism.optimum import pooled_contract
 from jaxcontract.training.seeds import Training
