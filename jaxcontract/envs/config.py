@@ -1,4 +1,4 @@
-"""The rules of the contract game that a person can choose. Imports no JAX: `env.py` plays by them."""
+"""The rules of the contract game that a person can choose. Imports no JAX: `rules.py` plays by them."""
 
 import dataclasses
 from typing import Any

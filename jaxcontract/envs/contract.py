@@ -5,83 +5,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxcontract.core.fields import ByValue, concrete, documented, refuse
-from jaxcontract.core.pytree import register
+from jaxcontract.core.fields import documented, refuse
 from jaxcontract.core.spaces import Box
-from jaxcontract.envs.config import EnvNumbers, EnvOptions
-from jaxcontract.mechanism.effort import check_shape
-from jaxcontract.mechanism.feasible import feasible_contract
-from jaxcontract.mechanism.incentives import (
-    Certificate,
-    certify,
-    extended_centred_utility,
-    station_utility,
-)
-from jaxcontract.mechanism.networks import (
-    NetworkDistribution,
-    check_distribution,
-    corners,
-    observation_bounds,
-    observe,
-    sample_network,
-)
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_kind, floats
-from jaxcontract.mechanism.rounds import check_rank, check_state, check_system, put_rounds_last, unchecked
-from jaxcontract.mechanism.validation import check_quality
-
-
-@register
-@documented
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class EnvParams(EnvNumbers):
-    """Everything numeric about the game; all traced, so a sweep over it is a `vmap`.
-
-    system:       the deployment
-    distribution: the law of its network states, with as many types as the env
-
-    Raises:
-        ValueError: naming the field, its value and what is allowed; how the system's own quality or
-            effort cannot be screened (`check_shape`, at the corners of the distribution); or that no network
-            of the distribution has a contract with a quality of data.
-    """
-
-    system: System = dataclasses.field(default_factory=System)
-    distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, kind in (("system", System), ("distribution", NetworkDistribution)):
-            given = getattr(self, name)
-            if not isinstance(given, kind):
-                raise refuse("EnvParams", name, given, f"a {kind.__name__}")
-        if any(concrete(leaf) is None for leaf in jax.tree.leaves((self.system, self.distribution))):
-            return
-        if self.system.brings_its_own:
-            for state in corners(self.distribution):
-                check_shape(self.system, state)
-        else:
-            law = self.distribution
-            check_quality(self.system, np.max(law.aoi_range), np.max(law.latency_range))
-
-
-def check_params(params: Any) -> None:
-    """Raises ValueError, in one line, when these are no numbers of a game, or those of several games."""
-    check_kind("params", params, EnvParams)
-    for field in dataclasses.fields(EnvNumbers):
-        check_rank(f"EnvParams.{field.name}", getattr(params, field.name), 0)
-    check_system(params.system)
-    check_distribution(params.distribution)
-
-
-@register
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class EnvState(ByValue):
-    """What the next step needs: the network's state and how many rounds have been played."""
-
-    network: NetworkState
-    round: jax.Array
+from jaxcontract.envs.config import EnvOptions
+from jaxcontract.envs.params import EnvParams as EnvParams
+from jaxcontract.envs.params import check_params
+from jaxcontract.envs.rules import EnvState as EnvState
+from jaxcontract.envs.rules import begin, make_contract, play
+from jaxcontract.mechanism.networks import NetworkDistribution, observation_bounds
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, floats
+from jaxcontract.mechanism.rounds import check_rank, check_state
 
 
 @jax.tree_util.register_static
@@ -128,7 +62,7 @@ class ContractEnv(EnvOptions):
         Raises:
             ValueError: when the key is none, or the params are for another number of types, or a batch.
         """
-        return _begin(key, self._params(params), None)
+        return begin(key, self._params(params), None)
 
     def step(
         self,
@@ -145,7 +79,7 @@ class ContractEnv(EnvOptions):
         params = self._params(params)
         check_rank("EnvState.round", state.round, 0)
         contract = self.contract(state.network, action, params)
-        return _play(self.reward, key, state, contract, params)
+        return play(self.reward, key, state, contract, params)
 
     def rounds_last(self) -> "RoundsLastContractEnv | None":
         """The same game for many rounds at once; None of a subclass whose rules are not known here."""
@@ -163,7 +97,7 @@ class ContractEnv(EnvOptions):
         check_state(network)
         check_rank(f"{self.name}.action", action, 1)
         self._check_length(action)
-        return _contract(self.actions, network, action, params)
+        return make_contract(self.actions, network, action, params)
 
     def action_space(self, params: EnvParams | None = None) -> Box:
         """[2K]: the unit box (`raw`) or all of R^{2K} (`feasible`)."""
@@ -206,7 +140,7 @@ class RoundsLastContractEnv:
 
     def reset(self, key: jax.Array, params: EnvParams, count: int) -> tuple[jax.Array, EnvState]:
         """Begin B = `count` episodes: (observation [4 + 2K, B], state). The key is consumed."""
-        return _begin(key, self.env._params(params), count)
+        return begin(key, self.env._params(params), count)
 
     def step(
         self, key: jax.Array, state: EnvState, action: jax.Array, params: EnvParams
@@ -219,80 +153,5 @@ class RoundsLastContractEnv:
         params = self.env._params(params)
         check_rank(f"{self.env.name}.action", action, 2)
         self.env._check_length(action)
-        contract = _contract(self.env.actions, state.network, action, params)
-        return _play(self.env.reward, key, state, contract, params)
-
-
-# The game's rules, for one round or for rounds side by side, [..., B].
-
-
-def _begin(key: jax.Array, params: EnvParams, count: int | None) -> tuple[jax.Array, EnvState]:
-    network = _draw(key, params, count)
-    batch = () if count is None else (count,)
-    observation = unchecked(observe)(params.system, network)
-    return observation, EnvState(network=network, round=jnp.zeros(batch, int))
-
-
-def _draw(key: jax.Array, params: EnvParams, count: int | None) -> NetworkState:
-    network = sample_network(key, params.distribution, count)
-    return network if count is None else put_rounds_last(network)
-
-
-def _contract(actions: str, network: NetworkState, action: jax.Array, params: EnvParams) -> Contract:
-    """The contract that an action stands for, where actions are `raw` or `feasible`."""
-    if actions == "feasible":
-        return unchecked(feasible_contract)(params.system, network, action)
-    frequency, payment = jnp.split(action, 2)
-    return Contract(frequency=frequency, payment=payment)
-
-
-def _play(
-    paid: str, key: jax.Array, state: EnvState, contract: Contract, params: EnvParams
-) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
-    """What `step` returns when a contract is offered. paid: the reward, `paper` or `centred`."""
-    system, network = params.system, state.network
-    certificate = unchecked(certify)(system, network, contract, params.tolerance, params.safety_margin)
-    paper_reward = _paper_reward(network, contract, certificate, params)
-    reward = paper_reward if paid == "paper" else _centred_reward(network, contract, certificate, params)
-
-    network = _draw(key, params, state.round.shape[0] if state.round.ndim else None)
-    observation = unchecked(observe)(system, network)
-    rounds = state.round + 1
-    truncated = rounds >= params.episode_length
-    terminated = jnp.zeros_like(truncated)
-    info = {
-        "contract": contract,
-        "paper_reward": paper_reward,
-        "feasible": certificate.feasible,
-        "terminated": terminated,
-        "truncated": truncated,
-        "final_observation": observation,
-    }
-    state = EnvState(network=network, round=jnp.where(truncated, 0, rounds))
-    return observation, state, reward, terminated, truncated, info
-
-
-def _paper_reward(
-    network: NetworkState, contract: Contract, certificate: Certificate, params: EnvParams
-) -> jax.Array:
-    """R = U_B if (8) and (9) hold, else U_p  (13)."""
-    utility = unchecked(station_utility)(params.system, network, contract)
-    return jnp.where(certificate.feasible, utility, params.penalty)
-
-
-def _centred_reward(
-    network: NetworkState, contract: Contract, certificate: Certificate, params: EnvParams
-) -> jax.Array:
-    """The centred utility extended to all of R^{2K}, less a price for what the constraints are missed by.
-
-    f is brought into its bounds and ln W goes on as a straight line where there is no quality to speak
-    of, so that the reward is finite with a slope everywhere. The price of a violation, per device, is
-    well above 1, the most that missing a constraint by a unit of payment can save: what is best remains
-    so. A slack below the safety margin counts as missed by the difference, so that a learner whose
-    actions are a little off its aim still lands inside.
-    """
-    system = params.system
-    inside = jnp.clip(contract.frequency, system.min_frequency, system.max_frequency)
-    moved = Contract(frequency=inside, payment=contract.payment)
-    utility = extended_centred_utility(system, network, moved)
-    return utility - params.violation_price * system.num_devices * certificate.shortfall
+        contract = make_contract(self.env.actions, state.network, action, params)
+        return play(self.env.reward, key, state, contract, params)

@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxcontract.core.fields import refuse
 from jaxcontract.core.host_policy import HostPolicy
-from jaxcontract.envs.contract import ContractEnv, EnvParams, check_params
+from jaxcontract.envs.contract import ContractEnv
+from jaxcontract.envs.params import EnvParams, check_params
 from jaxcontract.evaluation.offers import offer
 from jaxcontract.evaluation.reference import ReferenceSolution, solve_reference
 from jaxcontract.evaluation.report import Report, judge

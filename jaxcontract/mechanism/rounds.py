@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcontract.core.fields import concrete, on_device, traced
 from jaxcontract.mechanism.records import Contract, NetworkState, System, check_kind
 from jaxcontract.mechanism.system import number_names
 
@@ -109,12 +110,19 @@ def check_rank(name: str, value: Any, rank: int) -> None:
 
     name: of the argument and of its owner
     """
-    try:
-        shape = np.shape(value)
-    except ValueError:  # ragged lists, which are refused as no numbers
-        return
-    if len(shape) != rank:
+    shape = _shape(value)
+    if shape is not None and len(shape) != rank:
         raise ValueError(f"{name} of shape {shape}: must {ALLOWED[rank]}; {USE_VMAP}")
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """The shape of numbers, in a list too; None of what is not made of numbers."""
+    if on_device(value):
+        return jnp.shape(value)
+    if traced(value):  # a list with tracers in it
+        return jnp.shape(jnp.asarray(value))
+    given = concrete(value)
+    return None if given is None else given.shape
 
 
 def _check_fields(record: object, ranks: dict[str, int]) -> None:
