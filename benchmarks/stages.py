@@ -14,7 +14,7 @@ from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.learning.algorithms.ppo.ppo import init_learner, learn, make_batch, update
 from jaxcontract.learning.policies.gaussian import gaussian_sample
 from jaxcontract.learning.rollout import rollout
-from jaxcontract.mechanism.networks import sample_network
+from jaxcontract.mechanism.network_states import sample_network
 from jaxcontract.training.cores import on_cpu
 
 

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from jaxcontract.mechanism.incentives import certify as certify
     from jaxcontract.mechanism.incentives import device_utilities as device_utilities
     from jaxcontract.mechanism.incentives import station_utility as station_utility
-    from jaxcontract.mechanism.networks import NetworkDistribution as NetworkDistribution
-    from jaxcontract.mechanism.networks import observe as observe
-    from jaxcontract.mechanism.networks import printed_states as printed_states
-    from jaxcontract.mechanism.networks import sample_network as sample_network
+    from jaxcontract.mechanism.network_states import NetworkDistribution as NetworkDistribution
+    from jaxcontract.mechanism.network_states import observe as observe
+    from jaxcontract.mechanism.network_states import printed_states as printed_states
+    from jaxcontract.mechanism.network_states import sample_network as sample_network
     from jaxcontract.mechanism.optimum import (
         complete_information_contract as complete_information_contract,
     )

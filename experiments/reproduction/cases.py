@@ -19,7 +19,7 @@ from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.learning.algorithms.ppo.ppo import PPO
 from jaxcontract.learning.config import LearnerConfig
 from jaxcontract.learning.loop import Algorithm
-from jaxcontract.mechanism.networks import HIGHEST_TYPE, LOWEST_TYPE, NetworkDistribution
+from jaxcontract.mechanism.network_states import HIGHEST_TYPE, LOWEST_TYPE, NetworkDistribution
 from jaxcontract.mechanism.records import System
 
 FIGURE_SEED = 312  # of the paper's Fig. 2

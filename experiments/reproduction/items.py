@@ -10,7 +10,7 @@ from jaxcontract.evaluation.offers import offer, scheme_contracts
 from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.evaluation.report import judge
 from jaxcontract.figures import items
-from jaxcontract.mechanism.networks import printed_states
+from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from reproduction.cases import FIGURE_SEED, Case, Scale, feasible_ppo, game_params, printed_ppo
 from reproduction.item import Claim, Item, verdict

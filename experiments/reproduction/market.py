@@ -11,7 +11,7 @@ from jaxcontract.evaluation.offers import scheme_contracts
 from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.figures import market
 from jaxcontract.mechanism.freshness import average_aoi, average_latency
-from jaxcontract.mechanism.networks import printed_states
+from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.mechanism.records import System
 from jaxcontract.mechanism.simulation import simulate_market, simulate_requests, standard_error

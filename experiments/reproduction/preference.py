@@ -15,7 +15,7 @@ from jaxcontract.evaluation.reference import ReferenceSolution, solve_reference
 from jaxcontract.evaluation.report import judge
 from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.figures import PreferenceCurve, preference
-from jaxcontract.mechanism.networks import printed_states
+from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.mechanism.records import NetworkState, System
 from jaxcontract.mechanism.simulation import standard_error

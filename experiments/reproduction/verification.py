@@ -10,7 +10,7 @@ import numpy as np
 from jaxcontract.evaluation.offers import offer, scheme_contracts
 from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.figures import incentive_check
-from jaxcontract.mechanism.networks import printed_states
+from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 from reproduction.cases import Case, Scale, feasible_ppo
 from reproduction.item import Claim, Item, verdict

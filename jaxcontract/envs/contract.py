@@ -13,7 +13,7 @@ from jaxcontract.envs.params import EnvParams as EnvParams
 from jaxcontract.envs.params import check_params
 from jaxcontract.envs.rules import EnvState as EnvState
 from jaxcontract.envs.rules import begin, make_contract, play
-from jaxcontract.mechanism.networks import NetworkDistribution, observation_bounds
+from jaxcontract.mechanism.network_states import NetworkDistribution, observation_bounds
 from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, floats
 from jaxcontract.mechanism.rounds import check_rank, check_state
 

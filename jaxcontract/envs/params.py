@@ -10,7 +10,7 @@ from jaxcontract.core.fields import concrete, documented, refuse
 from jaxcontract.core.pytree import register
 from jaxcontract.envs.config import EnvNumbers
 from jaxcontract.mechanism.effort import check_shape
-from jaxcontract.mechanism.networks import NetworkDistribution, check_distribution, corners
+from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution, corners
 from jaxcontract.mechanism.records import System, check_kind
 from jaxcontract.mechanism.rounds import check_rank, check_system
 from jaxcontract.mechanism.validation import check_quality

@@ -14,7 +14,7 @@ from jaxcontract.core.pytree import register
 from jaxcontract.envs.params import EnvParams
 from jaxcontract.mechanism.feasible import feasible_contract
 from jaxcontract.mechanism.incentives import Certificate, certify, extended_centred_utility, station_utility
-from jaxcontract.mechanism.networks import observe, sample_network
+from jaxcontract.mechanism.network_states import observe, sample_network
 from jaxcontract.mechanism.records import Contract, NetworkState
 from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
 

@@ -12,7 +12,7 @@ from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.blocks import in_blocks, in_default_precision, in_float32
 from jaxcontract.evaluation.reference import ReferenceSolution
 from jaxcontract.evaluation.states import make_stream, same_draws
-from jaxcontract.mechanism.networks import observe
+from jaxcontract.mechanism.network_states import observe
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 
 

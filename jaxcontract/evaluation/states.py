@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcontract.core.fields import Allowed, plain
 from jaxcontract.evaluation.blocks import in_blocks, in_default_precision, in_float32
-from jaxcontract.mechanism.networks import NetworkDistribution, check_distribution, sample_network
+from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution, sample_network
 from jaxcontract.mechanism.records import NetworkState
 
 UNSEEN = 20_000  # states, enough for a standard error of a mean regret near 1 % of its spread

@@ -19,7 +19,7 @@ from jaxcontract.export.exported_policy import deserialized, require_flatbuffers
 from jaxcontract.export.numpy_policy import policy_from_description
 from jaxcontract.learning.policies.gaussian import Policy
 from jaxcontract.mechanism import feasible, freshness
-from jaxcontract.mechanism.networks import observe
+from jaxcontract.mechanism.network_states import observe
 from jaxcontract.mechanism.records import NetworkState
 from jaxcontract.storage.files import json_text, write_new
 from jaxcontract.storage.manifest import sealed, sha256

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxcontract.core.fields import first_line, refuse
 from jaxcontract.export.description import LARGEST, Answers, SelfTest, beside, read_description, unreadable
-from jaxcontract.mechanism.networks import observe
+from jaxcontract.mechanism.network_states import observe
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 from jaxcontract.mechanism.validation import network_fields
 from jaxcontract.storage.manifest import sha256 as digest

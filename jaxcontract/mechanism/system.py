@@ -20,7 +20,8 @@ class System(Record):
     A subclass, registered with `jaxcontract.register`, may bring a quality of data and a cost of its own, as
     methods of arrays that broadcast; everything else follows:
 
-    quality(self, state, frequency) → what data updated at f [...] is worth, in the units of QoD (4)
+    quality(self, state, frequency) → what data updated at f [...] is worth, in the units of QoD (4); the
+                                      state is of one round
     effort(self, frequency)         → what updating at f [...] takes: a type-k device bears effort/φ_k
 
     Quality must be concave in effort, and effort positive and increasing in f, or types cannot be screened

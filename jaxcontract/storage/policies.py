@@ -25,7 +25,7 @@ from jaxcontract.core.pytree import by_path
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.learning.divergence import Divergence
 from jaxcontract.learning.policies.gaussian import Frame, Perceptron, Policy
-from jaxcontract.mechanism.networks import NetworkDistribution
+from jaxcontract.mechanism.network_states import NetworkDistribution
 from jaxcontract.storage.files import write_json
 from jaxcontract.storage.policy_files import (
     HEAD,

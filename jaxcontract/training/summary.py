@@ -11,7 +11,7 @@ from jaxcontract.evaluation.offers import offer, scheme_contracts
 from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.evaluation.report import Report, judge
 from jaxcontract.learning.policies.gaussian import Policy
-from jaxcontract.mechanism.networks import printed_states
+from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 
 MEASURES = ("feasible", "regret", "worst_regret", "screening_gap", "max_violation", "reward")

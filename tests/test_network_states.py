@@ -10,7 +10,7 @@ from random_states import pick
 from scipy import stats
 
 from jaxcontract import NetworkDistribution, NetworkState, System, observe, printed_states, sample_network
-from jaxcontract.mechanism.networks import observation_bounds
+from jaxcontract.mechanism.network_states import observation_bounds
 
 COUNT = 20_000
 PAPER = NetworkDistribution()
