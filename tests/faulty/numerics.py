@@ -17,7 +17,7 @@ from jaxcontract.envs.contract import RoundsLastContractEnv
 from jaxcontract.evaluation.evaluate import evaluate
 from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.evaluation.states import unseen_states
-from jaxcontract.learning import ppo
+from jaxcontract.learning.algorithms.ppo import ppo
 from jaxcontract.training.seeds import compile_program, compile_training
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
