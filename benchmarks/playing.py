@@ -10,7 +10,9 @@ import numpy as np
 
 import clock
 import jaxcontract as jc
-from jaxcontract.evaluation.contract import solve_reference, unseen_states
+from jaxcontract.evaluation.reference import solve_reference
+from jaxcontract.evaluation.states import unseen_states
+from jaxcontract.learning import rollout
 from jaxcontract.training.cores import memory_of, num_places
 from jaxcontract.training.seeds import compile_training
 
@@ -50,13 +52,13 @@ def _player(env: jc.ContractEnv, num_envs: int, length: int) -> Callable[..., An
 
     def play(key):
         key_start, key_play = jax.random.split(key)
-        _, state = env.reset(key_start, params, num_envs)
+        state, _ = rollout.start(key_start, env, params, num_envs)
 
         def step(carry, key):
             state, reward_sum, feasible_sum = carry
             key_action, key_env = jax.random.split(key)
             action = jax.random.normal(key_action, (env.num_actions, num_envs))
-            _, state, reward, _, _, info = env.step(key_env, state, action, params)
+            _, state, reward, _, _, info = rollout.step(key_env, env, params, state, action)
             return (state, reward_sum + jnp.mean(reward), feasible_sum + jnp.mean(info["feasible"])), None
 
         carry = (state, jnp.zeros(()), jnp.zeros(()))

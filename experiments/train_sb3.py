@@ -82,7 +82,9 @@ def compare(parsed: argparse.Namespace) -> None:
     import jaxcontract as jc
     from jaxcontract.cli.console import make_console
     from jaxcontract.cli.tables import learners_table
-    from jaxcontract.evaluation.contract import judge, scheme_contracts, solve_reference
+    from jaxcontract.evaluation.offers import scheme_contracts
+    from jaxcontract.evaluation.reference import solve_reference
+    from jaxcontract.evaluation.report import judge
 
     console = make_console()
     env = jc.ContractEnv(**dataclasses.asdict(parsed.options))

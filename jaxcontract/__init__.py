@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from jaxcontract.core.pytree import register as register
     from jaxcontract.envs.contract import ContractEnv as ContractEnv
     from jaxcontract.envs.contract import EnvParams as EnvParams
-    from jaxcontract.evaluation.contract import Report as Report
-    from jaxcontract.evaluation.contract import evaluate as evaluate
-    from jaxcontract.evaluation.contract import unseen_states as unseen_states
+    from jaxcontract.evaluation.evaluate import evaluate as evaluate
+    from jaxcontract.evaluation.report import Report as Report
+    from jaxcontract.evaluation.states import unseen_states as unseen_states
     from jaxcontract.export.artifact import export_policy as export_policy
     from jaxcontract.export.exported_policy import ExportedPolicy as ExportedPolicy
     from jaxcontract.export.exported_policy import load_exported as load_exported

@@ -168,7 +168,7 @@ def test_the_simulators_take_lists_and_numpys_scalars():
         ),
         (lambda: jc.certify(SYSTEM, STRICT, MENU, "1e-6"), r"certify\.tolerance = '1e-6': must be numbers"),
         (lambda: jc.ContractEnv().contract(STRICT, "high"), r"Contract-v0\.action = 'high': must be numbers"),
-        (lambda: jc.optimal_contract(STRICT, SYSTEM), "state: must be a NetworkState, not a System"),
+        (lambda: jc.optimal_contract(STRICT, SYSTEM), "system: must be a System, not a NetworkState"),
         (lambda: jc.certify(SYSTEM, MENU, STRICT), "state: must be a NetworkState, not a Contract"),
         (lambda: jc.station_utility(SYSTEM, STRICT, [0.5]), "contract: must be a Contract, not a list"),
         (lambda: jc.device_utilities(STRICT, STRICT), "contract: must be a Contract, not a NetworkState"),
@@ -224,7 +224,7 @@ def test_the_simulators_take_lists_and_numpys_scalars():
         ),
         (
             lambda: jc.posted_price_contract(SYSTEM, STRICT, [0.25, 0.5]),
-            r"cap = \[0\.25, 0\.5\]: must be a number in \(0, inf\), for one round",
+            r"posted_price_contract\.cap of shape \(2,\): must be one number; use jax.vmap",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.mechanism.records import check_round
+from jaxcontract.mechanism.rounds import check_rank, check_round, check_state, check_system, one_round
 from paths import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -76,6 +76,8 @@ def test_what_has_a_unit_says_it(name):
         assert re.search(UNITS[quantity], text), quantity
 
 
+# That a batch is refused where one round belongs stands in `NetworkState`.
+OF_ONE_ROUND = {one_round, check_round, check_state, check_system, check_rank}
 ARRAYS = r"\b(Array|Contract|NetworkState|ndarray)\b"
 SHAPE = r"\[(\.\.\.|[\dA-Z][^\]]*|num_updates)?\]"  # [], [K], [K, K], [4 + 2K], [...]
 
@@ -117,9 +119,8 @@ def errors(value: object, seen: set[object]) -> set[str]:
                 found.add({"refuse": "ValueError", "unreadable": "ValueError"}.get(raised, raised))
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 called = vars(sys.modules[function.__module__]).get(node.func.id)
-                # A record made inside has fields that are in order already, and that a batch is refused
-                # where one round belongs stands in `NetworkState`.
-                if inspect.isfunction(called) and called is not check_round:
+                # A record made inside has fields that are in order already.
+                if inspect.isfunction(called) and called not in OF_ONE_ROUND:
                     found |= errors(called, seen)
     return found
 

@@ -64,7 +64,7 @@ FAULTS = {
         "envs is not allowed to import jaxcontract.cli",
     ),
     "core/fields.py": ("from jaxcontract.core import pytree", "No cycles"),
-    "evaluation/contract.py": ("import matplotlib.pyplot", "evaluation.contract -> matplotlib"),
+    "evaluation/report.py": ("import matplotlib.pyplot", "evaluation.report -> matplotlib"),
     "storage/files.py": ("def late():\n    import optax", "storage.files -> optax"),
 }
 

@@ -67,7 +67,9 @@ class Evaluator:
     """Holds policies against the optimum of fixed states: fewer along the curve than for the result."""
 
     def __init__(self, plan: Plan) -> None:
-        from jaxcontract.evaluation.contract import BLOCK, CURVE_SEED, solve_reference, unseen_states
+        from jaxcontract.evaluation.blocks import BLOCK
+        from jaxcontract.evaluation.reference import solve_reference
+        from jaxcontract.evaluation.states import CURVE_SEED, unseen_states
 
         self.game = Game(plan.game)
         params = self.game.default_params

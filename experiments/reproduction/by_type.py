@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.evaluation.contract import offer, scheme_contracts, solve_reference
+from jaxcontract.evaluation.offers import offer, scheme_contracts
+from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.figures import TypeLines, by_type
 from jaxcontract.mechanism.optimum import complete_information_contract, optimal_contract
 from reproduction.cases import Case, Scale

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.evaluation.contract import judge, offer, scheme_contracts, solve_reference
+from jaxcontract.evaluation.offers import offer, scheme_contracts
+from jaxcontract.evaluation.reference import solve_reference
+from jaxcontract.evaluation.report import judge
 from jaxcontract.figures import items
 from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract

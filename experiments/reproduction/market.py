@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.evaluation.contract import scheme_contracts, solve_reference
+from jaxcontract.evaluation.offers import scheme_contracts
+from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.figures import market
 from jaxcontract.mechanism.freshness import average_aoi, average_latency
 from jaxcontract.mechanism.network_states import printed_states

@@ -9,14 +9,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.evaluation.contract import (
-    ReferenceSolution,
-    evaluate,
-    judge,
-    scheme_contracts,
-    solve_reference,
-    unseen_states,
-)
+from jaxcontract.evaluation.evaluate import evaluate
+from jaxcontract.evaluation.offers import scheme_contracts
+from jaxcontract.evaluation.reference import ReferenceSolution, solve_reference
+from jaxcontract.evaluation.report import judge
+from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.figures import PreferenceCurve, preference
 from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract

@@ -9,13 +9,9 @@ import numpy as np
 from jaxcontract.cli.text_tables import rounded_down
 from jaxcontract.config.presets import STRESS
 from jaxcontract.envs.contract import ContractEnv, EnvParams
-from jaxcontract.evaluation.contract import (
-    ReferenceSolution,
-    Report,
-    judge,
-    random_contracts,
-    scheme_contracts,
-)
+from jaxcontract.evaluation.offers import random_contracts, scheme_contracts
+from jaxcontract.evaluation.reference import ReferenceSolution
+from jaxcontract.evaluation.report import Report, judge
 from jaxcontract.figures import SchemePanel, SchemeRow, schemes
 from jaxcontract.mechanism.optimum import (
     complete_information_contract,
@@ -137,7 +133,7 @@ def _table_rows(setting: str, size: int, reports: Mapping[str, Sequence[Report]]
             "num_types": size,
             "scheme": scheme,
             "seed_number": number,
-            **{name: getattr(one, name) for name in MEASURES},
+            **{name: _measure(name, setting, one) for name in MEASURES},
         }
         for scheme, seeds in reports.items()
         for number, one in enumerate(seeds)
@@ -181,7 +177,7 @@ def _markdown(judged: Mapping[Any, Mapping[str, Sequence[Report]]]) -> str:
                 _percent(_mean(seeds, "screening_gap")),
                 _number(_mean(seeds, "centred_utility")),
                 _number(_mean(seeds, "device_utility")),
-                _number(_mean(seeds, "centred_welfare")),
+                _number(_mean_of([_measure("centred_welfare", setting, one) for one in seeds])),
                 _number(_mean(seeds, "realised_regret")),
             ]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -189,8 +185,20 @@ def _markdown(judged: Mapping[Any, Mapping[str, Sequence[Report]]]) -> str:
     return "\n".join(lines)
 
 
+def _measure(name: str, setting: str, one: Report) -> Any:
+    """A field of a report, or the centred welfare: what the BS and all devices gain together."""
+    if name == "centred_welfare":
+        return one.centred_utility + float(SETTINGS[setting].num_devices) * one.device_utility
+    return getattr(one, name)
+
+
 def _mean(reports: Sequence[Report], name: str) -> float:
-    values = np.array([getattr(one, name) for one in reports], float)
+    return _mean_of([getattr(one, name) for one in reports])
+
+
+def _mean_of(numbers: Sequence[float]) -> float:
+    """Of those that are defined."""
+    values = np.array(numbers, float)
     values = values[~np.isnan(values)]
     return float(np.mean(values)) if values.size else float("nan")
 

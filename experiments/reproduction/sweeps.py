@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxcontract.cli.text_tables import rounded_down
 from jaxcontract.envs.contract import EnvParams
-from jaxcontract.evaluation.contract import Report, judge, scheme_contracts
+from jaxcontract.evaluation.offers import scheme_contracts
+from jaxcontract.evaluation.report import Report, judge
 from jaxcontract.evaluation.statistics import finite_mean
 from jaxcontract.figures import Sweep, sweeps
 from jaxcontract.mechanism.optimum import complete_information_contract

@@ -10,14 +10,10 @@ import jax
 import numpy as np
 
 from jaxcontract.envs.contract import EnvParams
-from jaxcontract.evaluation.contract import (
-    CURVE_SEED,
-    ReferenceSolution,
-    Report,
-    evaluate,
-    solve_reference,
-    unseen_states,
-)
+from jaxcontract.evaluation.evaluate import evaluate
+from jaxcontract.evaluation.reference import ReferenceSolution, solve_reference
+from jaxcontract.evaluation.report import Report
+from jaxcontract.evaluation.states import CURVE_SEED, unseen_states
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.training.cores import num_places, on_cpu
 from jaxcontract.training.learning_curve import Point, measured_training

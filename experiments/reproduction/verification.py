@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.evaluation.contract import offer, scheme_contracts, solve_reference
+from jaxcontract.evaluation.offers import offer, scheme_contracts
+from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.figures import incentive_check
 from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract

@@ -8,7 +8,7 @@ import numpy as np
 from jaxcontract.cli.text_tables import FittedTable, rounded_down
 from jaxcontract.cli.text_tables import plain_table as plain_table
 from jaxcontract.envs.contract import ContractEnv, EnvParams
-from jaxcontract.evaluation.contract import Report
+from jaxcontract.evaluation.report import Report
 from jaxcontract.evaluation.statistics import over_seeds
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.training.summary import printed_items

@@ -505,7 +505,7 @@ def announce(console: Any, request: Request, device: str) -> None:
 def train(request: Request, out: Path, keeper: Any, now: Any, observers: Observers, console: Any) -> None:
     """Train to the end, showing, writing and telling every point of the learning curve."""
     from jaxcontract.cli.console import TrainingProgress
-    from jaxcontract.evaluation.contract import CURVE_SEED
+    from jaxcontract.evaluation.states import CURVE_SEED
     from jaxcontract.evaluation.statistics import finite_mean
     from jaxcontract.training.learning_curve import even_marks, measured_training
 
@@ -545,7 +545,7 @@ def finish(request: Request, out: Path, timing: dict[str, Any], keeper: Any, now
     """Measure the result on unseen states, print the tables and write the files."""
     from jaxcontract.cli.tables import printed_states_table, seeds_table
     from jaxcontract.envs.contract import ContractEnv
-    from jaxcontract.evaluation.contract import TEST_SEED
+    from jaxcontract.evaluation.states import TEST_SEED
     from jaxcontract.storage.policies import save_policies
     from jaxcontract.training.summary import printed_items, results
 
@@ -608,7 +608,7 @@ def draw(request: Request, out: Path, curve: list[dict[str, Any]]) -> None:
     """Write `learning_curve.png`: the curve beside what needs no learning, on the same states."""
     import numpy as np
 
-    from jaxcontract.evaluation.contract import CURVE_SEED
+    from jaxcontract.evaluation.states import CURVE_SEED
     from jaxcontract.figures import learning_curve, save
 
     setting, reference = request.setting, make_reference(request)

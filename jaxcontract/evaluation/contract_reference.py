@@ -4,16 +4,11 @@ import dataclasses
 from typing import Any
 
 from jaxcontract.envs.contract import ContractEnv, EnvParams
-from jaxcontract.evaluation.contract import (
-    ReferenceSolution,
-    Report,
-    evaluate,
-    judge,
-    random_contracts,
-    scheme_contracts,
-    solve_reference,
-    unseen_states,
-)
+from jaxcontract.evaluation.evaluate import evaluate
+from jaxcontract.evaluation.offers import random_contracts, scheme_contracts
+from jaxcontract.evaluation.reference import ReferenceSolution, solve_reference
+from jaxcontract.evaluation.report import Report, judge
+from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.mechanism.network_states import NetworkDistribution
 from jaxcontract.mechanism.optimum import pooled_contract
 

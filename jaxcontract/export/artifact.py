@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.envs.contract import ContractEnv, EnvParams
-from jaxcontract.evaluation.contract import unseen_states
+from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.export.description import SCHEMA, SelfTest, beside
 from jaxcontract.export.exported_policy import deserialized, require_flatbuffers
 from jaxcontract.export.numpy_policy import policy_from_description

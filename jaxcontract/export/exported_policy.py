@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxcontract.core.fields import first_line, refuse
 from jaxcontract.export.description import LARGEST, Answers, SelfTest, beside, read_description, unreadable
 from jaxcontract.mechanism.network_states import observe
-from jaxcontract.mechanism.records import Contract, NetworkState, System, rounds_last
+from jaxcontract.mechanism.records import Contract, NetworkState, System
 from jaxcontract.mechanism.validation import network_fields
 from jaxcontract.storage.manifest import sha256 as digest
 
@@ -73,7 +73,7 @@ class ExportedPolicy:
             type_probs=probs.reshape(-1, self.num_types),
             device_types=jnp.reshape(state.device_types, (-1, self.num_types)),
         )
-        observations = observe(self.system, rounds_last(batch)).T
+        observations = jax.vmap(observe, in_axes=(None, 0))(self.system, batch)
         _, frequency, payment = self.answers(observations)
         return Contract(frequency=frequency.reshape(probs.shape), payment=payment.reshape(probs.shape))
 

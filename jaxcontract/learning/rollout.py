@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jaxcontract.core.protocols import Environment
 from jaxcontract.core.pytree import register
+from jaxcontract.core.rounds_last import find_rounds_last
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 
 
@@ -68,8 +69,9 @@ def rollout(
 
 def start(key: jax.Array, env: Any, params: Any, count: int) -> tuple[Any, jax.Array]:
     """Reset B = `count` environments: (env_state, observation), each [..., B]. The key is consumed."""
-    if plays_rounds_last(env):
-        observation, env_state = env.reset(key, params, count)
+    beside = find_rounds_last(env)
+    if beside is not None:
+        observation, env_state = beside.reset(key, params, count)
     else:
         keys = jax.random.split(key, count)
         observation, env_state = jax.vmap(env.reset, in_axes=(0, None), out_axes=-1)(keys, params)
@@ -78,13 +80,8 @@ def start(key: jax.Array, env: Any, params: Any, count: int) -> tuple[Any, jax.A
 
 def step(key: jax.Array, env: Any, params: Any, env_state: Any, action: jax.Array) -> tuple[Any, ...]:
     """One round of each of B environments, [..., B]: what `env.step` returns. The key is consumed."""
-    if plays_rounds_last(env):
-        played: tuple[Any, ...] = env.step(key, env_state, action, params)
-        return played
+    beside = find_rounds_last(env)
+    if beside is not None:
+        return beside.step(key, env_state, action, params)
     keys = jax.random.split(key, action.shape[-1])
     return jax.vmap(env.step, in_axes=(0, -1, -1, None), out_axes=-1)(keys, env_state, action, params)
-
-
-def plays_rounds_last(env: Any) -> bool:
-    """Whether an environment plays B rounds from one key, [..., B]; any other is `vmap`ped over keys."""
-    return getattr(env, "rounds_last", False)

@@ -7,13 +7,15 @@ from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import centred_quality
 from jaxcontract.mechanism.optimum import best_frequency, binding_payments, pooled_virtual_costs
 from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.rounds import one_round
 
 
+@one_round()
 def whole_cycle_contract(system: System, state: NetworkState) -> Contract:
     """Problem (10) with every cycle θ_k = 1/f_k a whole number of slots, exactly, any K.
 
-    Returns a contract [K], or [K, B] for B rounds side by side (`rounds_last`). Where no whole cycle
-    lies within the system's bounds, or none has a defined quality of data, `certify` says so.
+    Returns a contract [K]. Where no whole cycle lies within the system's bounds, or none has a defined
+    quality of data, `certify` says so.
 
     IR and IC ask the same of f and r as in (10), so the payments bind as there, and what remains is
     max Σ_k Q_k (β QoD(f_k) − v_k f_k) over f_1 ≤ … ≤ f_K out of {1/θ}. Straight lines between the points

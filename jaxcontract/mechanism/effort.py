@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.mechanism.freshness import frequency_bounds, marginal_quality, quality_of_data
-from jaxcontract.mechanism.records import NetworkState, Numbers, System, check_round
+from jaxcontract.mechanism.records import NetworkState, Numbers, System
+from jaxcontract.mechanism.rounds import one_round
 
 GRID = 257  # frequencies at which a shape is looked at
 SLACK = 1e-4  # of the greatest marginal, which rounding may break the order by
@@ -45,6 +46,7 @@ def over_frequencies(function: Callable[..., Any], system: System, state: Networ
     return jax.vmap(lambda share: function(low * (high / low) ** share))(jnp.linspace(0.0, 1.0, count))
 
 
+@one_round()
 def check_shape(system: System, state: NetworkState) -> None:
     """See to it that the types of one network state can be screened under a system of one's own.
 
@@ -53,7 +55,6 @@ def check_shape(system: System, state: NetworkState) -> None:
 
     >>> check_shape(System(), NetworkState(max_aoi=1, max_latency=1, type_probs=[1], device_types=[2]))
     """
-    check_round(state)
     name = type(system).__name__
     along = partial(over_frequencies, system=system, state=state, count=GRID)
     frequency = np.asarray(along(jnp.asarray))

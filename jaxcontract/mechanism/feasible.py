@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jaxcontract.mechanism.accumulate import running_sum
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import frequency_bounds
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round, floats
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.rounds import one_round
 
 # The best contract lies where the rent and every share vanish. With these the origin of R^{2K} has a
 # rent of 5e-4 and shares of 2 %, and a unit step divides both by 7: a learner that starts there closes
@@ -15,6 +16,7 @@ RENT_SCALE, RENT_GAIN, RENT_OFFSET = 0.01, 2.0, 3.0
 SHARE_GAIN, SHARE_OFFSET = 2.0, 4.0
 
 
+@one_round(vector=1)
 def feasible_contract(system: System, state: NetworkState, vector: Numbers) -> Contract:
     """A bijection from R^{2K} onto the inside of the feasible set of (10).
 
@@ -32,7 +34,6 @@ def feasible_contract(system: System, state: NetworkState, vector: Numbers) -> C
     Raises:
         ValueError: when the vector has another length.
     """
-    check_round(state)
     vector, size = floats(vector, "feasible_contract", "vector"), state.device_types.shape[0]
     if jnp.shape(vector)[:1] != (2 * size,):
         raise ValueError(f"feasible_contract: a vector of shape {jnp.shape(vector)}: must be ({2 * size},)")
@@ -52,12 +53,12 @@ def feasible_contract(system: System, state: NetworkState, vector: Numbers) -> C
     return Contract(frequency=frequency, payment=payment)
 
 
+@one_round()
 def feasible_vector(system: System, state: NetworkState, contract: Contract) -> jax.Array:
     """The inverse of `feasible_contract`: [2K], finite for a contract that no constraint binds.
 
     Where constraints bind, or frequencies or types coincide, the vector is infinite or undefined.
     """
-    check_round(state, contract)
     frequency, payment = jnp.asarray(contract.frequency), jnp.asarray(contract.payment)
     cost = 1.0 / state.device_types
     low, high = frequency_bounds(system, state)

@@ -6,13 +6,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.mechanism.records import NetworkState, Numbers, System, check_round, floats
+from jaxcontract.mechanism.records import NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.rounds import each_round, one_round
 
 NEVER = 1e-9  # a frequency below it is no updating at all; 1/f² is finite in float32 above it
 LEAST_SHARE = 0.01  # of W₀, below which the extended quality is a straight line
 ROUNDINGS = 64  # of W₀: what W must exceed, lest rounding of f or of W takes it to zero
 
 
+@one_round(slot_duration=0)
 def average_aoi(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
     """Ā = t (f + 1/(2f) + 1/2), the mean age of information in seconds  (1). Returns [...].
 
@@ -28,6 +30,7 @@ def average_aoi(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
     return _age(frequency, floats(slot_duration, "average_aoi", "slot_duration"))
 
 
+@one_round(slot_duration=0)
 def average_latency(frequency: Numbers, slot_duration: Numbers) -> jax.Array:
     """D̄ = t (1 + f), the mean service latency in seconds  (2). Returns [...].
 
@@ -79,6 +82,7 @@ def quality_index(system: System, state: NetworkState, frequency: Numbers) -> ja
     return jnp.where(updated, index, -jnp.inf)
 
 
+@one_round()
 def quality_of_data(system: System, state: NetworkState, frequency: Numbers) -> jax.Array:
     """QoD = ln(α (G − H) + H + 1) = ln W  (4).
 
@@ -93,14 +97,13 @@ def quality_of_data(system: System, state: NetworkState, frequency: Numbers) -> 
     >>> round(float(quality_of_data(System(), state, 0.25)), 4)
     0.638
     """
-    check_round(state)
     return log_quality(system, state, floats(frequency, "quality_of_data", "frequency"))
 
 
 def log_quality(system: System, state: NetworkState, frequency: jax.Array) -> jax.Array:
     """`quality_of_data` of arguments that are in order already."""
     if system.quality is not None:
-        own: jax.Array = system.quality(state, frequency)
+        own: jax.Array = each_round(system.quality, state, frequency)
         return own
     index = quality_index(system, state, frequency)
     defined = index > 0

@@ -14,14 +14,8 @@ from jaxcontract.mechanism.freshness import (
     has_quality,
     log_quality,
 )
-from jaxcontract.mechanism.records import (
-    Contract,
-    NetworkState,
-    Numbers,
-    System,
-    check_round,
-    floats,
-)
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.rounds import one_round
 from jaxcontract.mechanism.validation import TOLERANCE
 
 UNROLLED = 8  # items up to which a loop over them costs more than it saves
@@ -30,6 +24,7 @@ UNROLLED = 8  # items up to which a loop over them costs more than it saves
 PAPER = System()
 
 
+@one_round(any_items=True)
 def device_utilities(state: NetworkState, contract: Contract, system: System = PAPER) -> jax.Array:
     """u[k, j] = r_j − f_j/φ_k, the utility of a type-k device that picks item j  (5), (6).
 
@@ -37,7 +32,6 @@ def device_utilities(state: NetworkState, contract: Contract, system: System = P
 
     Returns [K, K]. Its diagonal is `own_utilities`.
     """
-    check_round(state, items=contract)
     costs = effort(system, contract.frequency)[None, :] / state.device_types[:, None]
     return contract.payment[None, :] - costs
 
@@ -47,26 +41,25 @@ def own_utilities(state: NetworkState, contract: Contract, system: System = PAPE
 
     system: as in `device_utilities`
     """
-    check_round(state, contract)
     return contract.payment - effort(system, contract.frequency) / state.device_types
 
 
+@one_round()
 def station_utility(system: System, state: NetworkState, contract: Contract) -> jax.Array:
     """U_B = M Σ_k Q_k (β QoD(f_k) − r_k), the base station's utility of one round  (7). Returns [].
 
     Minus infinity where a type that occurs has an undefined quality of data.
     """
-    check_round(state, contract)
     return _earned(system, state, log_quality(system, state, contract.frequency), contract.payment)
 
 
+@one_round()
 def centred_utility(system: System, state: NetworkState, contract: Contract) -> jax.Array:
     """U_B − M β ln W₀: (7) less the term that no contract can change. Returns [].
 
     It ranks the contracts of one state as U_B does, and in float32 resolves differences a thousand
     times smaller, since U_B of the paper's states is near 2500 whatever the contract.
     """
-    check_round(state, contract)
     return _earned(system, state, centred_quality(system, state, contract.frequency), contract.payment)
 
 
@@ -75,7 +68,6 @@ def extended_centred_utility(system: System, state: NetworkState, contract: Cont
 
     Where a learner may be while its contracts have no quality of data to speak of. Returns [].
     """
-    check_round(state, contract)
     quality = extended_centred_quality(system, state, contract.frequency)
     return _earned(system, state, quality, contract.payment)
 
@@ -111,6 +103,7 @@ class Certificate(ByValue):
     feasible: jax.Array
 
 
+@one_round(tolerance=0, margin=0)
 def certify(
     system: System,
     state: NetworkState,

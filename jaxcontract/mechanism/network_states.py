@@ -20,7 +20,8 @@ from jaxcontract.core.fields import (
     traced,
 )
 from jaxcontract.core.pytree import register
-from jaxcontract.mechanism.records import NetworkState, System, check_kind, check_round
+from jaxcontract.mechanism.records import NetworkState, System, check_kind
+from jaxcontract.mechanism.rounds import check_rank, one_round
 from jaxcontract.mechanism.validation import PAPER_RANGE
 
 LOWEST_TYPE, HIGHEST_TYPE = 1.0, 15.0  # the paper's range of φ
@@ -99,7 +100,7 @@ def sample_network(
     Raises:
         ValueError: when the distribution or the key is none, or num_rounds not a whole number.
     """
-    check_kind("distribution", distribution, NetworkDistribution)
+    check_distribution(distribution)
     check_key("sample_network", key)
     if num_rounds is not None:
         num_rounds = plain("sample_network", "num_rounds", num_rounds, ROUNDS)
@@ -129,13 +130,20 @@ def sample_network(
     )
 
 
+def check_distribution(distribution: Any) -> None:
+    """Raises ValueError, in one line, when this is no distribution, or several of them."""
+    check_kind("distribution", distribution, NetworkDistribution)
+    for name in ("aoi_range", "latency_range", "type_edges"):
+        check_rank(f"{type(distribution).__name__}.{name}", getattr(distribution, name), 1)
+
+
 def _between(low: jax.Array, high: jax.Array, share: jax.Array) -> jax.Array:
     return low + (high - low) * share
 
 
+@one_round()
 def observe(system: System, state: NetworkState) -> jax.Array:
-    """s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11). Returns [4 + 2K], or [4 + 2K, B] of B rounds."""
-    check_round(state)
+    """s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11). Returns [4 + 2K]."""
     probs = state.type_probs
     head = [system.num_devices, probs.shape[0], state.max_aoi, state.max_latency]
     rows = [jnp.broadcast_to(jnp.asarray(value, probs.dtype), probs[:1].shape) for value in head]

@@ -8,17 +8,18 @@ from jaxcontract.mechanism.bisection import best_by_bisection
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import NEVER, frequency_bounds, ideal_quality_index
 from jaxcontract.mechanism.ironing import antitonic_regression
-from jaxcontract.mechanism.records import Contract, NetworkState, System, check_round
+from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.rounds import one_round
 
 
+@one_round()
 def optimal_contract(system: System, state: NetworkState) -> Contract:
     """argmax U_B(f, r) subject to IR (8), IC (9) and the system's bounds on f: problem (10), exactly, any K.
 
     The paper bounds f by 1 alone. The default `min_frequency` of 1e-4 never binds at its constants, where no
     f below 1.8e-4 has a quality of data; of a greater one the optimum is the best within it.
 
-    Returns a contract [K], or [K, B] for B rounds side by side (`rounds_last`), which are solved about
-    twice as fast as under `vmap`.
+    Returns a contract [K].
 
     W is concave in f, so (10) is a convex program. At its solution the lowest type earns nothing,
     each type is paid just enough not to pick the item below its own, and what remains is separable:
@@ -38,25 +39,24 @@ def optimal_contract(system: System, state: NetworkState) -> Contract:
     return Contract(frequency=frequency, payment=binding_payments(state, effort(system, frequency)))
 
 
+@one_round()
 def complete_information_contract(system: System, state: NetworkState) -> Contract:
     """The first best: β QoD′(f_k) = 1/φ_k and r_k = f_k/φ_k, as if the BS saw every type.
 
     An upper bound on (10). Devices that hide their types would not all pick their own items. Returns a
-    contract [K], or [K, B] for B rounds side by side (`rounds_last`).
+    contract [K].
     """
-    check_round(state)
     cost = 1.0 / state.device_types
     frequency = best_frequency(system, state, cost)
     return Contract(frequency=frequency, payment=effort(system, frequency) * cost)
 
 
+@one_round()
 def pooled_contract(system: System, state: NetworkState) -> Contract:
     """The best single item that every type accepts: β QoD′(f) = 1/φ_1 and r = f/φ_1, K times.
 
-    What can be had without screening: the solution of `screening_gap`. Returns a contract [K], or [K, B]
-    for B rounds side by side (`rounds_last`).
+    What can be had without screening: the solution of `screening_gap`. Returns a contract [K].
     """
-    check_round(state)
     cost = 1.0 / state.device_types[:1]
     frequency = best_frequency(system, state, cost)
     item = jnp.stack(
@@ -81,7 +81,6 @@ def pooled_virtual_costs(state: NetworkState) -> jax.Array:
     What one more update of type k costs the BS: its own cost, and the rent that all higher types
     then earn. Returns [K, ...], non-increasing in k.
     """
-    check_round(state)
     cost = 1.0 / state.device_types
     from_each_on = running_sum(state.type_probs[::-1])[::-1]  # T_k
     rent = from_each_on[1:] * (cost[:-1] - cost[1:])

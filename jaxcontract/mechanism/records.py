@@ -97,36 +97,6 @@ def floats(values: Numbers, owner: str, name: str) -> jax.Array:
     return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
 
 
-def check_round(
-    state: NetworkState, contract: Contract | None = None, *, items: Contract | None = None
-) -> None:
-    """See to it that these are of one round, [K], or of rounds side by side, [K, B] (`rounds_last`).
-
-    items: a contract of any number of items
-
-    A batch [B, K] would pass for a round of B types. Shapes alone are looked at, so it costs nothing
-    under `jit`.
-
-    Raises:
-        ValueError: one line that says what is no record of its kind, or which shape is wrong and what is
-            allowed.
-    """
-    check_kind("state", state, NetworkState)
-    if items is not None:
-        check_kind("contract", items, Contract)
-    types = jnp.shape(state.device_types)
-    if len(types) != max(1, jnp.ndim(state.max_aoi)):
-        raise ValueError(f"NetworkState: a batch, device_types of shape {types}: use jax.vmap")
-    parts = {"NetworkState.type_probs": state.type_probs}
-    if contract is not None:
-        check_kind("contract", contract, Contract)
-        parts |= {"Contract.frequency": contract.frequency, "Contract.payment": contract.payment}
-    for name, part in parts.items():
-        if jnp.shape(part)[:1] != types[:1]:
-            allowed = f"one for each of {types[0]} device types"
-            raise ValueError(f"{name} of shape {jnp.shape(part)}: must be {allowed}")
-
-
 def check_kind(name: str, value: object, kind: type) -> None:
     """Raises ValueError, in one line, when an argument is not a record of its kind: two exchanged, a list."""
     if not isinstance(value, kind):
@@ -134,18 +104,6 @@ def check_kind(name: str, value: object, kind: type) -> None:
             f"{'an' if one.__name__[0] in 'AEIOU' else 'a'} {one.__name__}" for one in (kind, type(value))
         )
         raise ValueError(f"{name}: must be {wanted}, not {given}")
-
-
-def rounds_last(states: NetworkState) -> NetworkState:
-    """A batch of network states [B, ...] with the axis of rounds behind all others.
-
-    The layout in which the mechanism computes a batch: type_probs and device_types [K, B], max_aoi and
-    max_latency [1, B], so that all have one rank. Its functions are written for one round with the types
-    along axis 0; what lies along an axis behind is rounds side by side, and loops over them are
-    contiguous: on a CPU several times as fast as `vmap` over [B, K] with a handful of types.
-    """
-    rows: NetworkState = jax.tree.map(lambda leaf: jnp.reshape(leaf, (leaf.shape[0], -1)).T, states)
-    return rows
 
 
 def _finite_arrays(record: Record) -> None:

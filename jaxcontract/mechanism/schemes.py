@@ -12,10 +12,12 @@ from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import log_quality
 from jaxcontract.mechanism.incentives import PAPER, device_utilities
 from jaxcontract.mechanism.optimum import binding_payments, complete_information_contract
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_round, floats
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.rounds import one_round
 from jaxcontract.mechanism.validation import TOLERANCE
 
 
+@one_round()
 def social_optimum_contract(system: System, state: NetworkState) -> Contract:
     """argmax Σ_k Q_k (β QoD(f_k) − f_k/φ_k), what station and devices gain together: β QoD′(f_k) = 1/φ_k.
 
@@ -28,6 +30,7 @@ def social_optimum_contract(system: System, state: NetworkState) -> Contract:
     return Contract(frequency=frequency, payment=binding_payments(state, effort(system, frequency)))
 
 
+@one_round()
 def naive_contract(system: System, state: NetworkState) -> Contract:
     """The complete-information items offered blind (greedy, IR only): type k takes argmax_j u[k, j].
 
@@ -40,6 +43,7 @@ def naive_contract(system: System, state: NetworkState) -> Contract:
     return Contract(frequency=offered.frequency[taken], payment=offered.payment[taken])
 
 
+@one_round(cap=0)
 def posted_price_contract(system: System, state: NetworkState, cap: Numbers | None = None) -> Contract:
     """One price per update, p = 1/φ_1, the least at which every type supplies: (cap, cap/φ_1), K times.
 
@@ -53,14 +57,14 @@ def posted_price_contract(system: System, state: NetworkState, cap: Numbers | No
     Raises:
         ValueError: when the cap is not one number above 0.
     """
-    check_round(state)
     frequency = floats(system.max_frequency if cap is None else cap, "posted_price_contract", "cap")
     given = concrete(frequency)
-    if cap is not None and (jnp.shape(frequency) or (given is not None and not given > 0)):
-        raise refuse("posted_price_contract", "cap", cap, "a number in (0, inf), for one round")
+    if cap is not None and given is not None and not given > 0:
+        raise refuse("posted_price_contract", "cap", cap, "a number in (0, inf)")
     return _offer_to_all(state, frequency, effort(system, frequency) / state.device_types[0])
 
 
+@one_round()
 def take_it_or_leave_it_contract(system: System, state: NetworkState) -> Contract:
     """The best single item when types may stay out: β QoD′(f) = 1/φ_j and r = f/φ_j, K times.
 
@@ -78,6 +82,7 @@ def take_it_or_leave_it_contract(system: System, state: NetworkState) -> Contrac
     return _offer_to_all(state, items.frequency[best], items.payment[best])
 
 
+@one_round(tolerance=0)
 def chosen_items(
     state: NetworkState, contract: Contract, tolerance: Numbers = TOLERANCE, system: System = PAPER
 ) -> jax.Array:
@@ -97,7 +102,6 @@ def chosen_items(
     >>> chosen_items(state, complete_information_contract(System(), state)).tolist()
     [0, 0]
     """
-    check_round(state, contract)
     tolerance = floats(tolerance, "chosen_items", "tolerance")
     utilities = device_utilities(state, contract, system)
     best = jnp.max(utilities, axis=1)
@@ -106,6 +110,7 @@ def chosen_items(
     return jnp.where(best < -tolerance, -1, item)
 
 
+@one_round(tolerance=0)
 def realised_utility(
     system: System, state: NetworkState, contract: Contract, tolerance: Numbers = TOLERANCE
 ) -> jax.Array:

@@ -11,7 +11,8 @@ import numpy as np
 from jaxcontract.core.fields import Allowed, ByValue, concrete, plain, refuse
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import quality_of_data
-from jaxcontract.mechanism.records import Contract, NetworkState, System, check_kind
+from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.rounds import check_round
 from jaxcontract.mechanism.validation import TOLERANCE
 
 # Between one request and the next, on average. So far apart, the ages of two successive requests have a
@@ -129,21 +130,12 @@ def simulate_market(
         ValueError: naming the argument or the field, its value and what is allowed.
     """
     _check_generator("simulate_market", generator)
-    for name, value, kind in (
-        ("system", system, System),
-        ("state", state, NetworkState),
-        ("contract", contract, Contract),
-    ):
-        check_kind(name, value, kind)
+    check_round(system=system, state=state, contract=contract)
     num_rounds = plain("simulate_market", "num_rounds", num_rounds, COUNT)
     tolerance = plain("simulate_market", "tolerance", tolerance, TIES)
     num_devices = _whole_devices(system)
     probs, types = np.asarray(state.type_probs, float), np.asarray(state.device_types, float)
-    frequency, payment = np.asarray(contract.frequency, float), np.asarray(contract.payment, float)
-    if probs.ndim != 1:
-        raise refuse("NetworkState", "type_probs", probs, "of one round, [K]")
-    if frequency.shape != probs.shape:
-        raise refuse("Contract", "frequency", frequency, f"one item for each of {len(probs)} device types")
+    payment = np.asarray(contract.payment, float)
     analytic = quality_of_data(system, state, contract.frequency)
     quality = np.asarray(analytic if quality is None else quality, float)
     if quality.shape != probs.shape or np.isnan(quality).any():

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from jaxcontract.core.fields import Record, concrete, documented, number, refuse
 
 
@@ -12,13 +14,14 @@ from jaxcontract.core.fields import Record, concrete, documented, number, refuse
 class System(Record):
     """What stays the same from round to round; the defaults are the paper's Section V.
 
-    Every field is a traced number: a sweep over α is
-    `vmap(lambda alpha: f(System().replace(aoi_preference=alpha)))(alphas)`.
+    Every field is a traced number. An array in one of them makes a batch of systems, for a sweep by
+    `jax.vmap`: all other fields are repeated along its axes. Functions of one system refuse it.
 
     A subclass, registered with `jaxcontract.register`, may bring a quality of data and a cost of its own, as
     methods of arrays that broadcast; everything else follows:
 
-    quality(self, state, frequency) → what data updated at f [...] is worth, in the units of QoD (4)
+    quality(self, state, frequency) → what data updated at f [...] is worth, in the units of QoD (4); the
+                                      state is of one round
     effort(self, frequency)         → what updating at f [...] takes: a type-k device bears effort/φ_k
 
     Quality must be concave in effort, and effort positive and increasing in f, or types cannot be screened
@@ -50,3 +53,30 @@ class System(Record):
         low, high = concrete(self.min_frequency), concrete(self.max_frequency)
         if low is not None and high is not None and not (low <= high).all():
             raise refuse("System", "min_frequency", low, f"at most max_frequency = {high.tolist()}")
+        self._repeat_along_batch()
+
+    def _repeat_along_batch(self) -> None:
+        """Give all numbers the axes that one of them has, so that `jax.vmap` finds them in each."""
+        given = {name: getattr(self, name) for name in number_names(type(self))}
+        shapes = {name: np.shape(value) for name, value in given.items() if np.ndim(value)}
+        if not shapes:
+            return
+        first, shape = next(iter(shapes.items()))
+        for name, other in shapes.items():
+            if other != shape:
+                allowed = f"a number, or of shape {shape} as {first} is"
+                raise ValueError(f"{type(self).__name__}.{name} of shape {other}: must be {allowed}")
+        dtype = np.result_type(*(getattr(given[name], "dtype", float) for name in shapes))
+        for name in given.keys() - shapes.keys():
+            zeros = np.zeros(shape, getattr(given[name], "dtype", dtype))
+            object.__setattr__(self, name, given[name] + zeros)
+
+
+def number_names(kind: Any) -> tuple[str, ...]:
+    """The fields of a kind of system that hold one number each: all but what a subclass says is none."""
+    return tuple(
+        field.name
+        for field in dataclasses.fields(kind)
+        if not field.metadata.get("static")
+        and ("allowed" in field.metadata or isinstance(field.default, int | float))
+    )

@@ -7,7 +7,9 @@ import numpy as np
 
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation import statistics
-from jaxcontract.evaluation.contract import judge, offer, scheme_contracts, solve_reference
+from jaxcontract.evaluation.offers import offer, scheme_contracts
+from jaxcontract.evaluation.reference import solve_reference
+from jaxcontract.evaluation.report import judge
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract

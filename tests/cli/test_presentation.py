@@ -15,8 +15,11 @@ import jaxcontract as jc
 from jaxcontract.cli.console import TrainingProgress, make_console
 from jaxcontract.cli.tables import learners_table, printed_states_table, seeds_table
 from jaxcontract.cli.text_tables import plain_table, rounded_down, wrapped
-from jaxcontract.evaluation.contract import judge, scheme_contracts, solve_reference, unseen_states
 from jaxcontract.evaluation.contract_reference import ContractReference
+from jaxcontract.evaluation.offers import scheme_contracts
+from jaxcontract.evaluation.reference import solve_reference
+from jaxcontract.evaluation.report import judge
+from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.evaluation.statistics import bootstrap_interval
 from jaxcontract.figures import learning_curve, save
 from jaxcontract.learning.algorithms.ppo.ppo import init

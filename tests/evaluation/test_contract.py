@@ -11,13 +11,10 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.evaluation.contract import (
-    judge,
-    random_contracts,
-    scheme_contracts,
-    solve_reference,
-    unseen_states,
-)
+from jaxcontract.evaluation.offers import random_contracts, scheme_contracts
+from jaxcontract.evaluation.reference import solve_reference
+from jaxcontract.evaluation.report import judge
+from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.mechanism.optimum import pooled_contract
 
 STATES = 300
@@ -158,7 +155,7 @@ import sys
 import jax
 import numpy as np
 import jaxcontract as jc
-from jaxcontract.evaluation.contract import random_contracts
+from jaxcontract.evaluation.offers import random_contracts
 
 numbers = {}
 for num_types, concentration in ((2, 1.0), (3, 0.5)):

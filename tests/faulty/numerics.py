@@ -13,7 +13,10 @@ import numpy as np
 
 import jaxcontract as jc
 from jaxcontract.core.pytree import Arrays, to_arrays
-from jaxcontract.evaluation.contract import evaluate, solve_reference, unseen_states
+from jaxcontract.envs.contract import RoundsLastContractEnv
+from jaxcontract.evaluation.evaluate import evaluate
+from jaxcontract.evaluation.reference import solve_reference
+from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.learning.algorithms.ppo import ppo
 from jaxcontract.training.seeds import compile_program, compile_training
 
@@ -25,11 +28,10 @@ CONFIG = jc.PPOConfig(num_updates=UPDATES, num_envs=32, minibatches=2, network=j
 KINDS = (np.nan, np.inf, -np.inf)
 
 
-class PoisonedEnv(jc.ContractEnv):
-    """The game, but that a penalty below −1e6 names a round in which one environment's reward goes wrong.
-
-    It is −1e6 − 3 · round − kind, kind a position in `KINDS`. The centred reward has no use for it.
-    """
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PoisonedRounds(RoundsLastContractEnv):
+    """Rounds of which one environment's reward goes wrong."""
 
     def step(self, key, state, action, params):
         observation, following, reward, terminated, truncated, info = super().step(key, state, action, params)
@@ -37,6 +39,16 @@ class PoisonedEnv(jc.ContractEnv):
         struck = (code >= 0) & (state.round == code // 3) & (jnp.arange(reward.shape[-1]) == 5)
         reward = jnp.where(struck, jnp.array(KINDS)[code % 3], reward)
         return observation, following, reward, terminated, truncated, info
+
+
+class PoisonedEnv(jc.ContractEnv):
+    """The game, but that a penalty below −1e6 names a round in which one environment's reward goes wrong.
+
+    It is −1e6 − 3 · round − kind, kind a position in `KINDS`. The centred reward has no use for it.
+    """
+
+    def rounds_last(self):
+        return PoisonedRounds(env=self)
 
 
 def injected_nans(trials: int) -> int:

@@ -11,8 +11,9 @@ import pytest
 import scipy.optimize
 
 import jaxcontract as jc
+from jaxcontract.learning import rollout
 from jaxcontract.mechanism.effort import falls
-from jaxcontract.mechanism.records import rounds_last
+from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
 from oracles.differences import central_difference
 from oracles.random_states import pick, random_states
 from paths import EXPERIMENTS
@@ -173,7 +174,7 @@ def test_every_vector_is_a_feasible_contract_and_comes_back(float64):
 def test_rounds_side_by_side_are_those_of_a_batch(float64):
     states = random_states(5, 20, 3)
     batch = jax.vmap(jc.optimal_contract, (None, 0))(OWN, states)
-    beside = jc.optimal_contract(OWN, rounds_last(states))
+    beside = unchecked(jc.optimal_contract)(OWN, put_rounds_last(states))
     np.testing.assert_allclose(beside.frequency.T, batch.frequency, rtol=1e-10)
     np.testing.assert_allclose(beside.payment.T, batch.payment, rtol=1e-10)
 
@@ -234,9 +235,9 @@ def test_an_undefined_marginal_value_is_no_falling_one_in_batches_of_any_size():
 
 def test_a_law_of_ones_own_is_what_the_game_draws():
     env, params = jc.ContractEnv(), jc.EnvParams(distribution=Fixed())
-    _, state = env.reset(jax.random.key(0), params, 16)
+    state, _ = rollout.start(jax.random.key(0), env, params, 16)
     np.testing.assert_allclose(state.network.type_probs, np.tile([[0.75], [0.25]], 16), rtol=1e-6)
-    _, state, *_ = env.step(jax.random.key(1), state, jnp.zeros((4, 16)), params)
+    _, state, *_ = rollout.step(jax.random.key(1), env, params, state, jnp.zeros((4, 16)))
     np.testing.assert_allclose(state.network.type_probs, np.tile([[0.75], [0.25]], 16), rtol=1e-6)
     states = jc.unseen_states(params.distribution, 10)
     np.testing.assert_allclose(states.type_probs, np.tile([0.75, 0.25], (10, 1)), rtol=1e-6)

@@ -33,7 +33,7 @@ from jaxcontract.mechanism.optimum import (
     best_frequency,
     pooled_virtual_costs,
 )
-from jaxcontract.mechanism.records import rounds_last
+from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
 from oracles import paper
 from oracles.random_states import pick, random_states
 from paths import GOLDEN_FILES
@@ -692,7 +692,7 @@ def test_a_sweep_over_constants_is_a_vmap():
 def test_rounds_side_by_side_are_answered_like_a_batch(size, scheme):
     states = random_states(size, 30, size)
     batch = jax.jit(jax.vmap(scheme, (None, 0)))(System(), states)
-    beside = jax.jit(scheme)(System(), rounds_last(states))
+    beside = jax.jit(unchecked(scheme))(System(), put_rounds_last(states))
     for one, other in zip(jax.tree.leaves(batch), jax.tree.leaves(beside), strict=True):
         assert other.shape == (size, 30)
         np.testing.assert_allclose(one.T, other, rtol=1e-13)
@@ -703,12 +703,12 @@ def test_derivatives_of_rounds_side_by_side_are_those_of_a_batch():
     states = random_states(0, 30, 5)
 
     def paid(system, state):
-        contract = optimal_contract(system, state)
+        contract = unchecked(optimal_contract)(system, state)
         return jnp.sum(contract.payment * (1.0 + contract.frequency))
 
     batch = jax.jit(jax.vmap(jax.grad(paid, argnums=1), (None, 0)))(System(), states)
-    beside = jax.jit(jax.grad(paid, argnums=1))(System(), rounds_last(states))
-    for one, other in zip(jax.tree.leaves(rounds_last(batch)), jax.tree.leaves(beside), strict=True):
+    beside = jax.jit(jax.grad(paid, argnums=1))(System(), put_rounds_last(states))
+    for one, other in zip(jax.tree.leaves(put_rounds_last(batch)), jax.tree.leaves(beside), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-14)
 
 

@@ -422,56 +422,13 @@ def test_records_survive_a_pickle(record):
         np.testing.assert_array_equal(one, other)
 
 
-# Two rounds of two types: where a round is expected, such a batch would pass for one.
-BATCH = jax.tree.map(lambda leaf: leaf[:2], jc.printed_states())
-MENUS = Contract(frequency=[[0.1, 0.2], [0.1, 0.2]], payment=[[0.05, 0.06], [0.05, 0.06]])
-OF_ONE_ROUND = {
-    **{
-        name: (System(), BATCH)
-        for name in (
-            "optimal_contract",
-            "whole_cycle_contract",
-            "complete_information_contract",
-            "pooled_contract",
-            "social_optimum_contract",
-            "naive_contract",
-            "posted_price_contract",
-            "take_it_or_leave_it_contract",
-            "observe",
-        )
-    },
-    **{
-        name: (System(), BATCH, MENUS)
-        for name in ("station_utility", "centred_utility", "certify", "realised_utility", "feasible_vector")
-    },
-    "quality_of_data": (System(), BATCH, np.full((2, 2), 0.2)),
-    "device_utilities": (BATCH, MENUS),
-    "chosen_items": (BATCH, MENUS),
-    "feasible_contract": (System(), BATCH, np.zeros((2, 4))),
-}
-
-
-@pytest.mark.parametrize("name", OF_ONE_ROUND)
-def test_a_batch_does_not_pass_for_a_round(name):
-    function, arguments = getattr(jc, name), OF_ONE_ROUND[name]
-    for call in (function, jax.jit(function)):
-        with pytest.raises(ValueError, match=r"\ANetworkState: a batch, [^\n]* use jax.vmap"):
-            call(*arguments)
-    in_axes = [None if isinstance(argument, System) else 0 for argument in arguments]
-    found = jax.vmap(function, in_axes)(*arguments)
-    alone = function(*(arg if axis is None else jax.tree.map(lambda leaf: leaf[1], arg)
-                       for arg, axis in zip(arguments, in_axes, strict=True)))  # fmt: skip
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(alone), strict=True):
-        np.testing.assert_allclose(one[1], other, rtol=1e-5)
-
-
 def test_a_contract_or_an_action_of_other_types_is_refused_in_one_line():
     state, env = NetworkState(**RECORDS[NetworkState]), ContractEnv()
     one_item = Contract(frequency=[0.1], payment=[0.05])
     for judge in (jc.certify, jc.station_utility, jc.centred_utility):
         with pytest.raises(ValueError, match=r"of shape \(1,\): must be one for each of 2 device types"):
             judge(System(), state, one_item)
-    with pytest.raises(ValueError, match=r"an action of shape \(3,\): must be \(4,\), or \(4, B\)"):
+    with pytest.raises(ValueError, match=r"an action of shape \(3,\): must be \(4,\)"):
         env.contract(state, jnp.zeros(3))
     with pytest.raises(ValueError, match="num_states = 0: must be a whole number"):
         jc.unseen_states(NetworkDistribution(), 0)

@@ -11,7 +11,9 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.config.setting import STRESS, Setting
-from jaxcontract.evaluation.contract import UNSEEN, scheme_contracts, solve_reference, unseen_states
+from jaxcontract.evaluation.offers import scheme_contracts
+from jaxcontract.evaluation.reference import solve_reference
+from jaxcontract.evaluation.states import UNSEEN, unseen_states
 from jaxcontract.mechanism.freshness import frequency_bounds
 from jaxcontract.mechanism.validation import greatest_index
 from oracles.exact_optimum import make_game, solve, utility, violation

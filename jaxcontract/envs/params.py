@@ -1,0 +1,59 @@
+"""The numbers of the contract game: its own, the deployment's and those of the law of network states."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxcontract.core.fields import concrete, documented, refuse
+from jaxcontract.core.pytree import register
+from jaxcontract.envs.config import EnvNumbers
+from jaxcontract.mechanism.effort import check_shape
+from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution, corners
+from jaxcontract.mechanism.records import System, check_kind
+from jaxcontract.mechanism.rounds import check_rank, check_system
+from jaxcontract.mechanism.validation import check_quality
+
+
+@register
+@documented
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class EnvParams(EnvNumbers):
+    """Everything numeric about the game; all traced, so a sweep over it is a `vmap`.
+
+    system:       the deployment
+    distribution: the law of its network states, with as many types as the env
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed; how the system's own quality or
+            effort cannot be screened (`check_shape`, at the corners of the distribution); or that no network
+            of the distribution has a contract with a quality of data.
+    """
+
+    system: System = dataclasses.field(default_factory=System)
+    distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, kind in (("system", System), ("distribution", NetworkDistribution)):
+            given = getattr(self, name)
+            if not isinstance(given, kind):
+                raise refuse("EnvParams", name, given, f"a {kind.__name__}")
+        if any(concrete(leaf) is None for leaf in jax.tree.leaves((self.system, self.distribution))):
+            return
+        if self.system.brings_its_own:
+            for state in corners(self.distribution):
+                check_shape(self.system, state)
+        else:
+            law = self.distribution
+            check_quality(self.system, np.max(law.aoi_range), np.max(law.latency_range))
+
+
+def check_params(params: Any) -> None:
+    """Raises ValueError, in one line, when these are no numbers of a game, or those of several games."""
+    check_kind("params", params, EnvParams)
+    for field in dataclasses.fields(EnvNumbers):
+        check_rank(f"EnvParams.{field.name}", getattr(params, field.name), 0)
+    check_system(params.system)
+    check_distribution(params.distribution)
