@@ -49,6 +49,7 @@ def export_policy(
 
     Raises:
         ValueError: one line naming the file and what is wrong with it, or the seed when that diverged.
+        OSError: when they cannot be written, or do not read back as they were written. None of them is left.
         ImportError: when flatbuffers is not installed.
     """
     require_flatbuffers()
