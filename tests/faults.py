@@ -125,7 +125,7 @@ ROWS = {
         10,
         2,
     ),
-    "malicious": Row("malicious checkpoint", lambda n: Outcome(n, faulty.storage.malicious(n)), 28, 28),
+    "malicious": Row("malicious checkpoint", lambda n: Outcome(n, faulty.storage.malicious(n)), 41, 41),
     "nan": Row(
         "reward NaN or infinite in one round", lambda n: Outcome(n, faulty.numerics.injected_nans(n)), 100, 12
     ),

@@ -89,6 +89,10 @@ def test_what_returns_arrays_says_their_shape(name):
         assert re.search(SHAPE, said(name))
 
 
+# What makes a ValueError, or is one.
+VALUE_ERRORS = {"refuse", "unreadable", "DamagedError", "OlderSchemaError"}
+
+
 def functions_of(value: object) -> Iterator[object]:
     """A function, or what runs when a record or an object is made: its checks."""
     if inspect.isfunction(value):
@@ -116,7 +120,7 @@ def errors(value: object, seen: set[object]) -> set[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 raised = ast.unparse(node.exc.func)
-                found.add({"refuse": "ValueError", "unreadable": "ValueError"}.get(raised, raised))
+                found.add("ValueError" if raised in VALUE_ERRORS else raised)
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 called = vars(sys.modules[function.__module__]).get(node.func.id)
                 # A record made inside has fields that are in order already.

@@ -28,16 +28,19 @@ JAX_FREE = (
     "envs.config",
     "export.description",
     "export.numpy_policy",
+    "export.schema1",
     "learning.algorithms.gradient.config",
     "learning.algorithms.ppo.config",
     "learning.config",
     "mechanism.feasible_numpy",
     "mechanism.system",
     "mechanism.validation",
+    "storage.arrays",
     "storage.files",
     "storage.locking",
     "storage.manifest",
     "storage.metrics",
+    "storage.policies_schema1",
     "storage.policy_files",
     "storage.run_directory",
     "training.devices",
@@ -118,7 +121,7 @@ def test_the_root_of_the_package_is_bare():
 
 def test_a_command_line_needs_no_jax():
     modules = [f"jaxcontract.{name}" for name in JAX_FREE]
-    heavy = "{'jax', 'jaxlib', 'flax', 'optax', 'chex', 'orbax', 'matplotlib'}"
+    heavy = "{'jax', 'jaxlib', 'flax', 'optax', 'chex', 'matplotlib'}"
     found = run(
         f"import importlib, sys\nfor name in {modules!r}:\n    importlib.import_module(name)\n"
         f"    assert not {heavy} & sys.modules.keys(), name\nprint('none')"

@@ -1,7 +1,6 @@
 """Train cases, a few at a time, keep what comes out on disk, and measure it."""
 
 import dataclasses
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxcontract.core.pytree import Arrays, by_path, from_arrays, to_arrays
 from jaxcontract.envs.contract import EnvParams
 from jaxcontract.evaluation.evaluate import evaluate
 from jaxcontract.evaluation.reference import ReferenceSolution, solve_reference
 from jaxcontract.evaluation.report import Report
 from jaxcontract.evaluation.states import CURVE_SEED, unseen_states
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
+from jaxcontract.storage.manifest import read_archives, read_manifest, write_bundle
 from jaxcontract.training.cores import num_places, on_cpu
 from jaxcontract.training.learning_curve import Point, measured_training
 from jaxcontract.training.seeds import Program, compile_program
@@ -128,7 +129,8 @@ class Trainer:
         self.progress.advance(work)
 
     def _path(self, case: Case) -> Path:
-        return self.directory / f"{case.fingerprint}.npz"
+        """Where the manifest of a case's outcome is."""
+        return self.directory / f"{case.fingerprint}.json"
 
     def _save(self, case: Case, points: Sequence[Point], position: int) -> None:
         measured = {
@@ -136,21 +138,21 @@ class Trainer:
             **{name: [point.column(name)[position] for point in points] for name in MEASURED},
             "sampled": [point.metrics["reward"][position] if point.metrics else np.nan for point in points],
         }
-        leaves = jax.tree.leaves(points[-1].policies[position])
-        arrays: dict[str, Any] = {f"policy_{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}
-        arrays |= {name: np.asarray(column) for name, column in measured.items()}
-        temporary = self._path(case).with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
-        temporary.replace(self._path(case))
+        outcome = {
+            "policy": points[-1].policies[position],
+            "measured": {name: np.asarray(column) for name, column in measured.items()},
+        }
+        notes = {"seed": case.seed, "learner": type(case.config).__name__}
+        write_bundle(self._path(case), "study", notes, {"*.npz": to_arrays(outcome)})
 
-    def _load(self, case: Case) -> dict[str, np.ndarray] | None:
-        """The arrays of a case's outcome; None where there are none, or none that can be read."""
+    def _load(self, case: Case) -> Arrays | None:
+        """The arrays of a case's outcome; None where there are none, or none that verify."""
+        path = self._path(case)
         try:
-            with np.load(self._path(case), allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, zipfile.BadZipFile):
+            (arrays,) = read_archives(path, read_manifest(path, "study")).values()
+        except ValueError:
             return None
+        return arrays
 
     def _outcome(self, case: Case) -> Outcome:
         arrays = self._load(case)
@@ -159,13 +161,12 @@ class Trainer:
         if case.shape not in self._templates:
             key = jax.random.key(0)
             learner = jax.eval_shape(case.config.make().init, key, case.env, case.params, case.config)
-            self._templates[case.shape] = jax.tree.structure(learner.policy)
-        structure = self._templates[case.shape]
-        leaves = [jax.numpy.asarray(arrays[f"policy_{index}"]) for index in range(structure.num_leaves)]
+            self._templates[case.shape] = learner.policy
+        template = self._templates[case.shape]
         return Outcome(
             case=case,
-            policy=jax.tree.unflatten(structure, leaves),
-            **{name: arrays[name] for name in ("env_steps", *MEASURED, "sampled")},
+            policy=from_arrays(template, {path: arrays[f"policy/{path}"] for path in by_path(template)}),
+            **{name: arrays[f"measured/{name}"] for name in ("env_steps", *MEASURED, "sampled")},
         )
 
 

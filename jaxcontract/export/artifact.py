@@ -1,4 +1,4 @@
-"""A trained policy as one file that runs without what trained it, and a description beside it."""
+"""A trained policy as one file that runs without what trained it, its description and weights beside it."""
 
 import dataclasses
 import os
@@ -6,23 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcontract.core.pytree import Arrays, to_arrays
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.states import unseen_states
-from jaxcontract.export.description import SCHEMA, SelfTest, beside
+from jaxcontract.export.description import WEIGHTS, SelfTest, description_file, weights_file
 from jaxcontract.export.exported_policy import deserialized, require_flatbuffers
-from jaxcontract.export.numpy_policy import policy_from_description
+from jaxcontract.export.numpy_policy import build_numpy_policy
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.mechanism import feasible, freshness
 from jaxcontract.mechanism.network_states import observe
 from jaxcontract.mechanism.records import NetworkState
-from jaxcontract.storage.files import json_text, write_new
-from jaxcontract.storage.manifest import sealed, sha256
+from jaxcontract.storage.files import write_new
+from jaxcontract.storage.manifest import digest_bytes, write_bundle
 from jaxcontract.storage.policies import load_env, load_policy, saved_seeds
 from jaxcontract.storage.policy_files import chosen_seed, policy_directory, refuse_diverged
 
@@ -33,26 +34,27 @@ TESTED = 16  # states in a self-test
 def export_policy(
     directory: str | os.PathLike[str], file: str | os.PathLike[str], seed: int | None = None
 ) -> str:
-    """Write a policy that a run has saved as an artifact for CPU and CUDA, and `file`.json beside it.
+    """Write a policy that a run has saved as an artifact for CPU and CUDA: `file`, `file`.json, `file`.npz.
 
     directory: the run's, or its `policy/`, where the policies are
     file:      what to write; `load_exported` and `load_numpy_policy` read it
     seed:      which of the run's seeds; by default its first
 
     The artifact is the function from observations (11), [N, 4 + 2K] in float32 for any N, to actions
-    [N, 2K], frequency and payment [N, K], with the weights and the deployment in it. The JSON holds the
-    same in words and numbers (`jaxcontract/export/description.py`). Both have passed their self-test before
-    they are written, and nothing is overwritten.
+    [N, 2K], frequency and payment [N, K], with the weights and the deployment in it. The JSON and
+    the archive of weights hold the same in words and numbers (`jaxcontract/export/description.py`). Both have
+    passed their self-test before they are written, and nothing is overwritten.
 
-    Returns the sha256 of the description, which covers the artifact's: give it to those who load them.
+    Returns the sha256 of the description, which covers artifact and weights: give it to those who load them.
 
     Raises:
         ValueError: one line naming the file and what is wrong with it, or the seed when that diverged.
+        OSError: when they cannot be written, or do not read back as they were written. None of them is left.
         ImportError: when flatbuffers is not installed.
     """
     require_flatbuffers()
     file = Path(file)
-    for path in (file, beside(file)):
+    for path in (file, description_file(file), weights_file(file)):
         if path.exists():
             raise ValueError(f"{path}: exists already; name a new file")
     if not file.parent.is_dir():
@@ -62,40 +64,51 @@ def export_policy(
     refuse_diverged(directory, seed)
     # float32 whatever JAX is set to, and no shorter products on GPUs.
     with jax.enable_x64(False), jax.default_matmul_precision("highest"):
-        artifact, body = made(directory, seed)
-        verify(artifact, body)
-    description = sealed(body)
-    _write_both(file, artifact, json_text(description))
-    return str(description["sha256"])
+        made = make_export(directory, seed)
+        verify(made)
+    return _write_new_files(file, made)
 
 
-def _write_both(file: Path, artifact: bytes, description: str) -> None:
-    """Write two new files, or none: another export may have come first. Raises ValueError."""
+class Export(NamedTuple):
+    """An artifact, the notes of its description, and the weights of its network by path."""
+
+    artifact: bytes
+    notes: dict[str, Any]
+    weights: Arrays
+
+
+def _write_new_files(file: Path, made: Export) -> str:
+    """Write three new files, or none: another export may have come first. Raises ValueError."""
+    written: list[Path] = []
+
+    def write(path: Path, data: bytes) -> None:
+        write_new(path, data)
+        written.append(path)
+
     try:
-        write_new(file, artifact)
-        try:
-            write_new(beside(file), description)
-        except BaseException:
-            file.unlink()
-            raise
-    except FileExistsError as error:
-        raise ValueError(f"{error.filename}: exists already; name a new file") from None
+        write(file, made.artifact)
+        return write_bundle(description_file(file), "export", made.notes, {WEIGHTS: made.weights}, write)
+    except BaseException as error:
+        for path in written:
+            path.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
+            raise ValueError(f"{error.filename}: exists already; name a new file") from None
+        raise
 
 
-def made(directory: str | os.PathLike[str], seed: int) -> tuple[bytes, dict[str, Any]]:
-    """The artifact and its description."""
+def make_export(directory: str | os.PathLike[str], seed: int) -> Export:
+    """What an export of a policy consists of."""
     policy, (env, params) = load_policy(directory, seed), load_env(directory)
     function = deployed(policy, env, params)
     artifact = exported(function, 4 + 2 * env.num_types)
-    return artifact, {
-        "schema": SCHEMA,
+    notes = {
         "versions": {"jaxcontract": version("jaxcontract"), "jax": jax.__version__},
-        "artifact": {"sha256": sha256(artifact), "platforms": list(PLATFORMS)},
+        "artifact": {"sha256": digest_bytes(artifact), "platforms": list(PLATFORMS)},
         "seed": seed,
         **described(policy, env, params),
         "self_test": self_test(function, params),
-        "layers": layers(policy),
     }
+    return Export(artifact, notes, to_arrays(policy.weights))
 
 
 def deployed(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> Any:
@@ -172,16 +185,9 @@ def self_test(function: Any, params: EnvParams) -> dict[str, Any]:
     return {name: np.asarray(column).tolist() for name, column in columns.items()}
 
 
-def layers(policy: NetworkPolicy) -> list[dict[str, Any]]:
-    """Kernel [I, O] and bias [O] of every layer, in order."""
-    weights = policy.weights["params"]
-    ordered = [weights[f"Dense_{index}"] for index in range(len(weights))]
-    return [{name: np.asarray(layer[name]).tolist() for name in ("kernel", "bias")} for layer in ordered]
-
-
-def verify(artifact: bytes, body: dict[str, Any]) -> None:
-    """Let both, read back, answer the self-test. Raises ValueError."""
-    test = SelfTest.from_description(body)
-    call = jax.jit(deserialized(artifact).call)
+def verify(made: Export) -> None:
+    """Let the artifact, read back, and the NumPy policy answer the self-test. Raises ValueError."""
+    test = SelfTest.from_description(made.notes)
+    call = jax.jit(deserialized(made.artifact).call)
     test.check(lambda rows: call(np.asarray(rows, np.float32)))
-    test.check(policy_from_description(body).answers)
+    test.check(build_numpy_policy(made.notes, made.weights).answers)

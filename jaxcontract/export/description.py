@@ -1,8 +1,8 @@
-"""The JSON beside an exported policy: all that made it, its weights, and a test of itself. No JAX.
+"""What lies beside an exported policy: all that made it, its weights, and a test of itself. No JAX.
 
-`POLICY.json` lies beside the artifact `POLICY`, a body under its own digest:
+Beside the artifact `POLICY` lie `POLICY.npz`, an archive of the network's weights by their paths, and
+`POLICY.json`, a manifest of kind "export" (`storage/manifest.py`), whose digest covers all three. Its notes:
 
-    schema        of this description
     versions      of jaxcontract and jax that wrote it
     artifact      the sha256 of the artifact, and the platforms that it is for
     seed          of the run, whose policy this is
@@ -11,34 +11,62 @@
     system        the deployment that the policy was trained for, units as in `System`
     feasible_map  the numbers of `feasible_contract`
     observation   center and width, [4 + 2K] each: trained on observations (11) in center ± width
-    layers        kernel [I, O] and bias [O] of each, tanh between them
     self_test     observations [16, 4 + 2K], and the actions, frequency and payment expected for them
+
+What jaxcontract 0.2 wrote has the weights in the JSON, as a list of `layers`: `schema1.py` reads that.
 """
 
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
-from jaxcontract.core.fields import first_line
-from jaxcontract.storage.manifest import UNREADABLE, read_sealed
+from jaxcontract.export import schema1
+from jaxcontract.storage.manifest import (
+    UNREADABLE,
+    Archive,
+    OlderSchemaError,
+    archive_file,
+    explain,
+    read_archive,
+    read_body,
+    read_manifest,
+)
 
-SCHEMA = 1
-LARGEST = 64 * 2**20  # bytes of an artifact or of its description
+if TYPE_CHECKING:
+    from jaxcontract.core.pytree import Arrays
+
+WEIGHTS = "*.npz"  # the archive of weights
+LARGEST = 64 * 2**20  # bytes of an artifact
 TOLERANCE = 1e-5  # of a self-test, relative and absolute: other devices round in another order
 
 Answers: TypeAlias = tuple[Any, Any, Any]  # actions [N, 2K], frequency [N, K], payment [N, K]
 
 
-def beside(file: Path) -> Path:
+class Description(NamedTuple):
+    """The description of an artifact, verified.
+
+    weights: what the manifest says of their archive; None in schema 1, which has them in its notes
+    """
+
+    notes: dict[str, Any]
+    weights: Archive | None
+
+
+def description_file(file: Path) -> Path:
     """Where the description of an artifact lies."""
     return file.with_name(file.name + ".json")
 
 
-def read_description(file: Path, sha256: str | None = None) -> dict[str, Any]:
-    """The body of the description beside an artifact, whole and unchanged.
+def weights_file(file: Path) -> Path:
+    """Where the weights of an artifact lie."""
+    return archive_file(description_file(file), WEIGHTS)
+
+
+def read_description(file: Path, sha256: str | None = None) -> Description:
+    """The description beside an artifact, whole and unchanged.
 
     sha256: the digest that it must have, from where you trust it; by default the one that it states
 
@@ -47,20 +75,44 @@ def read_description(file: Path, sha256: str | None = None) -> dict[str, Any]:
     """
     if not file.name:
         raise unreadable(file, ValueError("this names no file"))
-    path = beside(file)
+    path = description_file(file)
     try:
-        body, stated = read_sealed(path, largest=LARGEST, schema=SCHEMA)
+        description, stated = _read(path)
         if sha256 not in (None, stated):
             raise ValueError(f"its sha256 is {stated}, not {sha256}")
     except UNREADABLE as error:
         raise unreadable(path, error) from None
-    return body
+    return description
+
+
+def _read(path: Path) -> tuple[Description, str]:
+    """A description and its digest. Raises one of `UNREADABLE`."""
+    try:
+        manifest = read_manifest(path, "export")
+    except OlderSchemaError:
+        body, stated = read_body(path)
+        return Description(body, None), stated
+    return Description(manifest.notes, manifest.archives[WEIGHTS]), manifest.sha256
+
+
+def read_weights(file: Path, description: Description) -> "Arrays":
+    """The weights of an artifact's network by path, whole and unchanged.
+
+    Raises:
+        ValueError: one line naming the file and what is wrong with it.
+    """
+    path = description_file(file) if description.weights is None else weights_file(file)
+    try:
+        if description.weights is None:
+            return schema1.parse_weights(description.notes)
+        return read_archive(path, description.weights)
+    except UNREADABLE as error:
+        raise unreadable(path, error) from None
 
 
 def unreadable(path: Path, error: Exception) -> ValueError:
     """The one line that a file gets which is no exported policy."""
-    why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else first_line(error)
-    return ValueError(f"{path}: cannot be read as an exported policy ({why})")
+    return ValueError(f"{path}: cannot be read as an exported policy ({explain(error)})")
 
 
 def check_observations(owner: str, observations: Any, length: int) -> Any:

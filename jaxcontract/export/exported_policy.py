@@ -10,11 +10,18 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.core.fields import first_line, refuse
-from jaxcontract.export.description import LARGEST, Answers, SelfTest, beside, read_description, unreadable
+from jaxcontract.export.description import (
+    LARGEST,
+    Answers,
+    SelfTest,
+    description_file,
+    read_description,
+    unreadable,
+)
 from jaxcontract.mechanism.network_states import observe
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 from jaxcontract.mechanism.validation import network_fields
-from jaxcontract.storage.manifest import sha256 as digest
+from jaxcontract.storage.manifest import digest_bytes
 
 ONE_CALL = (
     "ExportedPolicy: jax.vmap cannot go into an exported program: call it on a batch, whose fields are "
@@ -97,7 +104,7 @@ class ExportedPolicy:
 def load_exported(file: str | os.PathLike[str], *, sha256: str | None = None) -> ExportedPolicy:
     """Read a policy that `export_policy` has written: `load_exported("policy.jaxexport")`.
 
-    file:   the artifact, with FILE.json beside it
+    file:   the artifact, with FILE.json beside it (FILE.npz is not needed)
     sha256: the digest that `export_policy` gave. An artifact is a program: by default it is held against
         the digest in the JSON beside it, which whoever can change both files can change as well.
 
@@ -112,18 +119,18 @@ def load_exported(file: str | os.PathLike[str], *, sha256: str | None = None) ->
     """
     file = Path(file)
     require_flatbuffers()
-    body = read_description(file, sha256)
+    notes = read_description(file, sha256).notes
     try:
-        system, test = System(**body["system"]), SelfTest.from_description(body)
-        stated, written_by = body["artifact"]["sha256"], body["versions"]["jax"]
+        system, test = System(**notes["system"]), SelfTest.from_description(notes)
+        stated, written_by = notes["artifact"]["sha256"], notes["versions"]["jax"]
     except (ValueError, KeyError, TypeError) as error:
-        raise unreadable(beside(file), error) from None
+        raise unreadable(description_file(file), error) from None
     try:
         data = artifact_bytes(file, stated)
     except (OSError, ValueError) as error:
         raise unreadable(file, error) from None
     try:
-        policy = ExportedPolicy(deserialized(data), system, body["num_types"])
+        policy = ExportedPolicy(deserialized(data), system, notes["num_types"])
         policy.answers(test.observations)
     except Exception as error:  # what MLIR and XLA make of a program that is not for them
         if written_by == jax.__version__:
@@ -150,8 +157,8 @@ def artifact_bytes(file: Path, stated: str) -> bytes:
     if file.stat().st_size > LARGEST:
         raise ValueError("it is too large")
     data = file.read_bytes()
-    if digest(data) != stated:
-        raise ValueError(f"its sha256 is not the one in {beside(file).name}: damaged, or another's")
+    if digest_bytes(data) != stated:
+        raise ValueError(f"its sha256 is not the one in {description_file(file).name}: damaged, or another's")
     return data
 
 

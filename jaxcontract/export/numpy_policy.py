@@ -1,10 +1,10 @@
-"""A trained policy in NumPy alone, from the JSON of an exported one: states in, contracts out. No JAX."""
+"""A trained policy in NumPy alone, from an export's description and weights: states in, contracts out."""
 
 import dataclasses
 import itertools
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,15 +12,19 @@ from jaxcontract.core.fields import ByValue, concrete, finite, refuse
 from jaxcontract.export.description import (
     Answers,
     SelfTest,
-    beside,
     check_observations,
+    description_file,
     finite_array,
     read_description,
+    read_weights,
     unreadable,
 )
 from jaxcontract.mechanism.feasible_numpy import FeasibleMap, feasible_items, sigmoid
 from jaxcontract.mechanism.system import System
 from jaxcontract.mechanism.validation import check_network, network_fields
+
+if TYPE_CHECKING:
+    from jaxcontract.core.pytree import Arrays
 
 
 class Layer(NamedTuple):
@@ -115,9 +119,9 @@ class NumpyPolicy:
 
 
 def load_numpy_policy(file: str | os.PathLike[str], *, sha256: str | None = None) -> NumpyPolicy:
-    """Read a policy that `export_policy` has written to `file`, from the JSON beside it, without JAX.
+    """Read a policy that `export_policy` has written to `file`, from what lies beside it, without JAX.
 
-    file:   the artifact's name; FILE.json is what is read
+    file:   the artifact's name; FILE.json and FILE.npz are what is read
     sha256: the digest that `export_policy` gave; whoever can change the file can change the one in it
 
     It has answered the description's 16 states as it should before it is handed out.
@@ -125,37 +129,57 @@ def load_numpy_policy(file: str | os.PathLike[str], *, sha256: str | None = None
     Raises:
         ValueError: one line naming the file and what is wrong with it.
     """
-    body = read_description(Path(file), sha256)
+    file = Path(file)
+    description = read_description(file, sha256)
+    weights = read_weights(file, description)
     try:
-        policy = policy_from_description(body)
-        SelfTest.from_description(body).check(policy.answers)
+        policy = build_numpy_policy(description.notes, weights)
+        SelfTest.from_description(description.notes).check(policy.answers)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise unreadable(beside(Path(file)), error) from None
+        raise unreadable(description_file(file), error) from None
     return policy
 
 
-def policy_from_description(body: dict[str, Any]) -> NumpyPolicy:
-    """Raises ValueError, KeyError, TypeError or AttributeError when it describes no policy."""
-    size, actions = body["num_types"], body["actions"]
+def build_numpy_policy(notes: dict[str, Any], weights: "Arrays") -> NumpyPolicy:
+    """The policy of a description and its weights by path.
+
+    Raises:
+        ValueError, KeyError, TypeError or AttributeError: when they are of no policy.
+    """
+    size, actions = notes["num_types"], notes["actions"]
     if actions not in ("feasible", "raw"):
         raise ValueError(f"actions {actions!r}, this version knows feasible and raw")
-    units = [4 + 2 * size, *(len(layer["bias"]) for layer in body["layers"])]
-    if len(units) < 2 or units[-1] != 2 * size:
-        raise ValueError(f"its layers do not end in {2 * size} units")
-    layers = tuple(
-        Layer(finite_array(layer["kernel"], *pair), finite_array(layer["bias"], pair[1]))
-        for layer, pair in zip(body["layers"], itertools.pairwise(units), strict=True)
-    )
-    width = finite_array(body["observation"]["width"], units[0])
+    num_inputs = 4 + 2 * size
+    width = finite_array(notes["observation"]["width"], num_inputs)
     if not np.all(width > 0):
         raise ValueError("its observations have a width of zero or less")
     return NumpyPolicy(
-        system=System(**body["system"]),
+        system=System(**notes["system"]),
         actions=actions,
-        feasible_map=FeasibleMap(**body["feasible_map"]),
-        center=finite_array(body["observation"]["center"], units[0]),
+        feasible_map=FeasibleMap(**notes["feasible_map"]),
+        center=finite_array(notes["observation"]["center"], num_inputs),
         width=width,
-        layers=layers,
+        layers=build_layers(weights, num_inputs, 2 * size),
+    )
+
+
+def build_layers(weights: "Arrays", num_inputs: int, num_outputs: int) -> tuple[Layer, ...]:
+    """The layers of a perceptron, `params/Dense_0` and so on, from its weights by path.
+
+    Raises:
+        ValueError or KeyError: when they are not the layers of one, from so many inputs to so many outputs.
+    """
+    count = len(weights) // 2
+    pairs = [
+        (weights[f"params/Dense_{index}/kernel"], weights[f"params/Dense_{index}/bias"])
+        for index in range(count)
+    ]
+    units = [num_inputs, *(len(bias) for _, bias in pairs)]
+    if not pairs or len(weights) != 2 * count or units[-1] != num_outputs:
+        raise ValueError(f"its layers do not end in {num_outputs} units")
+    return tuple(
+        Layer(finite_array(kernel, *size), finite_array(bias, size[1]))
+        for (kernel, bias), size in zip(pairs, itertools.pairwise(units), strict=True)
     )
 
 

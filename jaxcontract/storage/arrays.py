@@ -1,129 +1,145 @@
-"""Vectors of bytes on disk, written and read by orbax, and held against what is expected before that.
+"""Arrays as the bytes of an archive, and back: NumPy's `.npz`, uncompressed. No JAX.
 
-Nothing is executed, and nothing is believed that a file says of its own size: orbax only sees files whose
-names, sizes and digests are known, and descriptions that are what it would have written.
+An archive has one member `<path>.npy` for each array, in order. Nothing in it is ever executed: arrays of
+objects are neither written nor read. Nothing is believed that it says of its own sizes: which arrays it
+must hold, of which shapes and dtypes, is known before it is opened.
 """
 
-import hashlib
-import json
-import logging
-import os
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+import functools
+import io
+import math
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.core.fields import first_line
-from jaxcontract.storage.files import sync_directory
+if TYPE_CHECKING:
+    from jaxcontract.core.pytree import Arrays
 
-BESIDE = 2**16  # bytes that a file beside the vectors may have
+LARGEST_HEAD = 4096  # bytes with which NumPy describes an array
+_DTYPE = re.compile(r"[<>|][iufb]\d{1,2}")  # numbers and truth values, of which every bit is a value
 
 
 class DamagedError(ValueError):
     """What does not verify; the message says why."""
 
 
-def write_vectors(directory: Path, vectors: Mapping[str, np.ndarray]) -> None:
-    """Write vectors [N] of bytes, and return when the disk has them.
+class ArrayEntry(NamedTuple):
+    """What an array is, without its numbers.
+
+    path:  in the pytree that it belongs to
+    dtype: as NumPy spells it, "<f4"
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def num_bytes(self) -> int:
+        """Of its numbers."""
+        return np.dtype(self.dtype).itemsize * math.prod(self.shape)
+
+
+def describe_arrays(arrays: Mapping[str, Any]) -> tuple[ArrayEntry, ...]:
+    """The entry of every array, or of everything else that has a shape and a dtype, in order.
 
     Raises:
-        OSError: when they cannot be written.
+        ValueError: naming an array that is not of numbers or truth values.
     """
-    with _checkpointer() as checkpointer, _quiet():
-        try:
-            checkpointer.save(directory, dict(vectors))
-        except OSError:
-            raise
-        except Exception as error:  # orbax and tensorstore have errors of their own for a full disk
-            raise OSError(f"orbax cannot write {directory} ({first_line(error)})") from error
-    for folder, _, files in os.walk(directory):
-        for file in files:
-            with open(os.path.join(folder, file), "rb") as opened:
-                os.fsync(opened.fileno())
-        sync_directory(Path(folder))
+    entries = []
+    for path, array in arrays.items():
+        dtype = np.dtype(array.dtype)
+        if not _DTYPE.fullmatch(dtype.str):
+            raise ValueError(f"{path} is of dtype {dtype}: only whole, real and truth values can be kept")
+        entries.append(ArrayEntry(path, tuple(array.shape), dtype.str))
+    return tuple(entries)
 
 
-def fingerprints(directory: Path, largest: int | None = None) -> dict[str, str]:
-    """The sha256 of every file in a directory, by its path in it.
+def parse_entry(entry: Any) -> ArrayEntry:
+    """An entry from its JSON, [path, shape, dtype].
 
     Raises:
-        DamagedError: at anything that is neither a directory nor a plain file, or is larger than `largest`.
+        ValueError, TypeError: when it is none.
     """
-    found = {}
-    for folder, folders, files in os.walk(directory):
-        for name in (*folders, *files):
-            path = Path(folder, name)
-            status = path.lstat()
-            if stat.S_ISDIR(status.st_mode):
-                continue
-            if not stat.S_ISREG(status.st_mode):
-                raise DamagedError(f"{name} is not a plain file")
-            if largest is not None and status.st_size > largest:
-                raise DamagedError(f"{name} is larger than it can be")
-            found[path.relative_to(directory).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
+    path, shape, dtype = entry
+    sizes = all(type(size) is int and 0 <= size < 2**40 for size in shape)
+    if not (isinstance(path, str) and sizes and _DTYPE.fullmatch(dtype)):
+        raise ValueError("an array is not described by its path, shape and dtype")
+    np.dtype(dtype)
+    return ArrayEntry(path, tuple(shape), dtype)
 
 
-def read_vectors(
-    directory: Path, lengths: Mapping[str, int], files: Mapping[str, str]
-) -> dict[str, np.ndarray]:
-    """Read vectors of bytes back.
+def largest_archive(entries: Sequence[ArrayEntry]) -> int:
+    """Bytes that an archive of these arrays has at most: numbers, heads, and names, which stand twice."""
+    return 2**10 + sum(
+        entry.num_bytes + LARGEST_HEAD + 2 * len(entry.path.encode()) + 2**8 for entry in entries
+    )
 
-    lengths: of each; files: what `fingerprints` said when they had been written
+
+def encode_archive(arrays: Mapping[str, Any]) -> bytes:
+    """Arrays as an archive. Equal arrays give equal bytes: it has no time of day in it.
 
     Raises:
-        DamagedError: when the files are not these, or not of these lengths.
+        ValueError: naming an array that cannot be kept.
     """
-    import orbax.checkpoint as ocp
+    describe_arrays(arrays)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{path}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
+    return buffer.getvalue()
 
+
+def decode_archive(data: bytes, entries: Sequence[ArrayEntry]) -> "Arrays":
+    """The arrays of an archive by path, which may not be written to.
+
+    entries: the arrays that it must hold, and no others
+
+    Raises:
+        DamagedError: naming what is not as it should be.
+    """
     try:
-        there = fingerprints(directory, largest=max([BESIDE, *lengths.values()]))
-        changed = {path for path in there.keys() | files.keys() if there.get(path) != files.get(path)}
-        if changed:
-            raise DamagedError(f"{min(changed)} is damaged, missing or not ours")
-        for name, length in lengths.items():
-            described = json.loads((directory / name / ".zarray").read_text("utf-8"))
-            if any(described[key] != value for key, value in _description(length).items()):
-                raise DamagedError(f"{name} is not described as a vector of {length} bytes")
-            if (directory / name / "0").stat().st_size != length:
-                raise DamagedError(f"{name} is not of {length} bytes")
-    except (OSError, RecursionError, UnicodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise DamagedError(f"its arrays cannot be read ({type(error).__name__})") from None
-    how = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in lengths}
-    wanted = ocp.args.PyTreeRestore(dict.fromkeys(lengths, 0), restore_args=how)
-    with _checkpointer() as checkpointer, _quiet():
-        try:
-            return dict(checkpointer.restore(directory, args=wanted))
-        except Exception as error:  # whatever its parser makes of files that somebody has made to mislead it
-            raise DamagedError(f"orbax cannot read it ({first_line(error)})") from None
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sorted(archive.namelist()) != sorted(f"{entry.path}.npy" for entry in entries):
+                raise DamagedError("it does not hold the arrays that it should")
+            return {entry.path: _read_member(archive, entry) for entry in entries}
+    except DamagedError:
+        raise
+    except Exception as error:  # whatever zipfile makes of bytes that somebody has made to mislead it
+        raise DamagedError(f"it is no archive of arrays ({type(error).__name__})") from None
 
 
-def _description(length: int) -> dict[str, Any]:
-    """What orbax writes beside a vector that is neither packed nor compressed, as far as its size goes."""
-    return {"shape": [length], "chunks": [length], "dtype": "|u1", "compressor": None, "filters": None}
+def _read_member(archive: zipfile.ZipFile, entry: ArrayEntry) -> np.ndarray:
+    """One array, whose head is held against what it must be before it is believed."""
+    with archive.open(f"{entry.path}.npy") as member:
+        data = member.read(entry.num_bytes + LARGEST_HEAD)
+    head = _usual_head(entry.shape, entry.dtype)
+    start = len(head) if data.startswith(head) else _parse_head(data, entry)
+    if len(data) != start + entry.num_bytes:
+        raise DamagedError(f"{entry.path} has {len(data) - start} bytes or more, not {entry.num_bytes}")
+    return np.frombuffer(data, entry.dtype, offset=start).reshape(entry.shape)
 
 
-def _checkpointer() -> Any:
-    import orbax.checkpoint as ocp
+@functools.cache
+def _usual_head(shape: tuple[int, ...], dtype: str) -> bytes:
+    """How this NumPy describes an array: to find just that is ten times faster than to parse it."""
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return head.getvalue()
 
-    # Neither packed nor compressed: what lies on the disk can be held against its size before it is read.
-    return ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_ocdbt=False, use_compression=False))
 
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without orbax's log: what goes wrong is raised, and in every save it warns of nothing to merge."""
-
-    def silence(record: logging.LogRecord) -> bool:
-        del record
-        return False
-
-    logger = logging.getLogger("absl")
-    logger.addFilter(silence)
+def _parse_head(data: bytes, entry: ArrayEntry) -> int:
+    """Where the numbers begin, after a head that may say the same in another way. Raises DamagedError."""
+    head = io.BytesIO(data)
     try:
-        yield
-    finally:
-        logger.removeFilter(silence)
+        np.lib.format.read_magic(head)
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(head)
+    except Exception:  # NumPy parses a head as Python code, with whatever errors that has
+        raise DamagedError(f"the head of {entry.path} cannot be read") from None
+    if (shape, dtype.str) != (entry.shape, entry.dtype) or by_column:
+        raise DamagedError(f"{entry.path} is {dtype}{shape}, not {np.dtype(entry.dtype)}{entry.shape}")
+    return head.tell()

@@ -1,10 +1,9 @@
 """Steps of a training on disk: written whole, and verified before they are believed.
 
-A step is a directory named by its number of updates. The arrays lie in it as one vector of bytes for each
-seed. `manifest.json` is written last: which run it is a step of, for every array its path, shape, dtype and
-sha256, and for every file its sha256, under a digest of the whole. Without a manifest that verifies there
-is no step. The manifest is held against what the run expects, and the files against the manifest, before
-an array is read.
+A step is a directory named by its number of updates, a bundle of kind "checkpoint" (`manifest.py`): one
+archive of arrays for each seed, and `manifest.json`, which is written last and says which run it is a step
+of. Without a manifest that verifies there is no step. The manifest is held against what the run expects,
+and the archives against the manifest, before an array is read.
 """
 
 import dataclasses
@@ -16,17 +15,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jaxcontract.core.pytree import Arrays
-from jaxcontract.storage.arrays import DamagedError, fingerprints, read_vectors, write_vectors
-from jaxcontract.storage.files import sync_directory, write_durably
-from jaxcontract.storage.manifest import UNREADABLE, read_sealed, sealed, sha256
+from jaxcontract.storage.arrays import ArrayEntry, DamagedError, describe_arrays
+from jaxcontract.storage.files import sync_directory
+from jaxcontract.storage.manifest import (
+    Manifest,
+    OlderSchemaError,
+    read_archives,
+    read_manifest,
+    verify_archives,
+    write_bundle,
+)
 
-SCHEMA = 1
 KEPT = 2  # steps that verify; older ones make room
-MANIFEST, ARRAYS = "manifest.json", "arrays"
-LARGEST_MANIFEST = 64 * 2**20  # bytes
+MANIFEST = "manifest.json"
+OLDER = (
+    "written by jaxcontract 0.2, whose checkpoints this version does not read: finish the run with that "
+    "version, or begin a new one with its policies by --init-from"
+)
 _STEP = re.compile(r"0|[1-9]\d{0,11}")
 _PARTIAL = re.compile(r"\.\d{1,12}\.partial")
 
@@ -71,25 +77,20 @@ class Checkpoints:
         """Write a step, read it back, and let go of those that are older than the last `KEPT`.
 
         Raises:
-            OSError: when it cannot be written; the steps that were there still are.
-            DamagedError: when it does not read back as it was written.
+            OSError: when it cannot be written, or does not read back as it was written; the steps that
+                were there still are.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self._clear_partial()
         partial = self.directory / f".{update}.partial"
         partial.mkdir()
         try:
-            write_vectors(partial / ARRAYS, {_name(seed): _joined(own) for seed, own in arrays.items()})
-            body = {
-                "schema": SCHEMA,
-                "update": update,
-                "run": self.run,
-                "notes": dict(notes),
-                "arrays": {_name(seed): _described(own) for seed, own in arrays.items()},
-                "files": fingerprints(partial / ARRAYS),
-            }
-            write_durably(partial / MANIFEST, json.dumps(sealed(body)))
-            _read_back(partial, body)
+            write_bundle(
+                partial / MANIFEST,
+                "checkpoint",
+                {"update": update, "run": self.run, "notes": notes},
+                {_archive_name(seed): own for seed, own in arrays.items()},
+            )
             self._set_aside(update)
             os.rename(partial, self.directory / str(update))
             sync_directory(self.directory)
@@ -107,16 +108,21 @@ class Checkpoints:
         Raises:
             NothingLoadableError: when there are steps, and none can be loaded.
         """
-        updates = self.updates()
+        updates, older = self.updates(), False
         for update in updates:
             try:
                 return self._load(update, like)
+            except OlderSchemaError:
+                older = True  # said once for all of them
             except DamagedError as error:
                 say(f"checkpoint {self.directory / str(update)} is passed over: {error}")
         if updates:
-            raise NothingLoadableError(
-                f"{self.directory}: none of its {len(updates)} checkpoints can be loaded"
+            why = (
+                f"its checkpoints were {OLDER}"
+                if older
+                else f"none of its {len(updates)} checkpoints can be loaded"
             )
+            raise NothingLoadableError(f"{self.directory}: {why}")
         return None
 
     def updates(self) -> list[int]:
@@ -134,29 +140,30 @@ class Checkpoints:
         Raises:
             DamagedError: when it is not a step of this run, or not as it was written.
         """
-        _read_back(self.directory / str(update), self._manifest(update))
+        verify_archives(self.directory / str(update) / MANIFEST, self._manifest(update))
 
-    def _is_ours(self, body: Mapping[str, Any]) -> bool:
-        return body["run"] == self.run or body["run"] in self.earlier
+    def _is_ours(self, manifest: Manifest) -> bool:
+        return manifest.notes["run"] == self.run or manifest.notes["run"] in self.earlier
 
-    def _manifest(self, update: int) -> dict[str, Any]:
-        body = _read_manifest(self.directory / str(update))
-        if not self._is_ours(body):
+    def _manifest(self, update: int) -> Manifest:
+        manifest = _read_step(self.directory / str(update))
+        if not self._is_ours(manifest):
             raise DamagedError("it belongs to another run")
-        if body["update"] != update:
-            raise DamagedError(f"its manifest is of update {body['update']}")
-        return body
+        if manifest.notes["update"] != update:
+            raise DamagedError(f"its manifest is of update {manifest.notes['update']}")
+        return manifest
 
     def _load(self, update: int, like: Mapping[int, Arrays]) -> Step:
-        body = self._manifest(update)
-        described = {_name(seed): _described(own, digest=False) for seed, own in like.items()}
-        stated = {name: [entry[:3] for entry in own] for name, own in body["arrays"].items()}
-        if stated != described:
-            if _but_for_dtypes(stated) == _but_for_dtypes(described):
+        manifest = self._manifest(update)
+        expected = {_archive_name(seed): describe_arrays(own) for seed, own in like.items()}
+        stated = {name: archive.arrays for name, archive in manifest.archives.items()}
+        if stated != expected:
+            if _but_for_dtypes(stated) == _but_for_dtypes(expected):
                 raise DamagedError("its numbers are of another precision; set JAX_ENABLE_X64 as it was")
             raise DamagedError("its arrays are not those of this run")
-        loaded = _read_back(self.directory / str(update), body)
-        return Step(update, {seed: loaded[_name(seed)] for seed in like}, body["notes"])
+        loaded = read_archives(self.directory / str(update) / MANIFEST, manifest)
+        arrays = {seed: loaded[_archive_name(seed)] for seed in like}
+        return Step(update, arrays, manifest.notes["notes"])
 
     def _make_room(self, newest: int) -> None:
         """Delete steps of this run that are older than the last ones that verify."""
@@ -164,12 +171,12 @@ class Checkpoints:
         for update in self.updates():
             step = self.directory / str(update)
             try:
-                body = _read_manifest(step)
+                manifest = _read_step(step)
                 if verified < KEPT:
-                    _read_back(step, body)
+                    verify_archives(step / MANIFEST, manifest)
             except DamagedError:
                 continue
-            if verified >= KEPT and update < newest and self._is_ours(body):
+            if verified >= KEPT and update < newest and self._is_ours(manifest):
                 shutil.rmtree(step, ignore_errors=True)
             verified += 1
 
@@ -188,72 +195,23 @@ class Checkpoints:
                 shutil.rmtree(entry.path)
 
 
-def _name(seed: int) -> str:
-    return f"seed-{seed}"
+def _archive_name(seed: int) -> str:
+    return f"seed-{seed}.npz"
 
 
-def _joined(arrays: Arrays) -> np.ndarray:
-    """All arrays end to end as bytes."""
-    return np.frombuffer(b"".join(array.tobytes() for array in arrays.values()), np.uint8)
+def _but_for_dtypes(described: Mapping[str, Sequence[ArrayEntry]]) -> dict[str, Any]:
+    return {name: [entry[:2] for entry in entries] for name, entries in described.items()}
 
 
-def _but_for_dtypes(described: Mapping[str, list[list[Any]]]) -> dict[str, Any]:
-    return {name: [[path, shape] for path, shape, _ in own] for name, own in described.items()}
-
-
-def _described(arrays: Arrays, digest: bool = True) -> list[list[Any]]:
-    """[path, shape, dtype, sha256] of every array."""
-    return [
-        [path, list(array.shape), array.dtype.str, *([sha256(array.tobytes())] if digest else [])]
-        for path, array in arrays.items()
-    ]
-
-
-def _read_manifest(step: Path) -> dict[str, Any]:
-    """A step's manifest, its digest verified and its form checked. Raises DamagedError."""
-    path = step / MANIFEST
+def _read_step(step: Path) -> Manifest:
+    """A step's manifest, verified, with the notes that a step has. Raises DamagedError."""
     try:
-        body, _ = read_sealed(path, largest=LARGEST_MANIFEST, schema=SCHEMA)
-        well_formed = isinstance(body["update"], int) and isinstance(body["notes"], dict)
-        well_formed &= isinstance(body["files"], dict)
-        for own in body["arrays"].values():
-            well_formed &= all(_is_entry(entry) for entry in own)
-    except UNREADABLE as error:
-        why = error if type(error) is ValueError else type(error).__name__
-        raise DamagedError(f"its manifest cannot be read ({why})") from None
-    if not well_formed:
-        raise DamagedError("its manifest has another form")
-    return body
-
-
-def _is_entry(entry: Any) -> bool:
-    """Whether this is [path, shape, dtype, sha256]."""
-    path, shape, dtype, digest = entry
-    sizes = all(type(size) is int and 0 <= size < 2**40 for size in shape)
-    return isinstance(path, str) and sizes and np.dtype(dtype).kind in "iufb" and isinstance(digest, str)
-
-
-def _read_back(step: Path, body: Mapping[str, Any]) -> dict[str, Arrays]:
-    """The arrays of a step, each held against its digest. Raises DamagedError."""
-    lengths = {name: sum(_num_bytes(entry) for entry in own) for name, own in body["arrays"].items()}
-    vectors = read_vectors(step / ARRAYS, lengths, body["files"])
-    return {name: _cut(vectors[name], own) for name, own in body["arrays"].items()}
-
-
-def _num_bytes(entry: Sequence[Any]) -> int:
-    size = np.dtype(entry[2]).itemsize
-    for length in entry[1]:
-        size *= length
-    return size
-
-
-def _cut(vector: np.ndarray, entries: Sequence[Sequence[Any]]) -> Arrays:
-    arrays, start = {}, 0
-    for entry in entries:
-        path, shape, dtype, digest = entry
-        data = vector[start : start + _num_bytes(entry)].tobytes()
-        if sha256(data) != digest:
-            raise DamagedError(f"{path} is damaged")
-        arrays[path] = np.frombuffer(data, np.dtype(dtype)).reshape(shape)
-        start += len(data)
-    return arrays
+        manifest = read_manifest(step / MANIFEST, "checkpoint")
+    except OlderSchemaError:
+        raise OlderSchemaError(OLDER) from None
+    except DamagedError as error:
+        raise DamagedError(f"its manifest cannot be read ({error})") from None
+    update, notes = (manifest.notes.get(name) for name in ("update", "notes"))
+    if "run" not in manifest.notes or type(update) is not int or not isinstance(notes, dict):
+        raise DamagedError("its manifest does not have the notes of a step")
+    return manifest

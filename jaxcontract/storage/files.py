@@ -79,8 +79,10 @@ def write_bytes(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-def write_new(path: Path, text: str | bytes) -> None:
+def write_new(path: Path, data: str | bytes) -> None:
     """Write a new file whole or not at all: never over one that is there, be it only just.
+
+    The disk has it once its directory is synced too.
 
     Raises:
         FileExistsError: when there is one.
@@ -88,7 +90,7 @@ def write_new(path: Path, text: str | bytes) -> None:
     path.open("xb").close()
     temporary = _beside(path)
     try:
-        temporary.write_bytes(text.encode() if isinstance(text, str) else text)
+        _write_and_sync(temporary, data)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -96,20 +98,29 @@ def write_new(path: Path, text: str | bytes) -> None:
         raise
 
 
+def _write_and_sync(path: Path, data: str | bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _beside(path: Path) -> Path:
     """Where a file is written before it gets its name; another process may be about the same file."""
     return path.with_name(f"{path.name}.{os.getpid()}.tmp")
 
 
-def write_durably(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, and return when the disk has it."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def write_durably(path: Path, data: str | bytes) -> None:
+    """Write a file whole or not at all, and return when the disk has it."""
+    write_synced(path, data)
     sync_directory(path.parent)
+
+
+def write_synced(path: Path, data: str | bytes) -> None:
+    """Write a file whole or not at all; the disk has it once its directory is synced too."""
+    temporary = path.with_name(path.name + ".tmp")
+    _write_and_sync(temporary, data)
+    temporary.replace(path)
 
 
 def write_durably_json(path: Path, values: Any) -> None:

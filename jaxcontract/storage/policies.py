@@ -1,15 +1,10 @@
-"""Policies on disk, and reading them back.
+"""Policies on disk, and reading them back: `policy_files.py` says how they lie there.
 
-Plain files only: JSON, and NumPy archives without pickled objects, so loading a policy never executes
-anything that its files contain.
+Loading a policy never executes anything that its files contain.
 """
 
-import io
-import math
 import os
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -17,25 +12,24 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxcontract.config.setting import Setting
 from jaxcontract.core.protocols import Network, PolicyHead
-from jaxcontract.core.pytree import by_path
+from jaxcontract.core.pytree import Arrays, by_path
 from jaxcontract.learning.boxes import ActionBijector, ObservationNormalizer
 from jaxcontract.learning.divergence import Divergence
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
-from jaxcontract.storage.files import write_json
+from jaxcontract.storage import policies_schema1
+from jaxcontract.storage.arrays import DamagedError, describe_arrays
+from jaxcontract.storage.manifest import UNREADABLE, explain, read_archive, write_bundle
 from jaxcontract.storage.policy_files import (
     HEAD,
-    SCHEMA,
+    Head,
     chosen_seed,
     policy_directory,
     policy_file,
     read_head,
 )
-
-LARGEST_HEAD = 4096  # bytes with which NumPy describes an array
 
 
 def save_policies(
@@ -47,22 +41,20 @@ def save_policies(
     """Write one policy per seed: `policy.json` and `seed-<seed>.npz` in `directory`.
 
     diverged: by seed; their policies are the last ones that were finite
+
+    Raises:
+        OSError: when they cannot be written, or do not read back as they were written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    for seed, policy in policies.items():
-        temporary = directory / f"seed-{seed}.npz.tmp"
-        with temporary.open("wb") as file:
-            np.savez(file, **by_path(policy))
-        temporary.replace(policy_file(directory, seed))
-    head = {
-        "schema": SCHEMA,
+    notes = {
         "jaxcontract": version("jaxcontract"),
         "seeds": list(policies),
         "precision": str(next(iter(policies.values())).bijector.low.dtype),
         "diverged": {str(seed): found._asdict() for seed, found in (diverged or {}).items()},
         "setting": setting.as_dict(),
     }
-    write_json(directory / HEAD, head)
+    archives = {policy_file(directory, seed).name: by_path(policy) for seed, policy in policies.items()}
+    write_bundle(directory / HEAD, "policy", notes, archives)
 
 
 def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> NetworkPolicy:
@@ -89,31 +81,22 @@ def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> N
     template = make_template(
         algorithm.network, algorithm.policy_head, num_inputs, num_actions, head.precision
     )
-    expected = by_path(template)
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sorted(archive.namelist()) != sorted(f"{name}.npy" for name in expected):
-                raise ValueError("it does not hold the arrays of a policy of this setting")
-            arrays = [_read_array(archive, name, like) for name, like in expected.items()]
-    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: cannot be read as a policy ({error})") from None
-    return jax.tree.unflatten(jax.tree.structure(template), list(map(jnp.asarray, arrays)))
+        arrays = _read_policy(path, head, by_path(template))
+    except UNREADABLE as error:
+        raise ValueError(f"{path}: cannot be read as a policy ({explain(error)})") from None
+    return jax.tree.unflatten(jax.tree.structure(template), list(map(jnp.asarray, arrays.values())))
 
 
-def _read_array(archive: zipfile.ZipFile, name: str, like: Any) -> np.ndarray:
-    """One array of a NumPy archive, which says its shape and dtype before it is believed."""
-    num_bytes = like.dtype.itemsize * math.prod(like.shape)
-    with archive.open(f"{name}.npy") as member:
-        data = member.read(num_bytes + LARGEST_HEAD)
-    head = io.BytesIO(data)
-    try:
-        np.lib.format.read_magic(head)
-        shape, by_column, dtype = np.lib.format.read_array_header_1_0(head)
-    except Exception:  # NumPy parses a head as Python code, with whatever errors that has
-        raise ValueError(f"the head of {name} cannot be read") from None
-    if shape != like.shape or dtype != like.dtype or by_column or len(data) != head.tell() + num_bytes:
-        raise ValueError(f"{name} is {dtype}{shape}, not {like.dtype}{like.shape}")
-    return np.frombuffer(data, dtype, offset=head.tell()).reshape(shape)
+def _read_policy(path: Path, head: Head, like: Mapping[str, Any]) -> Arrays:
+    """The arrays of a policy by path, if they have the shapes and dtypes of others. Raises `UNREADABLE`."""
+    expected = describe_arrays(like)
+    if head.archives is None:
+        return policies_schema1.read_arrays(path, expected)
+    archive = head.archives[path.name]
+    if archive.arrays != expected:
+        raise DamagedError("its arrays are not those of a policy of this setting")
+    return read_archive(path, archive)
 
 
 def load_env(directory: str | os.PathLike[str]) -> tuple[Any, Any]:

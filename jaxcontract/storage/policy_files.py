@@ -1,16 +1,26 @@
-"""What lies beside saved policies: the setting that they were trained in, and their seeds. No JAX."""
+"""What lies beside saved policies: the setting that they were trained in, and their seeds. No JAX.
 
-import json
+A directory of policies is a bundle of kind "policy" (`manifest.py`): `policy.json`, its manifest, and
+`seed-<seed>.npz`, an archive for each seed. The notes of the manifest:
+
+    jaxcontract  the version that wrote it
+    seeds        in order; the first is taken where none is asked for
+    precision    of their numbers, "float32" or "float64"
+    diverged     by seed, the update and the quantity that was not finite after it; the policy is older
+    setting      that they were trained in
+"""
+
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxcontract.config.setting import Setting, setting_from_dict
+from jaxcontract.storage import policies_schema1
+from jaxcontract.storage.manifest import UNREADABLE, Archive, explain, read_manifest
 
-SCHEMA = 1
 HEAD = "policy.json"  # in the directory of policies: what they are policies of
 
 
@@ -19,12 +29,14 @@ class Head(NamedTuple):
 
     precision: of their numbers, "float32" or "float64"
     diverged:  by seed, the update and the quantity that was not finite after it; the policy is older
+    archives:  what the manifest says of them, by file name; None in schema 1, which says nothing
     """
 
     setting: Setting
     seeds: list[int]
     precision: str
     diverged: dict[int, tuple[int, str]]
+    archives: dict[str, Archive] | None
 
     def told(self, seed: int) -> str:
         """What a person should know of the policy of a seed that diverged."""
@@ -45,22 +57,28 @@ def read_head(directory: Path) -> Head:
     if not path.exists():
         raise ValueError(f"{path}: cannot be read, it is not there; a run has policies when it has ended")
     try:
-        head = json.loads(path.read_text("utf-8"))
-        if head["schema"] != SCHEMA:
-            raise ValueError(f"schema {head['schema']!r}, this version reads {SCHEMA}")
-        precision = head.get("precision", "float32")
-        if precision not in ("float32", "float64"):
-            raise ValueError(f"precision {precision!r} is not float32 or float64")
-        seeds = [int(seed) for seed in head["seeds"]]
-        if not seeds:
-            raise ValueError("it names no seed")
-        diverged = {
-            int(seed): (int(one["update"]), str(one["quantity"]))
-            for seed, one in head.get("diverged", {}).items()  # older files lack it
-        }
-        return Head(setting_from_dict(head["setting"]), seeds, precision, diverged)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path}: cannot be read as a policy's description ({error})") from None
+        notes = policies_schema1.read_notes(path)
+        if notes is not None:
+            return _parse_head(notes, None)
+        manifest = read_manifest(path, "policy")
+        return _parse_head(manifest.notes, manifest.archives)
+    except UNREADABLE as error:
+        raise ValueError(f"{path}: cannot be read as a policy's description ({explain(error)})") from None
+
+
+def _parse_head(notes: dict[str, Any], archives: dict[str, Archive] | None) -> Head:
+    """A description from its JSON. Raises one of `UNREADABLE`."""
+    precision = notes.get("precision", "float32")
+    if precision not in ("float32", "float64"):
+        raise ValueError(f"precision {precision!r} is not float32 or float64")
+    seeds = [int(seed) for seed in notes["seeds"]]
+    if not seeds:
+        raise ValueError("it names no seed")
+    diverged = {
+        int(seed): (int(one["update"]), str(one["quantity"]))
+        for seed, one in notes.get("diverged", {}).items()  # older files lack it
+    }
+    return Head(setting_from_dict(notes["setting"]), seeds, precision, diverged, archives)
 
 
 def policy_directory(directory: str | os.PathLike[str]) -> Path:

@@ -118,7 +118,7 @@ def version_changes(path: Path) -> list[str]:
 
 
 def _versions() -> dict[str, str]:
-    libraries = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    libraries = ("jax", "jaxlib", "flax", "optax", "numpy")
     return {name: version(name) for name in libraries}
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from jaxcontract.core.pytree import Arrays, from_arrays, to_arrays
 from jaxcontract.learning.divergence import Divergence, as_array
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
-from jaxcontract.storage.arrays import DamagedError
 from jaxcontract.storage.checkpoints import Checkpoints
 from jaxcontract.training.learning_curve import Underway
 from jaxcontract.training.seeds import Training
@@ -135,7 +134,7 @@ class Keeper:
         try:
             self.checkpoints.save(now.update, self._finite, notes)
             self.unsaved = None
-        except (OSError, DamagedError) as error:
+        except OSError as error:
             self.unsaved = f"update {now.update} could not be saved: {error}"
             self.say(f"{self.unsaved}; the checkpoints before it are as they were, and training goes on")
 

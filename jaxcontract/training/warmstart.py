@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxcontract.config.setting import Setting, differences, leaves, options_of
-from jaxcontract.storage.manifest import sha256
+from jaxcontract.storage.manifest import digest_bytes
 from jaxcontract.storage.policy_files import HEAD, Head, policy_directory, policy_file, read_head
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def described(path: Path, setting: Setting, seeds: Sequence[int]) -> dict[str, A
         if seed in head.diverged:
             raise ValueError(f"--init-from {path}: {head.told(seed)}")
     try:
-        digests = [sha256(policy_file(directory, seed).read_bytes()) for seed in taken]
+        digests = [digest_bytes(policy_file(directory, seed).read_bytes()) for seed in taken]
     except OSError as error:
         raise ValueError(f"--init-from {path}: {error.filename} cannot be read ({error.strerror})") from None
     return {"policy": str(directory), "seeds": taken, "sha256": digests}
@@ -167,7 +167,7 @@ def _holds(directory: Path, init: Mapping[str, Any]) -> bool:
 
 def _digest(path: Path) -> str | None:
     try:
-        return sha256(path.read_bytes())
+        return digest_bytes(path.read_bytes())
     except OSError:
         return None
 

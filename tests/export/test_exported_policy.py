@@ -19,10 +19,16 @@ import pytest
 import jaxcontract as jc
 from jaxcontract.config.presets import PRESETS
 from jaxcontract.config.setting import change
-from jaxcontract.export.description import beside
+from jaxcontract.export.description import description_file, weights_file
 from jaxcontract.learning.boxes import make_bijector, make_normalizer
 from jaxcontract.mechanism.freshness import least_defined
-from jaxcontract.storage.manifest import sealed, sha256
+from jaxcontract.storage.manifest import (
+    digest_bytes,
+    encode_manifest,
+    read_archives,
+    read_manifest,
+    write_bundle,
+)
 from jaxcontract.storage.policies import save_policies
 from paths import EXPERIMENTS, GOLDEN_FILES
 
@@ -129,7 +135,7 @@ def test_without_the_training_stack_ten_thousand_answers_have_the_same_bits(expo
     file, directory = exported
     states = states_of(directory, 10_000)
     code = f"import jaxcontract as jc\nc = jc.load_exported({str(file)!r})(jc.NetworkState(**states))"
-    blocked = ("flax", "optax", "orbax", "chex", "matplotlib", "rich")
+    blocked = ("flax", "optax", "chex", "matplotlib", "rich")
     frequency, payment = elsewhere(code, blocked, states, tmp_path)
     expected = original_contracts(directory, 5, states)
     np.testing.assert_array_equal(frequency, expected.frequency)
@@ -141,7 +147,7 @@ def test_numpy_alone_gives_the_same_contracts(exported, tmp_path):
     file, directory = exported
     states = states_of(directory, 10_000)
     code = f"import jaxcontract as jc\nc = jc.load_numpy_policy({str(file)!r})(**states)"
-    blocked = ("jax", "jaxlib", "flax", "optax", "orbax", "chex", "matplotlib", "flatbuffers", "scipy")
+    blocked = ("jax", "jaxlib", "flax", "optax", "chex", "matplotlib", "flatbuffers", "scipy")
     frequency, payment = elsewhere(code, blocked, states, tmp_path)
     expected = jc.load_exported(file)(states)
     np.testing.assert_allclose(frequency, expected.frequency, rtol=1e-6)
@@ -217,7 +223,7 @@ def test_the_artifact_is_for_cpu_and_cuda_and_small(original):
 
 
 def test_nothing_says_on_whose_machine_it_was_written(original):
-    for path in (original / "a.jaxexport", original / "a.jaxexport.json"):
+    for path in (original / f"a.jaxexport{ending}" for ending in ("", ".json", ".npz")):
         text = path.read_bytes()
         for word in (b".py", b"jaxcontract/", str(original).encode(), str(Path.home()).encode()):
             assert word not in text
@@ -227,11 +233,14 @@ def test_what_is_written_does_not_depend_on_the_precision_in_use(original, tmp_p
     with jax.enable_x64(True):
         jc.export_policy(original / "policy", tmp_path / "x.jaxexport")
     bodies = [
-        json.loads(beside(path).read_text())["body"]
+        json.loads(description_file(path).read_text())["body"]
         for path in (original / "a.jaxexport", tmp_path / "x.jaxexport")
     ]
-    assert bodies[0]["self_test"] == bodies[1]["self_test"]
-    assert bodies[0]["layers"] == bodies[1]["layers"]
+    assert bodies[0]["notes"]["self_test"] == bodies[1]["notes"]["self_test"]
+    one, other = (
+        weights_file(folder / name) for folder, name in ((original, "a.jaxexport"), (tmp_path, "x.jaxexport"))
+    )
+    assert one.read_bytes() == other.read_bytes()
 
 
 STATE = {"max_aoi": 0.9, "max_latency": 0.7, "type_probs": [0.8, 0.2], "device_types": [2.0, 12.0]}
@@ -263,16 +272,25 @@ def flip(path, position):
 
 
 def reseal(path, edit):
-    """A description that was changed by someone who can compute its digest."""
+    """A description whose notes were changed by someone who can compute its digest."""
     body = json.loads(path.read_text())["body"]
-    edit(body)
-    path.write_text(json.dumps(sealed(body)))
+    edit(body["notes"])
+    path.write_bytes(encode_manifest(body))
+
+
+def rewrite_weights(file, edit):
+    """Weights that were changed, and a description that agrees, by someone who can write both."""
+    path = description_file(file)
+    manifest = read_manifest(path, "export")
+    archives = read_archives(path, manifest)
+    edit(archives["*.npz"])
+    write_bundle(path, "export", manifest.notes, archives)
 
 
 def pretend(file, data):
     """Another artifact whose digest the description states."""
     file.write_bytes(data)
-    reseal(beside(file), lambda body: body["artifact"].update(sha256=sha256(data)))
+    reseal(description_file(file), lambda notes: notes["artifact"].update(sha256=digest_bytes(data)))
 
 
 ARTIFACTS = {
@@ -297,6 +315,11 @@ def test_an_artifact_that_is_not_the_one_is_refused_in_one_line(copied, damage):
     assert "\n" not in str(refusal.value)
 
 
+def restate(path, **changes):
+    """A description of another form, changed by someone who can compute its digest."""
+    path.write_bytes(encode_manifest(json.loads(path.read_text())["body"] | changes))
+
+
 def remove(*names):
     def edit(body):
         for name in names[:-1]:
@@ -316,8 +339,11 @@ DESCRIPTIONS = {
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-50]),
     "exchanged": lambda path: shutil.copy(path.with_name("b.jaxexport.json"), path),
     "a weight changed": lambda path: path.write_text(re.sub(r"0\.2", "0.3", path.read_text(), count=1)),
-    "another schema": lambda path: reseal(path, lambda body: body.update(schema=99)),
-    "a body that is a number": lambda path: path.write_text(json.dumps(sealed(3))),
+    "another schema": lambda path: restate(path, schema=99),
+    "another kind": lambda path: restate(path, kind="policy"),
+    "no archive": lambda path: restate(path, archives={}),
+    "notes that are a number": lambda path: restate(path, notes=3),
+    "a body that is a number": lambda path: path.write_bytes(encode_manifest(3)),
     "no self-test": lambda path: reseal(path, remove("self_test")),
     "an empty self-test": lambda path: reseal(path, lambda body: body["self_test"].update(observations=[])),
     "a wrong self-test": lambda path: reseal(path, lambda body: body["self_test"]["payment"][3].reverse()),
@@ -330,9 +356,8 @@ DESCRIPTIONS = {
 
 @pytest.mark.parametrize("damage", DESCRIPTIONS)
 def test_a_description_that_is_not_the_one_is_refused_in_one_line(copied, damage):
-    DESCRIPTIONS[damage](beside(copied))
-    loaders = (jc.load_exported,) if damage == "exchanged" else (jc.load_exported, jc.load_numpy_policy)
-    for load in loaders:
+    DESCRIPTIONS[damage](description_file(copied))
+    for load in (jc.load_exported, jc.load_numpy_policy):
         with pytest.raises(
             ValueError, match=r"a\.jaxexport.*: cannot be read as an exported policy"
         ) as refusal:
@@ -341,23 +366,33 @@ def test_a_description_that_is_not_the_one_is_refused_in_one_line(copied, damage
         assert len(str(refusal.value)) < 600
 
 
+KERNEL, BIAS = "params/Dense_0/kernel", "params/Dense_0/bias"
 WEIGHTS = {
-    "a wrong weight": lambda body: body["layers"][0]["kernel"][2].__setitem__(0, 5.0),
-    "a missing layer": lambda body: body["layers"].pop(),
-    "no layers": lambda body: body["layers"].clear(),
-    "a ragged kernel": lambda body: body["layers"][0]["kernel"][0].pop(),
-    "an infinite bias": lambda body: body["layers"][0]["bias"].__setitem__(0, 1e999),
-    "a bias in words": lambda body: body["layers"][0]["bias"].__setitem__(0, "one"),
-    "no width": lambda body: body["observation"]["width"].__setitem__(3, 0.0),
-    "other actions": lambda body: body.update(actions="free"),
-    "an unknown number": lambda body: body["feasible_map"].update(more=1.0),
-    "another map": lambda body: body["feasible_map"].update(rent_gain=3.0),
+    "a wrong weight": lambda weights: weights.update({KERNEL: weights[KERNEL] + 0.1}),
+    "a missing layer": lambda weights: [weights.pop(f"params/Dense_2/{name}") for name in ("kernel", "bias")],
+    "a missing bias": lambda weights: weights.pop(BIAS),
+    "no layers": lambda weights: weights.clear(),
+    "one more kernel": lambda weights: weights.update({"params/Other/kernel": np.zeros((4, 4), np.float32)}),
+    "two more arrays": lambda weights: weights.update(a=np.zeros(4), b=np.zeros(4)),
+    "a smaller kernel": lambda weights: weights.update({KERNEL: weights[KERNEL][:, :-1]}),
+    "a flat kernel": lambda weights: weights.update({KERNEL: weights[KERNEL].ravel()}),
+    "a bias that is one number": lambda weights: weights.update({BIAS: np.float32(1.0)}),
+    "an infinite bias": lambda weights: weights.update({BIAS: np.full_like(weights[BIAS], np.inf)}),
+}
+NOTES = {
+    "no width": lambda notes: notes["observation"]["width"].__setitem__(3, 0.0),
+    "other actions": lambda notes: notes.update(actions="free"),
+    "an unknown number": lambda notes: notes["feasible_map"].update(more=1.0),
+    "another map": lambda notes: notes["feasible_map"].update(rent_gain=3.0),
 }
 
 
-@pytest.mark.parametrize("damage", WEIGHTS)
-def test_numpy_refuses_weights_that_are_not_the_ones(copied, damage):
-    reseal(beside(copied), WEIGHTS[damage])
+@pytest.mark.parametrize("damage", [*WEIGHTS, *NOTES])
+def test_numpy_refuses_notes_and_weights_that_are_not_the_ones(copied, damage):
+    if damage in NOTES:
+        reseal(description_file(copied), NOTES[damage])
+    else:
+        rewrite_weights(copied, WEIGHTS[damage])
     with pytest.raises(
         ValueError, match=r"a\.jaxexport\.json: cannot be read as an exported policy"
     ) as refusal:
@@ -365,8 +400,58 @@ def test_numpy_refuses_weights_that_are_not_the_ones(copied, damage):
     assert "\n" not in str(refusal.value)
 
 
+ARCHIVES = {
+    "missing": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "one bit": lambda path: flip(path, 400),
+    "exchanged": lambda path: shutil.copy(path.with_name("b.jaxexport.npz"), path),
+    "a pickle": lambda path: np.savez(path, **{KERNEL: np.array([print], dtype=object)}),
+}
+
+
+@pytest.mark.parametrize("damage", ARCHIVES)
+def test_an_archive_of_weights_that_is_not_the_one_is_refused_in_one_line(copied, damage):
+    jc.load_numpy_policy(copied)
+    ARCHIVES[damage](weights_file(copied))
+    with pytest.raises(
+        ValueError, match=r"a\.jaxexport\.npz: cannot be read as an exported policy \(.+\)$"
+    ) as refusal:
+        jc.load_numpy_policy(copied)
+    assert "\n" not in str(refusal.value)
+    jc.load_exported(copied)  # the artifact has its own weights
+
+
+def test_the_three_files_may_be_renamed_together(copied):
+    for ending in ("", ".json", ".npz"):
+        copied.with_name(f"a.jaxexport{ending}").rename(copied.with_name(f"other{ending}"))
+    renamed = copied.with_name("other")
+    expected = jc.load_exported(renamed)(**STATE)
+    np.testing.assert_allclose(jc.load_numpy_policy(renamed)(**STATE).payment, expected.payment, rtol=1e-6)
+
+
+def test_an_export_of_the_version_before_is_refused_when_it_is_damaged(tmp_path):
+    """It has its weights in the JSON; whole, it is read below."""
+    path = tmp_path / "a.jaxexport.json"
+    body = json.loads((GOLDEN / "jax-0.12.jaxexport.json").read_text())["body"]
+    for edit, said in (
+        (lambda: body["layers"][0]["bias"].__setitem__(0, 5.0), "its self-test fails"),
+        (lambda: body["layers"][0]["kernel"][0].pop(), ""),
+        (lambda: body["layers"][0]["bias"].__setitem__(0, "one"), ""),
+        (lambda: body["layers"].clear(), "its layers do not end in 2 units"),
+        (lambda: body.pop("layers"), "layers is missing"),
+    ):
+        edit()
+        path.write_bytes(encode_manifest(body))
+        with pytest.raises(
+            ValueError, match=rf"a\.jaxexport\.json: cannot be read as an exported policy \(.*{said}"
+        ) as refusal:
+            jc.load_numpy_policy(tmp_path / "a.jaxexport")
+        assert "\n" not in str(refusal.value)
+
+
 def test_no_bit_of_a_description_flips_unnoticed(copied):
-    path = beside(copied)
+    path = description_file(copied)
     whole = path.read_bytes()
     before = json.loads(whole)
     generator = np.random.default_rng(0)
@@ -382,8 +467,8 @@ def test_no_bit_of_a_description_flips_unnoticed(copied):
 
 
 def test_a_digest_from_elsewhere_is_asked_for(original, copied):
-    digest = json.loads(beside(original / "a.jaxexport").read_text())["sha256"]
-    reseal(beside(copied), lambda body: body.update(seed=7))
+    digest = json.loads(description_file(original / "a.jaxexport").read_text())["sha256"]
+    reseal(description_file(copied), lambda body: body.update(seed=7))
     for load in (jc.load_exported, jc.load_numpy_policy):
         load(original / "a.jaxexport", sha256=digest)
         load(copied)
@@ -392,7 +477,7 @@ def test_a_digest_from_elsewhere_is_asked_for(original, copied):
 
 
 def test_another_version_of_jax_is_warned_of(copied):
-    reseal(beside(copied), lambda body: body["versions"].update(jax="0.9.9"))
+    reseal(description_file(copied), lambda body: body["versions"].update(jax="0.9.9"))
     with pytest.warns(UserWarning, match=rf"written by jax 0\.9\.9, read by {re.escape(jax.__version__)}"):
         policy = jc.load_exported(copied)
     assert policy(jc.NetworkState(**STATE)).frequency.shape == (2,)
@@ -475,10 +560,25 @@ def test_observations_of_another_length_are_refused_in_words(original):
 def test_nothing_is_overwritten(original, tmp_path):
     (tmp_path / "x").write_text("mine")
     (tmp_path / "y.json").write_text("mine")
-    for name, taken in (("x", "x"), ("y", "y.json")):
+    (tmp_path / "z.npz").write_text("mine")
+    for name, taken in (("x", "x"), ("y", "y.json"), ("z", "z.npz")):
         with pytest.raises(ValueError, match=f"{taken}: exists already; name a new file"):
             jc.export_policy(original / "policy", tmp_path / name)
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"x": "mine", "y.json": "mine"}
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert kept == {"x": "mine", "y.json": "mine", "z.npz": "mine"}
+
+
+@pytest.mark.parametrize("taken", ["x", "x.npz", "x.json"])
+def test_an_export_that_another_one_overtakes_leaves_nothing_of_its_own(
+    original, tmp_path, taken, monkeypatch
+):
+    def overtake(made):
+        (tmp_path / taken).write_text("mine")
+
+    monkeypatch.setattr("jaxcontract.export.artifact.verify", overtake)
+    with pytest.raises(ValueError, match=f"{taken}: exists already; name a new file"):
+        jc.export_policy(original / "policy", tmp_path / "x")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {taken: "mine"}
 
 
 def command(*arguments, without=None):
@@ -530,4 +630,4 @@ def test_nobody_has_to_read_what_the_command_says(original, tmp_path):
         running.stdout.close()
         said = running.stderr.read()
     assert (running.returncode, said) == (0, b"")
-    assert beside(tmp_path / "d.jaxexport").is_file()
+    assert description_file(tmp_path / "d.jaxexport").is_file()

@@ -1,5 +1,6 @@
 """Checkpoints that are killed while they are written, damaged, truncated, crowded out, or malicious."""
 
+import io
 import json
 import os
 import pickle
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from jaxcontract.core.pytree import Arrays
-from jaxcontract.storage import checkpoints as module
-from jaxcontract.storage.arrays import DamagedError, fingerprints
-from jaxcontract.storage.checkpoints import Checkpoints, NothingLoadableError, Step
+from jaxcontract.storage.arrays import DamagedError, encode_archive
+from jaxcontract.storage.checkpoints import MANIFEST, Checkpoints, NothingLoadableError, Step
+from jaxcontract.storage.manifest import digest_bytes, encode_manifest
 
 RUN = {"seeds": [0, 7], "setting": {"learning_rate": 3e-3}}
 NOTES = {"curve": [{"update": 0, "regret": [1.5, None]}], "seconds": 0.25, "diverged": {}}
@@ -63,7 +66,7 @@ def saves(directory: Path, update: int) -> bool:
 
 
 def apart(name: str, trials: int) -> int:
-    """A count of this module, made by a fresh process: one that has used orbax can no longer fork."""
+    """A count of this module, made by a fresh process: one that has used JAX can no longer fork."""
     code = f"from faulty import storage; print(storage.{name}({trials}))"
     command = [sys.executable, "-c", code]
     tests = Path(__file__).parents[1]
@@ -84,21 +87,27 @@ def in_a_process(work: Callable[[], bool]) -> bool:
     return os.waitstatus_to_exitcode(status) == 0
 
 
-# Where a process dies inside `Checkpoints.save`: before or after one of the functions that it calls.
+# Where a process dies inside `Checkpoints.save`: before or after one of its calls to the system. It syncs
+# two archives, the manifest and two directories, and the three files then get their names.
 STAGES = (
-    ("write_vectors", "before"),
-    ("sync_directory", "before"),
-    ("write_durably", "before"),
-    ("write_durably", "after"),
-    ("_read_back", "after"),
-    ("rename", "after"),
+    ("mkdir", "after", 1),
+    ("fsync", "before", 0),
+    ("replace", "before", 0),
+    ("replace", "after", 0),
+    ("replace", "after", 1),
+    ("fsync", "before", 2),
+    ("replace", "before", 2),
+    ("replace", "after", 2),
+    ("fsync", "before", 3),
+    ("rename", "before", 0),
+    ("rename", "after", 0),
+    ("fsync", "after", 4),
 )
 
 
 def _die_at(name: str, when: str, call: int) -> None:
-    """From now on, end the process at the `call`-th call of a function of `Checkpoints.save`."""
-    owner: Any = os if name == "rename" else module
-    function, calls = getattr(owner, name), iter(range(call, -1, -1))
+    """From now on, end the process at the `call`-th call of a function of the system, counted from 0."""
+    function, calls = getattr(os, name), iter(range(call, -1, -1))
 
     def dying(*arguments: Any) -> Any:
         last = next(calls) == 0
@@ -109,21 +118,21 @@ def _die_at(name: str, when: str, call: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    setattr(owner, name, dying)
+    setattr(os, name, dying)
 
 
 def kills_in_a_save(trials: int) -> int:
     """How many of the kills left a step that loads: the one before, or the new one when it was complete."""
     survived = 0
     for trial in range(trials):
-        name, when = STAGES[trial % len(STAGES)]
+        stage = STAGES[trial % len(STAGES)]
         with tempfile.TemporaryDirectory() as folder:
             directory = Path(folder)
             in_a_process(lambda directory=directory: saves(directory, 10))
 
-            def dies(directory=directory, name=name, when=when, trial=trial):
-                _die_at(name, when, trial % 3 if name == "sync_directory" else 0)
-                Checkpoints(directory, RUN).save(20, sample(20), NOTES)
+            def dies(directory=directory, stage=stage):
+                _die_at(*stage)
+                return saves(directory, 20)
 
             def loads(directory=directory):
                 step = newest(directory)
@@ -262,30 +271,71 @@ class Bomb:
         return os.mkdir, (str(self.target),)
 
 
-def _sealed_manifest(step: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+def _in_manifest(step: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     """A manifest whose digest is right, changed by somebody who knows how it is made."""
-    body = json.loads((step / module.MANIFEST).read_text())["body"]
+    body = json.loads((step / MANIFEST).read_text())["body"]
     change(body)
-    (step / module.MANIFEST).write_text(json.dumps(module.sealed(body)))
+    (step / MANIFEST).write_bytes(encode_manifest(body))
 
 
-def _in_arrays(step: Path, name: str, data: bytes) -> None:
-    """A file beside the arrays replaced, and the manifest made to agree."""
-    (step / "arrays" / name).write_bytes(data)
-    _sealed_manifest(step, lambda body: body.update(files=fingerprints(step / "arrays")))
+def _archive(step: Path, data: bytes) -> None:
+    """An archive replaced, and the manifest made to agree."""
+    (step / DATA).write_bytes(data)
+    stated = {"size": len(data), "sha256": digest_bytes(data)}
+    _in_manifest(step, lambda body: body["archives"][DATA].update(stated))
 
 
-def _array_head(step: Path, **changes: Any) -> None:
-    head = json.loads((step / "arrays" / HEAD).read_text()) | changes
-    _in_arrays(step, HEAD, json.dumps(head).encode())
+DATA = "seed-0.npz"
+MEMBER = "weights/kernel.npy"
 
 
-HEAD, DATA = "seed-0/.zarray", "seed-0/0"
+def _members(step: Path, change: Callable[[dict[str, bytes]], Any], method: int = zipfile.ZIP_STORED) -> None:
+    """Files in an archive changed, and the manifest made to agree."""
+    with zipfile.ZipFile(step / DATA) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    _archive(step, made.getvalue())
+
+
+def _head(step: Path, head: str, numbers: bytes = bytes(4 * 64 * 64)) -> None:
+    """An array under another head."""
+    text = head.encode() + b"\n"
+    data = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + numbers
+    _members(step, lambda members: members.update({MEMBER: data}))
+
+
+def _described(dtype: str = "<f4", shape: str = "(64, 64)") -> str:
+    return f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}"
+
+
+def _kernel(step: Path, position: int, value: Any) -> None:
+    """What the manifest says of an array changed: of its path, its shape or its dtype."""
+    _in_manifest(step, lambda body: body["archives"][DATA]["arrays"][0].__setitem__(position, value))
 
 
 def _huge(step: Path, size: int) -> None:
-    _array_head(step, shape=[size], chunks=[size])
-    _sealed_manifest(step, lambda body: body["arrays"]["seed-0"][0].__setitem__(1, [size // 4]))
+    """A file that takes no room on the disk and would take all of the memory, and a manifest that agrees."""
+    os.truncate(step / DATA, size)
+    _kernel(step, 1, [size // 4])
+    _in_manifest(step, lambda body: body["archives"][DATA].update(size=size))
+
+
+def _twice(step: Path) -> None:
+    """An archive with two files of one name."""
+    made = io.BytesIO((step / DATA).read_bytes())
+    with warnings.catch_warnings(), zipfile.ZipFile(made, "a") as archive:
+        warnings.simplefilter("ignore")
+        archive.writestr(MEMBER, b"other")
+    _archive(step, made.getvalue())
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
 
 
 def _link(path: Path, target: Path) -> None:
@@ -297,35 +347,57 @@ def _attacks(outside: Path) -> list[Callable[[Path], Any]]:
     """What is done to the newest step; none of it may be loaded, run or written outside."""
     bomb = pickle.dumps(Bomb(outside / "executed"))
     deep = "[" * 200_000 + "]" * 200_000
+    gigabytes = 10 * 2**30
+    other = encode_archive(sample(10)[0] | {"flags": np.zeros(6, bool)})
+    of_data = {
+        "archives": {DATA: {"size": 2**50, "sha256": "0" * 64, "arrays": [["x", [2**39] * 60, "<f8"]]}}
+    }
     return [
-        lambda step: (step / "manifest.json").write_bytes(bomb),
-        lambda step: (step / "manifest.json").write_text(deep),
-        lambda step: (step / "manifest.json").write_text('{"sha256": "", "body": ' + deep + "}"),
-        lambda step: (step / "manifest.json").write_text("{}"),
-        lambda step: (step / "manifest.json").write_text("null"),
-        lambda step: (step / "manifest.json").write_bytes(b"\xff\xfe\x00"),
-        lambda step: os.truncate(step / "manifest.json", 2**33),
-        lambda step: _in_arrays(step, HEAD, deep[:60_000].encode()),
-        lambda step: _in_arrays(step, HEAD, bomb),
-        lambda step: _in_arrays(step, DATA, bomb),
-        lambda step: _in_arrays(step, "_METADATA", bomb),
-        lambda step: _in_arrays(step, "_METADATA", deep[:60_000].encode()),
-        lambda step: os.truncate(step / "arrays" / DATA, 10 * 2**30),
-        lambda step: _array_head(step, shape=[10 * 2**30], chunks=[10 * 2**30]),
-        lambda step: _array_head(step, dtype="|O"),
-        lambda step: _array_head(step, filters=[{"id": "pickle"}]),
-        lambda step: _array_head(step, compressor={"id": "zstd"}),
-        lambda step: _huge(step, 10 * 2**30),
-        lambda step: _sealed_manifest(step, lambda body: body["arrays"].update({"../../escaped": []})),
-        lambda step: _sealed_manifest(step, lambda body: body["arrays"]["seed-0"][0].__setitem__(2, "|O")),
-        lambda step: _sealed_manifest(step, lambda body: body["arrays"]["seed-0"][0].__setitem__(1, [-1])),
-        lambda step: _sealed_manifest(step, lambda body: body["arrays"]["seed-0"][0].__setitem__(0, 5)),
-        lambda step: _sealed_manifest(step, lambda body: body.update(schema=99)),
-        lambda step: _sealed_manifest(step, lambda body: body.update(run={"other": 1})),
-        lambda step: _sealed_manifest(step, lambda body: body.update(arrays=[1, 2])),
-        lambda step: _sealed_manifest(step, lambda body: body.update(notes="rm -rf")),
-        lambda step: _sealed_manifest(step, lambda body: body["files"].update({"../../../x": "0" * 64})),
-        lambda step: _link(step / "arrays" / DATA, Path("/dev/zero")),
+        lambda step: (step / MANIFEST).write_bytes(bomb),
+        lambda step: (step / MANIFEST).write_text(deep),
+        lambda step: (step / MANIFEST).write_text('{"sha256": "", "body": ' + deep + "}"),
+        lambda step: (step / MANIFEST).write_text("{}"),
+        lambda step: (step / MANIFEST).write_text("null"),
+        lambda step: (step / MANIFEST).write_bytes(b"\xff\xfe\x00"),
+        lambda step: os.truncate(step / MANIFEST, 2**33),
+        lambda step: _link(step / MANIFEST, Path("/dev/zero")),
+        lambda step: _pipe(step / MANIFEST),
+        lambda step: _archive(step, bomb),
+        lambda step: _archive(step, deep[:20_000].encode()),
+        lambda step: _archive(step, (step / DATA).read_bytes()[:-100]),
+        lambda step: _archive(step, other),
+        lambda step: os.truncate(step / DATA, gigabytes),
+        lambda step: _huge(step, gigabytes),
+        lambda step: _in_manifest(step, lambda body: body.update(of_data)),
+        lambda step: _head(step, _described("|O"), bomb),
+        lambda step: _head(step, _described("<f8")),
+        lambda step: _head(step, _described(shape=f"({gigabytes},)")),
+        lambda step: _head(step, "(" * 3000),
+        lambda step: _head(step, f"__import__('os').mkdir({str(outside / 'executed')!r})"),
+        lambda step: _head(step, _described(), bytes(4 * 64 * 64 + 1)),
+        lambda step: _members(
+            step, lambda members: members.update({MEMBER: bytes(2**24)}), zipfile.ZIP_DEFLATED
+        ),
+        lambda step: _members(step, lambda members: members.update({"../../escaped": b"x"})),
+        lambda step: _members(step, lambda members: members.pop(MEMBER)),
+        _twice,
+        lambda step: _in_manifest(
+            step, lambda body: body["archives"].update({"../../escaped": body["archives"][DATA]})
+        ),
+        lambda step: _kernel(step, 0, 5),
+        lambda step: _kernel(step, 1, [-1]),
+        lambda step: _kernel(step, 2, "|O"),
+        lambda step: _kernel(step, 2, "(1000000000,)f8"),
+        lambda step: _in_manifest(step, lambda body: body.update(schema=99)),
+        lambda step: _in_manifest(step, lambda body: body.update(kind="policy")),
+        lambda step: _in_manifest(step, lambda body: body.update(archives=[1, 2])),
+        lambda step: _in_manifest(step, lambda body: body.update(notes="rm -rf")),
+        lambda step: _in_manifest(step, lambda body: body["notes"].update(run={"other": 1})),
+        lambda step: _in_manifest(step, lambda body: body["notes"].update(update="20")),
+        lambda step: _in_manifest(step, lambda body: body["archives"][DATA].update(size=-1)),
+        lambda step: _in_manifest(step, lambda body: body["archives"][DATA].update(sha256=None)),
+        lambda step: _link(step / DATA, Path("/dev/zero")),
+        lambda step: _pipe(step / DATA),
     ]
 
 

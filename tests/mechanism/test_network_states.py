@@ -10,8 +10,8 @@ from scipy import stats
 
 from jaxcontract import NetworkDistribution, NetworkState, System, observe, printed_states, sample_network
 from jaxcontract.mechanism.network_states import observation_bounds
-<from oracles.random_states import pick
-=>
+from oracles.random_states import pick
+
 COUNT = 20_000
 PAPER = NetworkDistribution()
 LAWS = [(1, 1.0), (2, 1.0), (3, 1.0), (10, 1.0), (3, 5.0)]

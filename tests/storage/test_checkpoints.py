@@ -1,6 +1,9 @@
 """What `tests/faults.py` does not do to checkpoints by the hundred."""
 
+import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,6 +15,8 @@ from jaxcontract.core.pytree import from_arrays, to_arrays
 from jaxcontract.learning.algorithms.ppo.ppo import init, update
 from jaxcontract.learning.divergence import Divergence, as_array, as_divergence
 from jaxcontract.storage.checkpoints import Checkpoints, NothingLoadableError
+
+GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture
@@ -49,11 +54,11 @@ def test_a_damaged_step_of_the_same_name_is_set_aside_not_lost(steps):
 
 
 def test_a_step_that_is_passed_over_is_said_once_and_why(steps):
-    (steps.directory / "30" / "arrays" / "seed-7" / "0").write_bytes(b"short")
+    (steps.directory / "30" / "seed-7.npz").write_bytes(b"short")
     said = []
     assert steps.newest(sample(0), said.append).update == 20
     (line,) = said
-    assert "steps/30 is passed over: seed-7/0 is damaged" in line
+    assert "steps/30 is passed over: seed-7.npz: it is damaged: it has 5 bytes, not " in line
 
 
 def test_nothing_is_not_the_same_as_nothing_that_loads(steps, tmp_path):
@@ -106,11 +111,28 @@ def test_arrays_of_another_precision_are_said_to_be_such(steps):
     assert all("of another precision; set JAX_ENABLE_X64 as it was" in line for line in said)
 
 
-def test_the_manifest_names_every_array_with_its_digest(steps):
+def test_the_manifest_names_every_array_and_the_digest_of_every_archive(steps):
     body = json.loads((steps.directory / "30" / "manifest.json").read_text())["body"]
-    (kernel, *_) = body["arrays"]["seed-7"]
-    assert kernel[:3] == ["weights/kernel", [64, 64], "<f4"]
-    assert len(kernel[3]) == 64
+    assert (body["schema"], body["kind"]) == (2, "checkpoint")
+    archive = body["archives"]["seed-7.npz"]
+    data = (steps.directory / "30" / "seed-7.npz").read_bytes()
+    assert archive["arrays"][0] == ["weights/kernel", [64, 64], "<f4"]
+    assert (archive["size"], archive["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+
+
+def test_numpy_opens_the_archives(steps):
+    with np.load(steps.directory / "30" / "seed-7.npz", allow_pickle=False) as archive:
+        assert same({7: dict(archive)}, {7: sample(30)[7]})
+
+
+def test_checkpoints_of_the_version_before_are_refused_in_a_line_that_says_what_to_do(tmp_path):
+    shutil.copytree(GOLDEN / "checkpoint-schema-1", tmp_path / "20")
+    with pytest.raises(NothingLoadableError) as refusal:
+        Checkpoints(tmp_path, {"seeds": [0]}).newest({0: {"weights": np.zeros(2, np.float32)}}, pytest.fail)
+    assert str(refusal.value) == (
+        f"{tmp_path}: its checkpoints were written by jaxcontract 0.2, whose checkpoints this version does "
+        "not read: finish the run with that version, or begin a new one with its policies by --init-from"
+    )
 
 
 def test_a_learner_survives_being_arrays():

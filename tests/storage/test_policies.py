@@ -15,7 +15,9 @@ from jaxcontract.config.setting import change
 from jaxcontract.learning.algorithms.ppo.ppo import init
 from jaxcontract.learning.divergence import Divergence
 from jaxcontract.storage.files import append_json_line, write_json
+from jaxcontract.storage.manifest import digest_bytes, encode_manifest
 from jaxcontract.storage.policies import save_policies, saved_seeds
+from jaxcontract.storage.policies_schema1 import OLDER_PATHS
 from jaxcontract.storage.policy_files import refuse_diverged
 
 SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "num_envs": 16})
@@ -110,31 +112,105 @@ def npy_head(shape, dtype="<f4"):
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
 
 
+def agree(path):
+    """Make the manifest beside an archive agree with it, as somebody can who knows how it is made."""
+    manifest, data = path.with_name("policy.json"), path.read_bytes()
+    body = json.loads(manifest.read_text())["body"]
+    body["archives"][path.name] |= {"size": len(data), "sha256": digest_bytes(data)}
+    manifest.write_bytes(encode_manifest(body))
+
+
+# What is done to the archive of a policy with arrays of six numbers, ln of the deviations one of them.
+DAMAGES = {
+    "truncated": lambda path, name: path.write_bytes(path.read_bytes()[:200]),
+    "no archive": lambda path, name: path.write_bytes(b"not an archive"),
+    "another shape": lambda path, name: replace_array(path, name, np.zeros(7, np.float32)),
+    "another dtype": lambda path, name: replace_array(path, name, np.zeros(6, np.float64)),
+    "one more": lambda path, name: replace_array(path, "extra", np.zeros(1)),
+    "objects": lambda path, name: replace_array(path, name, np.array([print], dtype=object)),
+    "ten gigabytes": lambda path, name: replace_member(path, name, npy_head(f"({10 * 2**30},)") + bytes(24)),
+    "a pickle": lambda path, name: replace_member(path, name, npy_head("(6,)", "|O") + pickle.dumps(print)),
+    "a deep head": lambda path, name: replace_member(path, name, npy_head("(" * 3000)),
+    "16 MB of zeros in 16 kB": lambda path, name: replace_member(path, name, bytes(2**24)),
+    "outside": lambda path, name: replace_member(path, f"../{name}", npy_head("(6,)") + bytes(24)),
+}
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_archive_is_refused_in_one_line(saved, damage, schema):
+    directory, path = saved[0], saved[0] / "seed-3.npz"
+    if schema == 1:
+        as_schema_1(directory)
+    DAMAGES[damage](path, "log_std" if schema == 1 else "parameters/log_std")
+    with pytest.raises(ValueError, match=r"seed-3\.npz: cannot be read as a policy \(.+\)$") as refusal:
+        jc.load_policy(directory)
+    assert "\n" not in str(refusal.value)
+    if schema == 2:
+        assert "it is damaged" in str(refusal.value)
+        agree(path)
+        with pytest.raises(
+            ValueError, match=r"seed-3\.npz: cannot be read as a policy \(.+\)$|policy\.json"
+        ) as refusal:
+            jc.load_policy(directory)
+        assert "\n" not in str(refusal.value)
+        assert "it is damaged" not in str(refusal.value)
+
+
+def test_a_policy_whose_archive_is_gone_is_refused_in_one_line(saved):
+    (saved[0] / "seed-3.npz").unlink()
+    with pytest.raises(ValueError, match=r"seed-3\.npz: cannot be read as a policy \(No such file .*\)$"):
+        jc.load_policy(saved[0])
+    jc.load_policy(saved[0], 5)
+
+
+def test_one_changed_number_is_noticed(saved):
+    path = saved[0] / "seed-3.npz"
+    replace_array(path, "parameters/log_std", np.zeros(6, np.float32))
+    with pytest.raises(ValueError, match=r"seed-3\.npz: .*it is damaged"):
+        jc.load_policy(saved[0])
+    agree(path)
+    np.testing.assert_array_equal(jc.load_policy(saved[0]).parameters["log_std"], np.zeros(6))
+
+
+def as_schema_1(directory):
+    """Write the description of a directory of policies as jaxcontract 0.2 wrote it: what it said, bare."""
+    path = directory / "policy.json"
+    notes = json.loads(path.read_text())["body"]["notes"]
+    path.write_text(json.dumps({"schema": 1, **notes}))
+    for archive in directory.glob("*.npz"):
+        with np.load(archive) as found:
+            arrays = {OLDER_PATHS.get(name, name): found[name] for name in found.files}
+        np.savez(archive, **arrays)
+
+
+def test_policies_of_the_version_before_are_read():
+    directory = GOLDEN_FILES / "policy-schema-1"
+    observation = np.array([40, 2, 0.95, 0.73, 0.84, 0.16, 2, 12], np.float32)
+    expected = [-0.001065183780156076, -0.002405035775154829, -0.0013772923266515136, -0.004778616596013308]
+    np.testing.assert_allclose(jc.load_policy(directory)(observation), expected, rtol=1e-4)
+    with pytest.warns(UserWarning, match="seed 5 diverged in update 7: its gradient is not finite"):
+        policy = jc.load_policy(directory, 5)
+    expected = [-0.003659486072137952, -0.0019458074821159244, 0.0015314548509195447, 0.002343381056562066]
+    np.testing.assert_allclose(policy(observation), expected, rtol=1e-4)
+    assert saved_seeds(directory) == [3, 5]
+    assert jc.load_env(directory)[0] == jc.ContractEnv(num_types=2)
+
+
 @pytest.mark.parametrize(
-    "damage",
+    "text",
     [
-        lambda path: path.write_bytes(path.read_bytes()[:200]),
-        lambda path: path.write_bytes(b"not an archive"),
-        lambda path: path.unlink(),
-        lambda path: replace_array(path, "parameters/log_std", np.zeros(7, np.float32)),
-        lambda path: replace_array(path, "parameters/log_std", np.zeros(6, np.float64)),
-        lambda path: replace_array(path, "extra", np.zeros(1)),
-        lambda path: replace_array(path, "parameters/log_std", np.array([print], dtype=object)),
-        lambda path: replace_member(path, "parameters/log_std", npy_head(f"({10 * 2**30},)") + bytes(24)),
-        lambda path: replace_member(path, "parameters/log_std", npy_head("(6,)", "|O") + pickle.dumps(print)),
-        lambda path: replace_member(path, "parameters/log_std", npy_head("(" * 3000)),
-        lambda path: replace_member(path, "parameters/log_std", bytes(2**28)),  # 256 MB of zeros in 256 kB
-        lambda path: replace_member(path, "../log_std", npy_head("(6,)") + bytes(24)),
+        "",
+        "{}",
+        '{"schema": 99}',
+        "[1]",
+        '{"schema": 1, "setting": {"x": 1}}',
+        '{"schema": 1, "seeds": [3], "setting": {"x": 1}}',
+        '{"body": {"schema": 1}}',
+        '{"sha256": "0", "body": {"schema": 2}}',
+        "[" * 100_000,
     ],
 )
-def test_a_damaged_archive_is_refused_in_one_line(saved, damage):
-    damage(saved[0] / "seed-3.npz")
-    with pytest.raises(ValueError, match=r"seed-3\.npz") as refusal:
-        jc.load_policy(saved[0])
-    assert "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize("text", ["", "{}", '{"schema": 99}', "[1]", '{"schema": 1, "setting": {"x": 1}}'])
 def test_a_damaged_description_is_refused_in_one_line(saved, text):
     (saved[0] / "policy.json").write_text(text)
     with pytest.raises(ValueError, match=r"policy\.json") as refusal:
@@ -163,6 +239,7 @@ def test_a_policy_of_a_seed_that_diverged_says_so(saved):
 
 def test_a_description_from_before_divergence_was_written_down_is_read(saved):
     directory, _ = saved
+    as_schema_1(directory)
     head = json.loads((directory / "policy.json").read_text())
     del head["diverged"]
     (directory / "policy.json").write_text(json.dumps(head))

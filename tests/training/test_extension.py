@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.storage.manifest import read_archives, read_manifest, write_bundle
 from jaxcontract.training import extension, seeds
 from paths import EXPERIMENTS
 
@@ -131,8 +132,8 @@ def test_all_of_an_extended_run_speaks_of_the_extended_run(extended, run, refuse
     assert asked["setting"]["algorithm"]["num_updates"] == 7
     assert asked["extended_from"] == [4]
     assert read(out / "updates-4" / "config.json")["run"]["setting"]["algorithm"]["num_updates"] == 4
-    assert read(out / "checkpoints" / "7" / "manifest.json")["body"]["run"] == asked
-    assert read(out / "policy" / "policy.json")["setting"] == asked["setting"]
+    assert read(out / "checkpoints" / "7" / "manifest.json")["body"]["notes"]["run"] == asked
+    assert read(out / "policy" / "policy.json")["body"]["notes"]["setting"] == asked["setting"]
     summary = read(out / "summary.json")
     assert (summary["num_updates"], summary["extended_from"], summary["env_steps_per_seed"]) == (7, [4], 448)
     assert summary["remarks"][0].startswith("extended at update 4")
@@ -216,6 +217,15 @@ def test_a_run_begins_with_the_policies_of_another_seed_by_seed(run, ended, copi
     assert read(out / "summary.json")["init_from"]["policy"] == str(copied / "policy")
 
 
+def edit_policies(directory, edit):
+    """Change the numbers of saved policies, as one who saves others in their place does."""
+    path = directory / "policy.json"
+    manifest = read_manifest(path, "policy")
+    archives = read_archives(path, manifest)
+    edit(archives)
+    write_bundle(path, "policy", manifest.notes, archives)
+
+
 def test_policies_that_do_not_fit_are_refused_before_anything_is_made(refused, ended, copied, tmp_path):
     out = ["--num-updates", "4", "--seeds", "2", "--out", tmp_path / "out"]
     for words, said in (
@@ -227,9 +237,10 @@ def test_policies_that_do_not_fit_are_refused_before_anything_is_made(refused, e
     ):
         assert said in refused(*words, *out)
     path = copied / "policy" / "seed-1.npz"
-    with np.load(path) as archive:
-        arrays = dict(archive)
-    np.savez(path, **{**arrays, "parameters/log_std": np.full(4, np.nan, np.float32)})
+    edit_policies(
+        copied / "policy",
+        lambda arrays: arrays["seed-1.npz"].update({"parameters/log_std": np.full(4, np.nan, np.float32)}),
+    )
     assert "its policy of seed 1 is not finite" in refused("--init-from", copied, "--hidden-sizes", "8", *out)
     path.write_bytes(b"not a policy")
     assert "seed-1.npz: cannot be read" in refused("--init-from", copied, "--hidden-sizes", "8", *out)
