@@ -10,7 +10,7 @@ EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 EXAMPLES = EXPERIMENTS / "examples"
 sys.path.insert(0, str(EXPERIMENTS))
 
-from jaxcontract.cli.design import command as design_contract  # noqa: E402
+from jaxcontract.cli.design.command import main  # noqa: E402
 
 HEADER = "max_aoi,max_latency,type_probs_1,type_probs_2,device_types_1,device_types_2\n"
 GOLDEN = "0.95,0.73,0.84,0.16,2,12\n"
@@ -19,7 +19,7 @@ GOLDEN = "0.95,0.73,0.84,0.16,2,12\n"
 def design(*arguments):
     """The exit code of a command line."""
     try:
-        return design_contract.main([str(argument) for argument in arguments])
+        return main([str(argument) for argument in arguments])
     except SystemExit as stopped:
         return stopped.code
 

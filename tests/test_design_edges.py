@@ -6,12 +6,13 @@ import re
 import jax
 import numpy as np
 import pytest
-from designing import EXAMPLES, GOLDEN, HEADER, column, design, design_contract, rows_of
+from designing import EXAMPLES, GOLDEN, HEADER, column, design, rows_of
 from matplotlib.figure import Figure
 
 import jaxcontract as jc
 from jaxcontract import figures
-from jaxcontract.cli.design.grouping import MOST_CLUSTERS, Observed, by_kmeans
+from jaxcontract.cli.design import contracts
+from jaxcontract.cli.design.grouping import MOST_CLUSTERS, MOST_TYPES, Observed, by_kmeans
 from jaxcontract.cli.design.networks import networks
 from jaxcontract.cli.design.showing import verdict
 from jaxcontract.cli.design.solving import Exact, Learned, Solver
@@ -102,7 +103,7 @@ def test_no_quality_of_observed_devices(tmp_path, capsys):
 
 
 def test_many_networks_are_told_apart_in_the_summary(edges, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(design_contract, "SHOWN", 2)
+    monkeypatch.setattr(contracts, "SHOWN", 2)
     assert design(edges / "n.csv", "--out", tmp_path / "out") == 3
     printed = capsys.readouterr().out
     assert "3 networks, the exact optimum of each; 2 feasible" in printed
@@ -223,10 +224,10 @@ def test_more_types_than_kmeans_finds_are_refused_before_any_work_and_left_out_o
     command = (EXAMPLES / "network.json", "--history", tmp_path / "c.csv", "--grouping", "kmeans")
     assert design(*command, "--types", 256, "--out", tmp_path / "out") == 2
     said = "--types 256: --grouping kmeans takes at most 255; use --grouping quantiles"
-    assert capsys.readouterr().err == f"design_contract.py: error: {said}\n"
+    assert capsys.readouterr().err == f"jaxcontract design: error: {said}\n"
     assert not (tmp_path / "out").exists()
 
-    monkeypatch.setitem(design_contract.MOST_TYPES, "kmeans", 3)  # few types compile soon
+    monkeypatch.setitem(MOST_TYPES, "kmeans", 3)  # few types compile soon
     (tmp_path / "c.csv").write_text("cost\n" + "\n".join(str(0.1 + 0.001 * k) for k in range(5)))
     assert design(*command, "--types", 2, "--out", tmp_path / "out") == 0
     assert "left out: 4 types; --grouping kmeans takes at most 3" in capsys.readouterr().out

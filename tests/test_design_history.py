@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from designing import EXAMPLES, column, design_contract, rows_of
+from designing import EXAMPLES, column, design, rows_of
 
 import jaxcontract as jc
 from jaxcontract.cli.design.grouping import Observed, group, grouped, read_costs
@@ -17,8 +17,7 @@ NETWORK = {**PAPER, "max_aoi": 0.95, "max_latency": 0.73}
 
 def test_the_history_example(tmp_path, capsys):
     command = (EXAMPLES / "network.json", "--history", EXAMPLES / "costs.csv", "--types", 4)
-    arguments = [str(word) for word in (*command, "--out", tmp_path / "out")]
-    assert design_contract.main(arguments) == 0
+    assert design(*command, "--out", tmp_path / "out") == 0
     items, groups, sizes = (
         rows_of(tmp_path / "out" / name) for name in ("items.csv", "grouping.csv", "resolution.csv")
     )
@@ -53,7 +52,7 @@ def test_no_number_of_types_has_two_rows(observed, tmp_path):
     path, out = tmp_path / "costs.csv", tmp_path / "out"
     path.write_text("cost\n" + "\n".join(map(str, observed)) + "\n")
     words = (EXAMPLES / "network.json", "--history", path, "--types", 2, "--out", out)
-    assert design_contract.main([str(word) for word in words]) == 0
+    assert design(*words) == 0
     sizes = column(rows_of(out / "resolution.csv"), "num_types")
     assert (np.diff(sizes) > 0).all()
     assert sizes[-1] == len(set(observed))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from designing import EXAMPLES, EXPERIMENTS, GOLDEN, HEADER, design
+from designing import EXAMPLES, GOLDEN, HEADER, design
 
 BAD = {
     "empty": ("n.csv", "", "is empty"),
@@ -138,10 +138,9 @@ def test_help_and_refusals_do_without_jax(tmp_path):
     for arguments, code in ((["--help"], 0), ([str(tmp_path / "n.csv")], 2)):
         program = f"""
 import sys
-sys.path.insert(0, {str(EXPERIMENTS)!r})
-from jaxcontract.cli.design import command as design_contract
+from jaxcontract.cli.design.command import main
 try:
-    code = design_contract.main({arguments!r})
+    code = main({arguments!r})
 except SystemExit as stopped:
     code = stopped.code
 assert code == {code}, code

@@ -247,7 +247,7 @@ def test_a_bad_line_is_named_with_its_file_and_number(fault, tmp_path, capsys):
     assert plot_runs.main([str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(f"plot_runs.py: error: {path}, line 3: {said}")
+    assert printed.err.startswith(f"jaxcontract plot: error: {path}, line 3: {said}")
     assert printed.err.count("\n") == 1
     assert not list(tmp_path.glob("out*"))
 

@@ -8,8 +8,15 @@ import sys
 
 import pytest
 
-from jaxcontract.cli.options import OneLineParser, add_setting_options, differences, setting_from_options
-from jaxcontract.config.setting import PRESET_MEANINGS, PRESETS, Setting, change, setting_from_dict
+from jaxcontract.cli.options import OneLineParser, add_setting_options, setting_from_options
+from jaxcontract.config.setting import (
+    PRESET_MEANINGS,
+    PRESETS,
+    Setting,
+    change,
+    differences,
+    setting_from_dict,
+)
 from jaxcontract.envs.config import EnvNumbers, EnvOptions
 from jaxcontract.envs.contract import ContractEnv
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
@@ -164,10 +171,9 @@ def test_a_bad_setting_in_a_file_is_refused_by_name(values, said):
 
 def test_help_names_every_field_with_unit_range_and_default_without_jax():
     code = (
-        "import sys; sys.argv = ['run_ppo.py', '--help']\n"
-        "sys.path.insert(0, 'experiments')\n"
-        "from jaxcontract.cli import train as run_ppo\n"
-        "try: run_ppo.parse()\n"
+        "import sys\n"
+        "from jaxcontract.cli.train.command import parse\n"
+        "try: parse(['--help'])\n"
         "except SystemExit: pass\n"
         "assert 'jax' not in sys.modules, 'jax was imported'\n"
     )

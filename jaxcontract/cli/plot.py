@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,17 +9,19 @@ from typing import Any, NamedTuple
 
 from jaxcontract.cli.options import OneLineParser, path
 from jaxcontract.cli.pictures import attempt
+from jaxcontract.cli.program import BAD_INPUT, DONE, NOT_WRITTEN, Program, name_command
 from jaxcontract.storage.files import csv_text, ensure_directory, write_new
 from jaxcontract.storage.metrics import MEASURES, Metrics, read_metrics
 
+PROGRAM = name_command("plot")
 EPILOG = """\
-Each DIR is a run of run_ppo.py, finished or under way; runs are compared by the rounds that each seed has
+Each DIR is a training run, finished or under way; runs are compared by the rounds that each seed has
 played. The interquartile mean is of the middle half of the seeds: of five the middle three. Regret is over
 the seeds that have a feasible contract.
 
 examples:
-  python experiments/plot_runs.py runs/first runs/raw
-  python experiments/plot_runs.py runs/* --out figures/all     writes figures/all.png and figures/all.csv
+  PROGRAM runs/first runs/raw
+  PROGRAM runs/* --out figures/all     writes figures/all.png and figures/all.csv
 
 exit codes: 0 done, 2 bad input, 5 the results could not be written, 130 interrupted; nothing is overwritten
 """
@@ -35,9 +36,9 @@ class Request(NamedTuple):
     out: Path | None
 
 
-def parse(arguments: Sequence[str] | None = None) -> Request:
+def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> Request:
     """Read the command line; on bad input, one line and exit code 2."""
-    parser = OneLineParser(prog="plot_runs.py", description=__doc__, epilog=EPILOG)
+    parser = OneLineParser(prog=program.name, description=__doc__, epilog=program.fill_in(EPILOG))
     parser.add_argument("runs", type=path, nargs="+", metavar="DIR", help="directories of runs")
     parser.add_argument(
         "--out",
@@ -52,31 +53,21 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
     return Request(parsed.runs, out)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    request = parse(arguments)
+def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> int:
+    """Compare as the command line asks: the exit code."""
+    request = parse(arguments, program)
     try:
         runs = dict(zip(names(request.runs), map(read_metrics, request.runs), strict=True))
         open_place(request.out)
         rows = {name: summarised(name, metrics) for name, metrics in runs.items()}
         out = write([row for own in rows.values() for row in own], request.out)
     except ValueError as error:
-        return failed(2, str(error))
+        return program.fail(BAD_INPUT, str(error))
     except OSError as error:
-        return failed(5, f"the results could not be written ({error})")
-    drawn = attempt(str(ending(out, "png")), lambda: draw(runs, out), say)
+        return program.fail(NOT_WRITTEN, f"the results could not be written ({error})")
+    drawn = attempt(str(ending(out, "png")), lambda: draw(runs, out), program.say)
     show([own[-1] for own in rows.values()], [*drawn, str(ending(out, "csv"))])
-    return 0
-
-
-def failed(code: int, message: str) -> int:
-    """Say in one line what is wrong: the exit code."""
-    say(f"error: {message}")
-    return code
-
-
-def say(line: str) -> None:
-    """Tell a person what is amiss."""
-    print(f"plot_runs.py: {line}", file=sys.stderr)
+    return DONE
 
 
 def places(out: Path | None) -> list[Path]:

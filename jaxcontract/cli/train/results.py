@@ -1,0 +1,157 @@
+"""What a trained run shows for itself: measured on unseen states, written, printed and drawn."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxcontract.cli.pictures import attempt
+from jaxcontract.cli.program import DONE, NOT_WRITTEN, PARTLY_DONE
+from jaxcontract.cli.tables import printed_states_table, seeds_table
+from jaxcontract.cli.train.request import Request
+from jaxcontract.cli.train.run import Run, describe_divergence
+from jaxcontract.evaluation.contract import (
+    CURVE_SEED,
+    Report,
+    evaluate,
+    solve_reference,
+    unseen_states,
+)
+from jaxcontract.learning.policies.gaussian import Policy
+from jaxcontract.storage.files import json_lines, write_json, write_text
+from jaxcontract.storage.metrics import METRICS
+from jaxcontract.storage.policies import make_env, save_policies
+from jaxcontract.storage.run_directory import SUMMARY
+from jaxcontract.training.checkpointing import Keeper
+from jaxcontract.training.learning_curve import Underway, reference_reports
+from jaxcontract.training.remarks import at_their_limit, of_the_states, unmoved
+from jaxcontract.training.signals import say_when_interrupted
+from jaxcontract.training.summary import printed_items, results
+
+PICTURE = "learning_curve.png"
+
+
+class Outcome(NamedTuple):
+    """A training at its end, and how long it took."""
+
+    keeper: Keeper
+    end: Underway
+    timing: dict[str, Any]
+
+
+class Measured(NamedTuple):
+    """The policies of the seeds on unseen states, beside what needs no learning."""
+
+    policies: Sequence[Policy]
+    reports: Sequence[Report]
+    references: Mapping[str, Report]
+
+
+def finish(run: Run, outcome: Outcome, console: Any) -> int:
+    """Measure the result, write the files, print the tables and draw: the exit code."""
+    keeper, fail = outcome.keeper, run.program.fail
+    try:
+        save(run, outcome)
+        measured = measure(run.request, outcome)
+        write_text(run.out / METRICS, json_lines(keeper.curve))
+        write_summary(run, outcome, measured)
+        show(run, outcome, measured, console)
+    except OSError as error:
+        return fail(NOT_WRITTEN, f"the results could not be written ({error}); {run.how_to_go_on}")
+    for seed, divergence in keeper.diverged.items():
+        fail(PARTLY_DONE, describe_divergence(seed, *divergence))
+    if keeper.unsaved:
+        return fail(NOT_WRITTEN, keeper.unsaved)
+    return PARTLY_DONE if keeper.diverged else DONE
+
+
+def save(run: Run, outcome: Outcome) -> None:
+    """Write `policy/`; of a seed that diverged, the last policy that was saved."""
+    own = dict(zip(run.request.seeds, outcome.keeper.policies(outcome.end), strict=True))
+    save_policies(run.out / "policy", own, run.request.setting, outcome.keeper.diverged)
+
+
+def measure(request: Request, outcome: Outcome) -> Measured:
+    """Every seed's policy, and what needs no learning, on the same unseen states."""
+    env, params = make_env(request.setting)
+    policies = outcome.keeper.training.policies(outcome.end.learners)
+    solution = solve_reference(params.system, unseen_states(params.distribution, request.eval_states))
+    reports = [evaluate(policy, env, params, states=solution) for policy in policies]
+    return Measured(policies, reports, reference_reports(params, solution))
+
+
+def write_summary(run: Run, outcome: Outcome, measured: Measured) -> None:
+    """Write `summary.json`, all that is shown of a run, and say what a person should look at."""
+    request, keeper = run.request, outcome.keeper
+    env, params = make_env(request.setting)
+    found = results(request.seeds, measured.reports, measured.references)
+    if env.num_types == 2:
+        items = printed_items(measured.policies[0], env, params)
+        found["printed_states"] = {"seed": request.seeds[0], "contracts": items}
+    found["diverged"] = [{"seed": seed, **one._asdict()} for seed, one in keeper.diverged.items()]
+    log_stds = [np.asarray(policy.log_std) for policy in measured.policies]
+    amiss = [
+        *of_the_states(found["without_quality"], found["bound_binds"], request.setting.system),
+        *unmoved(keeper.curve, request.seeds, request.learner),
+        *at_their_limit(log_stds, request.seeds),
+    ]
+    for line in amiss:
+        run.program.say(line)
+    write_json(
+        run.out / SUMMARY,
+        {
+            "preset": request.preset,
+            "options": request.game_options,
+            "num_updates": request.num_updates,
+            "rounds_per_update": request.learner.batch_size,
+            "init_from": request.init_from,
+            "extended_from": list(request.extended_from),
+            **outcome.timing,
+            **found,
+            "remarks": [*request.remarks, *amiss],
+        },
+    )
+    say_when_interrupted(f"the run has ended, its results are in {run.out / SUMMARY}")
+
+
+def show(run: Run, outcome: Outcome, measured: Measured, console: Any) -> None:
+    """Print the tables, draw the learning curve, and say what was written where."""
+    request, timing = run.request, outcome.timing
+    env, params = make_env(request.setting)
+    console.print()
+    console.print(seeds_table(request.seeds, measured.reports, measured.references))
+    if env.num_types == 2:
+        console.print()
+        console.print(printed_states_table(measured.policies[0], env, params))
+    drawn = attempt(PICTURE, lambda: draw(request, run.out, outcome.keeper.curve), run.program.say)
+    written = ["config.json", METRICS, "policy/", "checkpoints/", *drawn, SUMMARY]
+    speed = f"{timing['env_steps_per_second']:,.0f} env steps/s"
+    console.print(
+        f"\ntrained in {timing['train_seconds']:.1f} s ({speed}), compiled in "
+        f"{timing['compile_seconds']:.1f} s; written to {run.out}/: {', '.join(written)}"
+    )
+
+
+def draw(request: Request, out: Path, curve: Sequence[Mapping[str, Any]]) -> None:
+    """Write `learning_curve.png`: the curve beside what needs no learning, on the same states."""
+    from jaxcontract.figures import learning_curve
+    from jaxcontract.figures import save as save_figure
+
+    _, params = make_env(request.setting)
+    states = unseen_states(params.distribution, request.curve_states, seed=CURVE_SEED)
+    references = reference_reports(params, solve_reference(params.system, states))
+    columns = {
+        name: np.transpose(np.array([row[name] for row in curve], float))
+        for name in ("reward", "regret", "feasible")
+    }
+    figure = learning_curve(
+        [row["env_steps"] for row in curve],
+        columns["reward"],
+        columns["regret"],
+        feasible=columns["feasible"],
+        reward_lines={"optimum": curve[-1]["optimum"], "random": references["random"].reward},
+        regret_lines={name: references[name].regret for name in ("pooled", "random feasible")},
+        title=f"PPO, preset {request.preset}: {request.game}; {request.curve_states:,} fixed states",
+    )
+    save_figure(figure, out / Path(PICTURE).stem)
