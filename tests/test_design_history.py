@@ -8,8 +8,8 @@ import pytest
 from designing import EXAMPLES, column, design, rows_of
 
 import jaxcontract as jc
-from jaxcontract.cli.design.grouping import Observed, group, grouped, read_costs
-from jaxcontract.cli.design.resolution import chosen, finest, outcomes
+from jaxcontract.cli.design.grouping import Observed, form_groups, group, read_costs
+from jaxcontract.cli.design.resolution import choose_items, find_finest, find_outcomes
 
 PAPER = {name: field.default for name, field in jc.System.__dataclass_fields__.items()}
 NETWORK = {**PAPER, "max_aoi": 0.95, "max_latency": 0.73}
@@ -92,7 +92,7 @@ def test_what_observed_devices_bring_is_what_the_package_says(num_types, stand_f
     """Against `realised_utility`, with every observed cost a type of its own."""
     observed = observed_of(2, 40, digits=3)
     grouping = group(observed, num_types, "quantiles", stand_for)
-    (found,) = outcomes(observed, [grouping], NETWORK, jc.optimal_contract)
+    (found,) = find_outcomes(observed, [grouping], NETWORK, jc.optimal_contract)
     state = jc.NetworkState(
         max_aoi=0.95, max_latency=0.73, type_probs=grouping.type_probs, device_types=grouping.device_types
     )
@@ -120,12 +120,12 @@ def test_what_observed_devices_bring_is_what_the_package_says(num_types, stand_f
 @pytest.mark.usefixtures("float64")
 def test_no_grouping_earns_more_than_an_item_for_every_cost():
     observed = observed_of(3, 60, digits=3)
-    top = finest(observed, NETWORK, jc.optimal_contract)
+    top = find_finest(observed, NETWORK, jc.optimal_contract)
     ways = [group(observed, size, way) for way in ("quantiles", "kmeans") for size in (1, 2, 4, 8, 16)]
-    for one in outcomes(observed, ways, NETWORK, jc.optimal_contract):
+    for one in find_outcomes(observed, ways, NETWORK, jc.optimal_contract):
         assert one.observed <= top.observed + 1e-9
-    nested = [grouped(observed, observed.costs[start::step]) for start, step in ((-1, 1), (0, 1))]
-    coarse, fine = outcomes(observed, nested, NETWORK, jc.optimal_contract)
+    nested = [form_groups(observed, observed.costs[start::step]) for start, step in ((-1, 1), (0, 1))]
+    coarse, fine = find_outcomes(observed, nested, NETWORK, jc.optimal_contract)
     assert coarse.observed < fine.observed == pytest.approx(top.observed)
 
 
@@ -133,7 +133,7 @@ def test_a_device_takes_the_item_meant_for_it_on_a_tie():
     frequency, payment = np.array([0.4, 0.2]), np.array([0.08, 0.06])
     costs = np.array([0.05, 0.1, 0.2, 0.31])  # indifferent at 0.1; 0.31 gains from none
     for meant in (0, 1):
-        taken = chosen(costs, np.full(4, meant), frequency, payment)
+        taken = choose_items(costs, np.full(4, meant), frequency, payment)
         np.testing.assert_array_equal(taken, [0, meant, 1, -1])
 
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.design.inputs import Input, source
+from jaxcontract.cli.design.inputs import Input, stream_networks
 from jaxcontract.cli.design.networks import Networks
 from jaxcontract.cli.design.request import Request
-from jaxcontract.cli.design.writing import Found, Tables, Totals, as_record
+from jaxcontract.cli.design.writing import Found, Tables, Totals, make_record
 from jaxcontract.storage.files import write_json
 
 SHOWN = 3  # networks up to which every contract is printed item by item; as many are drawn
@@ -35,27 +35,27 @@ def choose_scheme(request: Request, num_types: int) -> Any:
 
         refuse_diverged(request.policy)
         return Learned.load(request.policy, num_types)
-    return Exact.named(request.scheme)
+    return Exact.from_name(request.scheme)
 
 
 def solve(request: Request, given: Input, contracts: Any, out: Path) -> tuple[dict[str, Any], list[Shown]]:
     """Every network's contract, written as it comes: the totals, and the first few networks."""
-    from jaxcontract.cli.design.solving import Solver, least_slacks
+    from jaxcontract.cli.design.solving import Solver, find_least_slacks
 
     solver, totals, unlike = Solver(contracts), Totals(), 0
     shown: list[Shown] = []
     records: list[dict[str, Any]] = []
     most = max(1, IN_JSON // given.num_types)
     with Tables(out) as tables:
-        for block in source(request, given.grouping):
+        for block in stream_networks(request, given.grouping):
             found = solver(block)
             tables.add(block, found)
             totals.add(block, found)
-            unlike += int(contracts.unlike(block).sum())
+            unlike += int(contracts.find_unlike(block).sum())
             places = range(len(block.rows))
             first = places[: SHOWN - len(shown)]
-            shown += [Shown(block, found, index, least_slacks(block, found, index)) for index in first]
-            records += [as_record(block, found, index) for index in places[: most - len(records)]]
+            shown += [Shown(block, found, index, find_least_slacks(block, found, index)) for index in first]
+            records += [make_record(block, found, index) for index in places[: most - len(records)]]
     summed = {"contracts": request.scheme, "read_as": given.read_as, **totals.as_dict()}
     summed["unlike_training"] = unlike
     left_out = given.total - len(records)

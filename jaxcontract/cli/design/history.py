@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcontract.cli.design.grouping import MOST_TYPES, Grouping, Observed, group, group_rows
-from jaxcontract.cli.design.inputs import source
+from jaxcontract.cli.design.inputs import stream_networks
 from jaxcontract.cli.design.request import Request
 from jaxcontract.storage.files import write_csv
 
@@ -23,16 +23,16 @@ def study_history(
     request: Request, observed: Observed, grouping: Grouping, out: Path, console: Any
 ) -> Callable[[], None]:
     """What the number of types costs, printed and written: what draws it."""
-    from jaxcontract.cli.design.resolution import finest, outcomes, sizes_for
+    from jaxcontract.cli.design.resolution import choose_sizes, find_finest, find_outcomes
     from jaxcontract.cli.design.showing import resolution_table
     from jaxcontract.cli.design.solving import Exact
 
-    block = next(source(request, grouping))
+    block = next(stream_networks(request, grouping))
     network = {name: float(column[0]) for name, column in block.fields.items() if column.ndim == 1}
-    scheme = Exact.named("optimum" if request.policy else request.scheme).scheme
-    sizes, beyond = sizes_for(observed, len(grouping.cost), MOST_TYPES[request.grouping])
+    scheme = Exact.from_name("optimum" if request.policy else request.scheme).scheme
+    sizes, beyond = choose_sizes(observed, len(grouping.cost), MOST_TYPES[request.grouping])
     groupings = [group(observed, size, request.grouping, request.group_cost) for size in sizes]
-    found, best = outcomes(observed, groupings, network, scheme), finest(observed, network, scheme)
+    found, best = find_outcomes(observed, groupings, network, scheme), find_finest(observed, network, scheme)
     rows = list(dict.fromkeys(found))  # where many devices cost the same, more types may be no other groups
     if best:
         rows = [*(row for row in rows if row.num_types < best.num_types), best]

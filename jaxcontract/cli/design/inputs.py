@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxcontract.cli.design.columns import Remarks
 from jaxcontract.cli.design.grouping import Grouping, Observed, group, read_costs
-from jaxcontract.cli.design.networks import Networks, networks
+from jaxcontract.cli.design.networks import Networks, read_networks
 from jaxcontract.cli.design.request import Request
 
 
@@ -33,7 +33,7 @@ def read(request: Request) -> Input:
         observed = read_costs(request.history, remarks[str(request.history)])
         grouping = group(observed, request.types, request.grouping, request.group_cost)
     total, num_types = 0, 0
-    for block in source(request, grouping, remarks[str(request.network)]):
+    for block in stream_networks(request, grouping, remarks[str(request.network)]):
         total += len(block.rows)
         num_types = block.fields["type_probs"].shape[1]
     if request.history and total > 1:
@@ -42,9 +42,11 @@ def read(request: Request) -> Input:
     return Input(total, num_types, read_as, observed, grouping)
 
 
-def source(request: Request, grouping: Grouping | None, remarks: Remarks | None = None) -> Iterator[Networks]:
+def stream_networks(
+    request: Request, grouping: Grouping | None, remarks: Remarks | None = None
+) -> Iterator[Networks]:
     """The networks, block by block; of the types that were observed, where there are any."""
-    for block in networks(request.network, typed=grouping is None, remarks=remarks):
+    for block in read_networks(request.network, typed=grouping is None, remarks=remarks):
         if grouping is None:
             yield block
             continue

@@ -70,7 +70,7 @@ def go_on(run: Run, opened: RunDirectory, initial: list[Any]) -> int:
     try:
         run, state = extend(run, opened.state)
         if state == "finished":
-            return show_ended(run)
+            return say_that_it_ended(run)
         say_when_interrupted(run.how_to_go_on)
         require_device()
         request = run.request
@@ -122,7 +122,7 @@ def require_precision(out: Path) -> None:
         raise ValueError(f"--resume {out}: computed in {was}, and JAX does in {now} now; see JAX_ENABLE_X64")
 
 
-def show_ended(run: Run) -> int:
+def say_that_it_ended(run: Run) -> int:
     """Say that a run has ended, and again which of its seeds diverged: the exit code that it had."""
     from jaxcontract.cli.console import make_console
 

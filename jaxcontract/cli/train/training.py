@@ -41,7 +41,7 @@ def train(run: Run, observers: Observers, is_new: bool, initial: Sequence[Any] =
     console = make_console()
     announce(run, device, console)
     with Interruption(holding=False) as interruption:
-        training = compile_watched(run, device, console)
+        training = compile_with_watchdog(run, device, console)
         if initial:
             training = warmstart.warm_started(training, initial)
         keeper = make_keeper(run, training, interruption)
@@ -85,7 +85,7 @@ def announce(run: Run, device: str, console: Any) -> None:
         console.print(f"  {remark}", soft_wrap=True, markup=False)
 
 
-def compile_watched(run: Run, device: str, console: Any) -> Training:
+def compile_with_watchdog(run: Run, device: str, console: Any) -> Training:
     """The training, compiled; a watchdog gives each chunk of its updates a time limit."""
     request = run.request
     env, params = make_env(request.setting)
