@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from jaxcontract.cli.options import OneLineParser, count, path, share
 from jaxcontract.cli.pictures import attempt
+from jaxcontract.cli.program import BAD_INPUT, INTERRUPTED, NOT_WRITTEN, Program
 from jaxcontract.storage.files import ensure_directory, read_json, write_csv, write_json, write_text
 from jaxcontract.storage.locking import LOCK, hold, is_lock, let_go
 from jaxcontract.training.devices import require_device
@@ -38,6 +39,7 @@ STUDIES = {
 }
 MARKER = "reproduction.json"
 
+PROGRAM = Program("reproduce_paper.py", "python experiments/reproduce_paper.py")
 EPILOG = """\
 studies:
   fig2a        test reward, feasibility and regret against rounds played, over seeds
@@ -74,7 +76,7 @@ class Request(NamedTuple):
 
 def parse(arguments: Sequence[str] | None = None) -> Request:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
-    parser = OneLineParser(prog="reproduce_paper.py", description=__doc__, epilog=EPILOG)
+    parser = OneLineParser(prog=PROGRAM.name, description=__doc__, epilog=EPILOG)
     add = parser.add_argument
     add(
         "--quick",
@@ -114,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require_device()
         open_directory(request)
     except (ValueError, OSError) as error:
-        return fail(2, f"error: {error}")
+        return PROGRAM.fail(BAD_INPUT, str(error))
     began = time.monotonic()
     words = f"the same command goes on from {request.out}/trainings"
     say_when_interrupted(words)
@@ -122,23 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with before_leaving(lambda: spend(request.out, began)):
             return run(request, began)
     except OSError as error:
-        return fail(5, f"error: the results could not be written ({error})")
+        return PROGRAM.fail(NOT_WRITTEN, f"the results could not be written ({error})")
     except KeyboardInterrupt:
         spend(request.out, began)
-        return fail(130, f"interrupted; {words}")
+        return PROGRAM.fail(INTERRUPTED, f"interrupted; {words}")
     finally:
         let_go(request.out)
-
-
-def fail(code: int, message: str) -> int:
-    """Say in one line what is wrong: the exit code."""
-    say(message)
-    return code
-
-
-def say(line: str) -> None:
-    """Tell a person what is amiss."""
-    print(f"reproduce_paper.py: {line}", file=sys.stderr)
 
 
 def open_directory(request: Request) -> None:
@@ -231,7 +222,7 @@ def command(request: Request) -> str:
     options = [f"--{name} {value:g}" for name, value in request.changes.items()]
     if request.studies != list(STUDIES):
         options.append(f"--only {','.join(request.studies)}")
-    return " ".join(["python experiments/reproduce_paper.py", *["--quick"] * request.quick, *options])
+    return " ".join([PROGRAM.call, *["--quick"] * request.quick, *options])
 
 
 def write_item(out: Path, item: Any) -> None:
@@ -239,7 +230,7 @@ def write_item(out: Path, item: Any) -> None:
     for name, rows in item.tables.items():
         write_csv(out / f"{name}.csv", rows)
     for name, figure in item.figures.items():
-        attempt(f"{name}.png", partial(draw, figure, out / name), say)
+        attempt(f"{name}.png", partial(draw, figure, out / name), PROGRAM.say)
 
 
 def draw(figure: Any, path: Path) -> None:

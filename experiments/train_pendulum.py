@@ -16,10 +16,12 @@ from functools import partial
 from typing import Any
 
 from jaxcontract.cli.options import OneLineParser, count
+from jaxcontract.cli.program import BAD_INPUT, Program
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.learning.policies.gaussian import Gaussian
 from jaxcontract.training.devices import NoDeviceError, require_device
 
+PROGRAM = Program("train_pendulum.py", "python experiments/train_pendulum.py")
 EPILOG = """\
 The pendulum is to swing up and stay there. An episode of 200 rounds pays about -1200 to one who pushes at
 random and about -150 to one who can do it.
@@ -44,7 +46,7 @@ EPISODES, ROUNDS = 256, 200
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
-    parser = OneLineParser(prog="train_pendulum.py", description=__doc__, epilog=EPILOG)
+    parser = OneLineParser(prog=PROGRAM.name, description=__doc__, epilog=EPILOG)
     add = parser.add_argument
     add("--seeds", type=count, default=3, metavar="N", help="how many seeds (default 3)")
     add(
@@ -63,11 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require_device()
         import gymnax
     except NoDeviceError as error:
-        print(f"train_pendulum.py: error: {error}", file=sys.stderr)
-        return 2
+        return PROGRAM.fail(BAD_INPUT, str(error))
     except ImportError as error:
-        print(f'train_pendulum.py: error: {error}; pip install "gymnax>=1" six', file=sys.stderr)
-        return 2
+        return PROGRAM.fail(BAD_INPUT, f'{error}; pip install "gymnax>=1" six')
     from jaxcontract.training.seeds import compile_training
 
     env, params = gymnax.make("Pendulum-v1")

@@ -17,9 +17,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jaxcontract.cli.options import OneLineParser, count, seconds
+from jaxcontract.cli.program import BAD_INPUT, INTERRUPTED, Program
 from jaxcontract.envs.config import EnvOptions
 from jaxcontract.training.devices import require_device
 
+PROGRAM = Program("train_sb3.py", "python experiments/train_sb3.py")
 EPILOG = """\
 examples:
   python experiments/train_sb3.py                  a minute for each learner
@@ -46,7 +48,7 @@ class Trained:
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
-    parser = OneLineParser(prog="train_sb3.py", description=__doc__, epilog=EPILOG)
+    parser = OneLineParser(prog=PROGRAM.name, description=__doc__, epilog=EPILOG)
     add, usual = parser.add_argument, EnvOptions()
     add("--seconds", type=seconds, default=60.0, metavar="S", help="wall time of each learner (default 60)")
     add("--num-types", type=count, default=usual.num_types, metavar="K", help="device types (default 2)")
@@ -67,13 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require_device()
         importlib.import_module("jaxcontract.adapters.stable_baselines3")
     except (ImportError, ValueError) as error:
-        print(f"train_sb3.py: error: {error}", file=sys.stderr)
-        return 2
+        return PROGRAM.fail(BAD_INPUT, str(error))
     try:
         compare(parsed)
     except KeyboardInterrupt:
-        print("train_sb3.py: interrupted", file=sys.stderr)
-        return 130
+        return PROGRAM.fail(INTERRUPTED, "interrupted")
     return 0
 
 

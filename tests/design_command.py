@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 
-from jaxcontract.cli.design import command as design_contract
+from jaxcontract.cli.design.command import main
 
 HEADER = "max_aoi,max_latency,type_probs_1,type_probs_2,device_types_1,device_types_2\n"
 GOLDEN = "0.95,0.73,0.84,0.16,2,12\n"
@@ -13,7 +13,7 @@ GOLDEN = "0.95,0.73,0.84,0.16,2,12\n"
 def design(*arguments):
     """The exit code of a command line."""
     try:
-        return design_contract.main([str(argument) for argument in arguments])
+        return main([str(argument) for argument in arguments])
     except SystemExit as stopped:
         return stopped.code
 

@@ -124,7 +124,8 @@ def test_options_named_are_options():
     add_setting_options(parser)
     known = {option for action in parser._actions for option in action.option_strings}
     scripts = [path for folder in ("experiments", "benchmarks") for path in (ROOT / folder).glob("*.py")]
-    script = "".join(path.read_text("utf-8") for path in [*scripts, ROOT / "tests" / "faults.py"])
+    scripts += [ROOT / "tests" / "faults.py", *(ROOT / "jaxcontract" / "cli").rglob("*.py")]
+    script = "".join(path.read_text("utf-8") for path in scripts)
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--long"}:
         assert option in known or f'"{option}"' in script, option
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.text_tables import rounded_down
+from jaxcontract.cli.text_tables import round_down
 from jaxcontract.evaluation.statistics import bootstrap_interval
 
 Row = Mapping[str, Any]
@@ -62,7 +62,7 @@ def quote(values: Any, digits: int = 3) -> str:
 
 def percent(share: float) -> str:
     """A share in per cent, never rounded up to all."""
-    return f"{rounded_down(100 * share, 2, whole=100)} %"
+    return f"{round_down(100 * share, 2, whole=100)} %"
 
 
 def at_most(value: float, digits: int = 2) -> str:

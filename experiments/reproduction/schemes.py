@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.cli.text_tables import rounded_down
+from jaxcontract.cli.text_tables import round_down
 from jaxcontract.config.presets import STRESS
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.offers import random_contracts, scheme_contracts
@@ -172,7 +172,7 @@ def _markdown(judged: Mapping[Any, Mapping[str, Sequence[Report]]]) -> str:
         for name in order:
             seeds = reports[name]
             cells = [
-                rounded_down(_mean(seeds, "feasible"), 4),
+                round_down(_mean(seeds, "feasible"), 4),
                 _number(_mean(seeds, "regret")),
                 _percent(_mean(seeds, "screening_gap")),
                 _number(_mean(seeds, "centred_utility")),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.cli.text_tables import rounded_down
+from jaxcontract.cli.text_tables import round_down
 from jaxcontract.envs.contract import EnvParams
 from jaxcontract.evaluation.offers import scheme_contracts
 from jaxcontract.evaluation.report import Report, judge
@@ -131,7 +131,7 @@ def _claims(rows: Sequence[Mapping[str, Any]]) -> list[Claim]:
         for size in dict.fromkeys(row["value"] for row in sizes)
     }
     least = min(float(row["feasible"]) for row in rows)
-    all_feasible = "All its contracts are" if least == 1 else f"At least {rounded_down(least, 4)} of them are"
+    all_feasible = "All its contracts are" if least == 1 else f"At least {round_down(least, 4)} of them are"
     worst = max(rows, key=lambda row: row["screening_gap"])
     return [
         Claim(

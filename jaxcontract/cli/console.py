@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from jaxcontract.cli.text_tables import rounded_down, wrapped
+from jaxcontract.cli.text_tables import round_down, wrap_text
 
 PLAIN_WIDTH = 100  # columns where there is no terminal to ask
 
@@ -28,7 +28,7 @@ class Steady(Console):
     def print(self, *objects: Any, soft_wrap: bool | None = None, **keywords: Any) -> None:
         """As rich does, but for where lines of text are broken."""
         if not soft_wrap:
-            objects = tuple(wrapped(one, self.width) if isinstance(one, str) else one for one in objects)
+            objects = tuple(wrap_text(one, self.width) if isinstance(one, str) else one for one in objects)
         super().print(*objects, soft_wrap=soft_wrap, **keywords)
 
     def on_broken_pipe(self) -> None:
@@ -62,7 +62,7 @@ class FittedBar(Progress):
         """The bar, and the words."""
         yield self.make_tasks_table(self.tasks)
         if self.words:
-            yield Text(wrapped(self.words, self.console.width))
+            yield Text(wrap_text(self.words, self.console.width))
 
 
 class TrainingProgress:
@@ -92,7 +92,7 @@ class TrainingProgress:
         What is not known yet, as the speed before the first update, is a dash.
         """
         speed = f"{steps_per_second:,.0f}" if steps_per_second > 0 else "-"
-        share = rounded_down(feasible, 4) if math.isfinite(feasible) else "-"
+        share = round_down(feasible, 4) if math.isfinite(feasible) else "-"
         loss = f"{regret:.4f}" if math.isfinite(regret) else "-"
         if self.bar is not None:
             self.bar.words = f"{speed} steps/s   feasible {share}   regret {loss}"

@@ -1,13 +1,14 @@
 """Write a trained policy as one file that runs without what trained it, with a JSON beside it."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from jaxcontract.cli.options import OneLineParser, path
+from jaxcontract.cli.program import BAD_INPUT, DONE, Program, name_command
 from jaxcontract.training.devices import require_device
 
+PROGRAM = name_command("export")
 EPILOG = """\
 FILE is a jax.export artifact for CPU and CUDA: network states in, contracts out. FILE.json beside it holds
 the versions, the deployment, the weights in plain numbers, and 16 states with the contracts expected.
@@ -17,8 +18,8 @@ Both are held against those 16 states before they are written, and again wheneve
   policy = jc.load_numpy_policy(FILE)   needs numpy alone; policy(max_aoi=..., ...) → frequency, payment
 
 examples:
-  python experiments/export_policy.py runs/first policy.jaxexport
-  python experiments/export_policy.py runs/first policy.jaxexport --seed 3
+  PROGRAM runs/first policy.jaxexport
+  PROGRAM runs/first policy.jaxexport --seed 3
 
 A seed that diverged has no policy to hand on, and is refused.
 
@@ -35,9 +36,9 @@ class Request(NamedTuple):
     seed: int | None
 
 
-def parse(arguments: Sequence[str] | None = None) -> Request:
+def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> Request:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
-    parser = OneLineParser(prog="export_policy.py", description=__doc__, epilog=EPILOG)
+    parser = OneLineParser(prog=program.name, description=__doc__, epilog=program.fill_in(EPILOG))
     parser.add_argument("directory", type=path, metavar="DIR", help="a run's directory, or its policy/")
     parser.add_argument("file", type=path, metavar="FILE", help="what to write, with FILE.json beside it")
     parser.add_argument(
@@ -48,19 +49,19 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
     return Request(inner if inner.is_dir() else parsed.directory, parsed.file, parsed.seed)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    request = parse(arguments)
+def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> int:
+    """Export as the command line asks: the exit code."""
+    request = parse(arguments, program)
     try:
         require_device()
         from jaxcontract.export.artifact import export_policy
 
         sha256 = export_policy(request.policies, request.file, request.seed)
     except (ValueError, ImportError, OSError) as error:
-        print(f"export_policy.py: error: {error}", file=sys.stderr)
-        return 2
+        return program.fail(BAD_INPUT, str(error))
     from jaxcontract.cli.console import make_console
 
     size, description = request.file.stat().st_size, f"{request.file.name}.json"
     line = f"{request.file} ({size:,} bytes) and {description} answer their self-test; sha256 {sha256}"
     make_console().print(line, soft_wrap=True, markup=False)
-    return 0
+    return DONE

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,17 +9,19 @@ from typing import Any, NamedTuple
 
 from jaxcontract.cli.options import OneLineParser, path
 from jaxcontract.cli.pictures import attempt
+from jaxcontract.cli.program import BAD_INPUT, DONE, NOT_WRITTEN, Program, name_command
 from jaxcontract.storage.files import csv_text, ensure_directory, write_new
 from jaxcontract.storage.metrics import MEASURES, Metrics, read_metrics
 
+PROGRAM = name_command("plot")
 EPILOG = """\
-Each DIR is a run of run_ppo.py, finished or under way; runs are compared by the rounds that each seed has
+Each DIR is a training run, finished or under way; runs are compared by the rounds that each seed has
 played. The interquartile mean is of the middle half of the seeds: of five the middle three. Regret is over
 the seeds that have a feasible contract.
 
 examples:
-  python experiments/plot_runs.py runs/first runs/raw
-  python experiments/plot_runs.py runs/* --out figures/all     writes figures/all.png and figures/all.csv
+  PROGRAM runs/first runs/raw
+  PROGRAM runs/* --out figures/all     writes figures/all.png and figures/all.csv
 
 exit codes: 0 done, 2 bad input, 5 the results could not be written, 130 interrupted; nothing is overwritten
 """
@@ -35,9 +36,9 @@ class Request(NamedTuple):
     out: Path | None
 
 
-def parse(arguments: Sequence[str] | None = None) -> Request:
+def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> Request:
     """Read the command line; on bad input, one line and exit code 2."""
-    parser = OneLineParser(prog="plot_runs.py", description=__doc__, epilog=EPILOG)
+    parser = OneLineParser(prog=program.name, description=__doc__, epilog=program.fill_in(EPILOG))
     parser.add_argument("runs", type=path, nargs="+", metavar="DIR", help="directories of runs")
     parser.add_argument(
         "--out",
@@ -52,34 +53,24 @@ def parse(arguments: Sequence[str] | None = None) -> Request:
     return Request(parsed.runs, out)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    request = parse(arguments)
+def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> int:
+    """Compare as the command line asks: the exit code."""
+    request = parse(arguments, program)
     try:
-        runs = dict(zip(names(request.runs), map(read_metrics, request.runs), strict=True))
+        runs = dict(zip(name_runs(request.runs), map(read_metrics, request.runs), strict=True))
         open_place(request.out)
-        rows = {name: summarised(name, metrics) for name, metrics in runs.items()}
+        rows = {name: summarise(name, metrics) for name, metrics in runs.items()}
         out = write([row for own in rows.values() for row in own], request.out)
     except ValueError as error:
-        return failed(2, str(error))
+        return program.fail(BAD_INPUT, str(error))
     except OSError as error:
-        return failed(5, f"the results could not be written ({error})")
-    drawn = attempt(str(ending(out, "png")), lambda: draw(runs, out), say)
-    show([own[-1] for own in rows.values()], [*drawn, str(ending(out, "csv"))])
-    return 0
+        return program.fail(NOT_WRITTEN, f"the results could not be written ({error})")
+    drawn = attempt(str(add_ending(out, "png")), lambda: draw(runs, out), program.say)
+    show([own[-1] for own in rows.values()], [*drawn, str(add_ending(out, "csv"))])
+    return DONE
 
 
-def failed(code: int, message: str) -> int:
-    """Say in one line what is wrong: the exit code."""
-    say(f"error: {message}")
-    return code
-
-
-def say(line: str) -> None:
-    """Tell a person what is amiss."""
-    print(f"plot_runs.py: {line}", file=sys.stderr)
-
-
-def places(out: Path | None) -> list[Path]:
+def list_places(out: Path | None) -> list[Path]:
     """Where to write: as asked for, or under `runs` by the time, with a number where that is taken."""
     if out:
         return [out]
@@ -89,15 +80,15 @@ def places(out: Path | None) -> list[Path]:
 
 def write(rows: Sequence[Mapping[str, Any]], out: Path | None) -> Path:
     """Write the CSV file, over no other: where it is, without the ending. Raises ValueError."""
-    for place in places(out):
-        if not ending(place, "png").exists():
+    for place in list_places(out):
+        if not add_ending(place, "png").exists():
             with contextlib.suppress(FileExistsError):  # another command has the same idea
-                write_new(ending(place, "csv"), csv_text(rows))
+                write_new(add_ending(place, "csv"), csv_text(rows))
                 return place
-    raise ValueError(f"--out {ending(place, 'csv')}: exists already; name another")
+    raise ValueError(f"--out {add_ending(place, 'csv')}: exists already; name another")
 
 
-def names(runs: Sequence[Path]) -> list[str]:
+def name_runs(runs: Sequence[Path]) -> list[str]:
     """What to call each run: its directory, with the path where two would be called the same.
 
     Raises:
@@ -113,17 +104,17 @@ def names(runs: Sequence[Path]) -> list[str]:
 
 def open_place(out: Path | None) -> None:
     """Make the directory to write into. Raises ValueError when something is in the way."""
-    ensure_directory(places(out)[0].parent, "--out")
-    for file in (ending(out, "png"), ending(out, "csv")) if out else ():
+    ensure_directory(list_places(out)[0].parent, "--out")
+    for file in (add_ending(out, "png"), add_ending(out, "csv")) if out else ():
         if file.exists():
             raise ValueError(f"--out {file}: exists already; name another")
 
 
-def ending(out: Path, suffix: str) -> Path:
+def add_ending(out: Path, suffix: str) -> Path:
     return out.with_name(f"{out.name}.{suffix}")
 
 
-def summarised(name: str, metrics: Metrics) -> list[dict[str, Any]]:
+def summarise(name: str, metrics: Metrics) -> list[dict[str, Any]]:
     """A row for each point of a run: of each measure the interquartile mean, and its interval's ends."""
     import numpy as np
 
@@ -143,9 +134,9 @@ def draw(runs: Mapping[str, Metrics], out: Path) -> None:
     from jaxcontract.evaluation.statistics import interquartile_mean
     from jaxcontract.figures import LOOKS, Curve, learning_comparison, nth_look, save
 
-    runs = dict(zip(short_names(list(runs)), runs.values(), strict=True))
+    runs = dict(zip(shorten_names(list(runs)), runs.values(), strict=True))
     looks = {name: nth_look(number) for number, name in enumerate(runs)}
-    best = optima(runs)
+    best = find_optima(runs)
     figure = learning_comparison(
         {name: Curve(run.env_steps, run.reward, run.feasible, run.regret) for name, run in runs.items()},
         reward_levels=best,
@@ -157,7 +148,7 @@ def draw(runs: Mapping[str, Metrics], out: Path) -> None:
     save(figure, out)
 
 
-def short_names(names: Sequence[str]) -> list[str]:
+def shorten_names(names: Sequence[str]) -> list[str]:
     """Names that leave the picture room for its curves: of long ones the middle is left out."""
     short: list[str] = []
     for name in names:
@@ -171,17 +162,17 @@ def short_names(names: Sequence[str]) -> list[str]:
     return short
 
 
-def optima(runs: Mapping[str, Metrics]) -> dict[str, float]:
+def find_optima(runs: Mapping[str, Metrics]) -> dict[str, float]:
     """The level of the optimum; several where the runs' games, or the states of their tests, differ."""
     levels: dict[float, list[str]] = {}
     for name, run in runs.items():
         levels.setdefault(round(float(run.optimum[-1]), 6), []).append(name)
     if len(levels) == 1:
         return {"optimum": next(iter(levels))}
-    return {f"optimum of {shortened(own)}": level for level, own in levels.items()}
+    return {f"optimum of {shorten(own)}": level for level, own in levels.items()}
 
 
-def shortened(names: Sequence[str]) -> str:
+def shorten(names: Sequence[str]) -> str:
     """The first of some names, and how many more there are."""
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
@@ -195,10 +186,10 @@ def show(rows: Sequence[Mapping[str, Any]], written: Sequence[str]) -> None:
     table = plain_table("", columns, left=True)
     for row in rows:
         counts = (str(row["seeds"]), f"{row['env_steps']:,}", f"{row['optimum']:.3f}")
-        table.add_row(row["run"], *counts, *cells(row, ""))
+        table.add_row(row["run"], *counts, *format_cells(row, ""))
         if row["seeds"] > 1:
-            table.add_row("  95 % from", "", "", "", *cells(row, "_low"))
-            table.add_row("  to", "", "", "", *cells(row, "_high"))
+            table.add_row("  95 % from", "", "", "", *format_cells(row, "_low"))
+            table.add_row("  to", "", "", "", *format_cells(row, "_high"))
     console = make_console()
     console.print(table)
     console.print(
@@ -206,14 +197,14 @@ def show(rows: Sequence[Mapping[str, Any]], written: Sequence[str]) -> None:
     )
 
 
-def cells(row: Mapping[str, Any], end: str) -> list[str]:
+def format_cells(row: Mapping[str, Any], end: str) -> list[str]:
     """The measures, or an end of their intervals; a dash where there is none."""
-    from jaxcontract.cli.text_tables import rounded_down
+    from jaxcontract.cli.text_tables import round_down
 
     def text(measure: str, value: float) -> str:
         if not math.isfinite(value):
             return "-"
         digits = DIGITS[measure]
-        return rounded_down(value, digits) if measure == "feasible" else f"{value:.{digits}f}"
+        return round_down(value, digits) if measure == "feasible" else f"{value:.{digits}f}"
 
     return [text(measure, row[f"{measure}{end}"]) for measure in DIGITS]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.cli.text_tables import FittedTable, rounded_down
+from jaxcontract.cli.text_tables import FittedTable, round_down
 from jaxcontract.cli.text_tables import plain_table as plain_table
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.report import Report
@@ -89,4 +89,4 @@ def _cells(report: Any) -> list[str]:
 def _cell(name: str, value: Any) -> str:
     if not np.isfinite(value):
         return "-"
-    return rounded_down(value, 5) if name == "feasible" else MEASURES[name][1].format(value)
+    return round_down(value, 5) if name == "feasible" else MEASURES[name][1].format(value)

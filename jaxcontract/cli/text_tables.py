@@ -20,7 +20,7 @@ TIES = re.compile(
 )
 
 
-def wrapped(text: str, width: int) -> str:
+def wrap_text(text: str, width: int) -> str:
     """The text in lines of at most `width` columns; a number keeps its unit, "M = 40" stays in one line.
 
     Only what is longer than a whole line by itself is broken.
@@ -37,7 +37,7 @@ def wrapped(text: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def rounded_down(share: float, digits: int, *, whole: float = 1.0) -> str:
+def round_down(share: float, digits: int, *, whole: float = 1.0) -> str:
     """A share of a whole that is never rounded up to all of it: 0.99999 to two digits is 0.99."""
     scale = 10**digits
     down = math.floor(share * scale + 1e-6)  # 0.29 * 100 is 28.999999999999996
@@ -70,12 +70,12 @@ class FittedTable:
         width = options.max_width
         widths = self._widths(width)
         if self.title:
-            yield Text(wrapped(self.title, width), style="bold")
+            yield Text(wrap_text(self.title, width), style="bold")
         for number, chosen in enumerate(self._blocks(widths, width)):
             if number:
                 yield Text("")
             yield self._block(chosen, widths, width)
-        yield from (Text(wrapped(note, width)) for note in self.notes)
+        yield from (Text(wrap_text(note, width)) for note in self.notes)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(1, options.max_width)

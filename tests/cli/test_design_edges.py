@@ -9,10 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 
 import jaxcontract as jc
-from design_command import GOLDEN, HEADER, column, design, design_contract, rows_of
+from design_command import GOLDEN, HEADER, column, design, rows_of
 from jaxcontract import figures
-from jaxcontract.cli.design.grouping import MOST_CLUSTERS, Observed, by_kmeans
-from jaxcontract.cli.design.networks import networks
+from jaxcontract.cli.design import contracts
+from jaxcontract.cli.design.grouping import MOST_CLUSTERS, MOST_TYPES, Observed, by_kmeans
+from jaxcontract.cli.design.networks import read_networks
 from jaxcontract.cli.design.showing import verdict
 from jaxcontract.cli.design.solving import Exact, Learned, Solver
 from jaxcontract.cli.design.writing import NUMBERS, Totals, loses
@@ -103,7 +104,7 @@ def test_no_quality_of_observed_devices(tmp_path, capsys):
 
 
 def test_many_networks_are_told_apart_in_the_summary(edges, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(design_contract, "SHOWN", 2)
+    monkeypatch.setattr(contracts, "SHOWN", 2)
     assert design(edges / "n.csv", "--out", tmp_path / "out") == 3
     printed = capsys.readouterr().out
     assert "3 networks, the exact optimum of each; 2 feasible" in printed
@@ -122,8 +123,8 @@ def test_a_whole_cycle_binds_only_where_a_longer_one_is_better(tmp_path):
     ideal = 1 + 0.75 * 0.95 + 0.25 * 0.73
     rows += "".join(f"{ideal / slots},0.01,1,{GOLDEN}" for slots in (1.88, 1.87))  # W(1/2) = ideal - 1.875 t
     (tmp_path / "n.csv").write_text(COLUMNS + rows)
-    (block,) = networks(tmp_path / "n.csv")
-    found = Solver(Exact.named("whole cycles"))(block)
+    (block,) = read_networks(tmp_path / "n.csv")
+    found = Solver(Exact.from_name("whole cycles"))(block)
     np.testing.assert_allclose(1 / found["frequency"], [[6, 3], [6, 3], [5, 4], [2, 2], [2, 2]])
     np.testing.assert_array_equal(found["binding"], [[0, 0], [0, 0], [-1, 1], [0, 0], [0, 0]])
     np.testing.assert_array_equal(loses(found), [False, False, False, True, False])
@@ -145,7 +146,7 @@ def test_items_of_a_policy_stand_at_a_bound_where_they_are_on_it():
     fields = {"min_frequency": np.array([0.1]), "max_frequency": np.array([0.3])}
     contract = jc.Contract(frequency=np.array([[0.1000000015, 0.2, 0.3]]), payment=np.ones((1, 3)))
     learned = Learned(policy=None, env=None, params=None)
-    np.testing.assert_array_equal(learned.binding(fields, contract, contract), [[-1, 0, 1]])
+    np.testing.assert_array_equal(learned.find_binding(fields, contract, contract), [[-1, 0, 1]])
 
 
 def test_of_one_type_no_ic_is_said(tmp_path, capsys, monkeypatch):
@@ -194,7 +195,7 @@ def test_numbers_of_types_stand_beside_their_items():
 
 def test_totals_keep_a_violation_that_is_no_number(tmp_path):
     (tmp_path / "n.csv").write_text(HEADER + 2 * GOLDEN)
-    (block,) = networks(tmp_path / "n.csv")
+    (block,) = read_networks(tmp_path / "n.csv")
     found = dict.fromkeys(("regret", "station_utility", "optimum", "complete_information"), np.zeros(2))
     found |= {"pooled": np.zeros(2), "device_utility": np.zeros(2), "binding": np.zeros((2, 2), int)}
     totals = Totals()
@@ -224,10 +225,10 @@ def test_more_types_than_kmeans_finds_are_refused_before_any_work_and_left_out_o
     command = (EXAMPLES / "network.json", "--history", tmp_path / "c.csv", "--grouping", "kmeans")
     assert design(*command, "--types", 256, "--out", tmp_path / "out") == 2
     said = "--types 256: --grouping kmeans takes at most 255; use --grouping quantiles"
-    assert capsys.readouterr().err == f"design_contract.py: error: {said}\n"
+    assert capsys.readouterr().err == f"jaxcontract design: error: {said}\n"
     assert not (tmp_path / "out").exists()
 
-    monkeypatch.setitem(design_contract.MOST_TYPES, "kmeans", 3)  # few types compile soon
+    monkeypatch.setitem(MOST_TYPES, "kmeans", 3)  # few types compile soon
     (tmp_path / "c.csv").write_text("cost\n" + "\n".join(str(0.1 + 0.001 * k) for k in range(5)))
     assert design(*command, "--types", 2, "--out", tmp_path / "out") == 0
     assert "left out: 4 types; --grouping kmeans takes at most 3" in capsys.readouterr().out

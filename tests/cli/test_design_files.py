@@ -9,8 +9,8 @@ import pytest
 from design_command import GOLDEN, HEADER, design
 from jaxcontract.cli.design.columns import Remarks
 from jaxcontract.cli.design.grouping import read_costs
-from jaxcontract.cli.design.networks import KNOWN, networks
-from jaxcontract.cli.design.numerals import Decimals, all_numbers, number
+from jaxcontract.cli.design.networks import KNOWN, read_networks
+from jaxcontract.cli.design.numerals import Decimals, parse_number, parse_numbers
 
 NETWORK = HEADER + GOLDEN
 COSTS = [0.098, 0.21, 0.566]
@@ -22,7 +22,7 @@ def read(path, kind):
     remarks = Remarks()
     if kind == "costs":
         return read_costs(path, remarks).costs.tolist(), remarks.as_list()
-    blocks = list(networks(path, remarks=remarks))
+    blocks = list(read_networks(path, remarks=remarks))
     return [one.fields for one in blocks], remarks.as_list()
 
 
@@ -164,9 +164,9 @@ def test_random_texts_are_numbers_only_where_they_are_plain_ones(sign):
     draw, seen = random.Random(0), 0
     for _ in range(10_000):
         text = "".join(draw.choice("0123456789..,,eE+-_ nax%\u0661\u00a0") for _ in range(draw.randint(1, 5)))
-        at_once = all_numbers([[text]], sign)
+        at_once = parse_numbers([[text]], sign)
         try:
-            alone = number(text, Decimals(sign, 2))
+            alone = parse_number(text, Decimals(sign, 2))
         except ValueError:
             assert at_once is None
             continue

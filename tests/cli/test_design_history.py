@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from design_command import column, design_contract, rows_of
-from jaxcontract.cli.design.grouping import Observed, group, grouped, read_costs
-from jaxcontract.cli.design.resolution import chosen, finest, outcomes
+from design_command import column, design, rows_of
+from jaxcontract.cli.design.grouping import Observed, form_groups, group, read_costs
+from jaxcontract.cli.design.resolution import choose_items, find_finest, find_outcomes
 from paths import EXAMPLES
 
 PAPER = {name: field.default for name, field in jc.System.__dataclass_fields__.items()}
@@ -18,8 +18,7 @@ NETWORK = {**PAPER, "max_aoi": 0.95, "max_latency": 0.73}
 
 def test_the_history_example(tmp_path, capsys):
     command = (EXAMPLES / "network.json", "--history", EXAMPLES / "costs.csv", "--types", 4)
-    arguments = [str(word) for word in (*command, "--out", tmp_path / "out")]
-    assert design_contract.main(arguments) == 0
+    assert design(*command, "--out", tmp_path / "out") == 0
     items, groups, sizes = (
         rows_of(tmp_path / "out" / name) for name in ("items.csv", "grouping.csv", "resolution.csv")
     )
@@ -54,7 +53,7 @@ def test_no_number_of_types_has_two_rows(observed, tmp_path):
     path, out = tmp_path / "costs.csv", tmp_path / "out"
     path.write_text("cost\n" + "\n".join(map(str, observed)) + "\n")
     words = (EXAMPLES / "network.json", "--history", path, "--types", 2, "--out", out)
-    assert design_contract.main([str(word) for word in words]) == 0
+    assert design(*words) == 0
     sizes = column(rows_of(out / "resolution.csv"), "num_types")
     assert (np.diff(sizes) > 0).all()
     assert sizes[-1] == len(set(observed))
@@ -94,7 +93,7 @@ def test_what_observed_devices_bring_is_what_the_package_says(num_types, stand_f
     """Against `realised_utility`, with every observed cost a type of its own."""
     observed = observed_of(2, 40, digits=3)
     grouping = group(observed, num_types, "quantiles", stand_for)
-    (found,) = outcomes(observed, [grouping], NETWORK, jc.optimal_contract)
+    (found,) = find_outcomes(observed, [grouping], NETWORK, jc.optimal_contract)
     state = jc.NetworkState(
         max_aoi=0.95, max_latency=0.73, type_probs=grouping.type_probs, device_types=grouping.device_types
     )
@@ -122,12 +121,12 @@ def test_what_observed_devices_bring_is_what_the_package_says(num_types, stand_f
 @pytest.mark.usefixtures("float64")
 def test_no_grouping_earns_more_than_an_item_for_every_cost():
     observed = observed_of(3, 60, digits=3)
-    top = finest(observed, NETWORK, jc.optimal_contract)
+    top = find_finest(observed, NETWORK, jc.optimal_contract)
     ways = [group(observed, size, way) for way in ("quantiles", "kmeans") for size in (1, 2, 4, 8, 16)]
-    for one in outcomes(observed, ways, NETWORK, jc.optimal_contract):
+    for one in find_outcomes(observed, ways, NETWORK, jc.optimal_contract):
         assert one.observed <= top.observed + 1e-9
-    nested = [grouped(observed, observed.costs[start::step]) for start, step in ((-1, 1), (0, 1))]
-    coarse, fine = outcomes(observed, nested, NETWORK, jc.optimal_contract)
+    nested = [form_groups(observed, observed.costs[start::step]) for start, step in ((-1, 1), (0, 1))]
+    coarse, fine = find_outcomes(observed, nested, NETWORK, jc.optimal_contract)
     assert coarse.observed < fine.observed == pytest.approx(top.observed)
 
 
@@ -135,7 +134,7 @@ def test_a_device_takes_the_item_meant_for_it_on_a_tie():
     frequency, payment = np.array([0.4, 0.2]), np.array([0.08, 0.06])
     costs = np.array([0.05, 0.1, 0.2, 0.31])  # indifferent at 0.1; 0.31 gains from none
     for meant in (0, 1):
-        taken = chosen(costs, np.full(4, meant), frequency, payment)
+        taken = choose_items(costs, np.full(4, meant), frequency, payment)
         np.testing.assert_array_equal(taken, [0, meant, 1, -1])
 
 

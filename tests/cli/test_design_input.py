@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from design_command import GOLDEN, HEADER, design
-from paths import EXAMPLES, EXPERIMENTS
+from paths import EXAMPLES
 
 BAD = {
     "empty": ("n.csv", "", "is empty"),
@@ -140,10 +140,9 @@ def test_help_and_refusals_do_without_jax(tmp_path):
     for arguments, code in ((["--help"], 0), ([str(tmp_path / "n.csv")], 2)):
         program = f"""
 import sys
-sys.path.insert(0, {str(EXPERIMENTS)!r})
-from jaxcontract.cli.design import command as design_contract
+from jaxcontract.cli.design.command import main
 try:
-    code = design_contract.main({arguments!r})
+    code = main({arguments!r})
 except SystemExit as stopped:
     code = stopped.code
 assert code == {code}, code

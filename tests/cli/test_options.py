@@ -8,11 +8,10 @@ import pytest
 
 import command
 import reproduce_paper
-from jaxcontract.cli import export as export_policy
-from jaxcontract.cli import plot as plot_runs
-from jaxcontract.cli import train as run_ppo
-from jaxcontract.cli.design import command as design_contract
+from jaxcontract.cli import export, plot
+from jaxcontract.cli.design import command as design
 from jaxcontract.cli.options import path
+from jaxcontract.cli.train import command as train
 from paths import ROOT
 
 
@@ -23,20 +22,20 @@ def home(tmp_path, monkeypatch):
 
 
 def test_a_tilde_is_the_home_directory_for_every_script(home):
-    assert run_ppo.parse(["--out=~/x"]).out == home / "x"
-    assert run_ppo.parse(["--compilation-cache=~/x"]).compilation_cache == home / "x"
-    asked = design_contract.parse(["~/n.json", "--out=~/x", "--history=~/h", "--types=2"])
+    assert train.parse(["--out=~/x"]).out == home / "x"
+    assert train.parse(["--compilation-cache=~/x"]).compilation_cache == home / "x"
+    asked = design.parse(["~/n.json", "--out=~/x", "--history=~/h", "--types=2"])
     assert (asked.network, asked.out, asked.history) == (home / "n.json", home / "x", home / "h")
-    assert design_contract.parse(["n.json", "--policy=~/p"]).policy == home / "p"
-    assert export_policy.parse(["~/run", "~/file"])[:2] == (home / "run", home / "file")
-    assert plot_runs.parse(["~/a", "~/b", "--out=~/x.png"]) == ([home / "a", home / "b"], home / "x")
+    assert design.parse(["n.json", "--policy=~/p"]).policy == home / "p"
+    assert export.parse(["~/run", "~/file"])[:2] == (home / "run", home / "file")
+    assert plot.parse(["~/a", "~/b", "--out=~/x.png"]) == ([home / "a", home / "b"], home / "x")
     assert reproduce_paper.parse(["--out=~/x"]).out == home / "x"
     assert command.picture_file("~/x.png") == home / "x.png"
 
 
 def test_a_run_in_the_home_directory_is_found_again(home, capsys):
     with pytest.raises(SystemExit):
-        run_ppo.parse(["--resume=~/x"])
+        train.parse(["--resume=~/x"])
     assert f"--resume {home / 'x'}: holds no run" in capsys.readouterr().err
 
 

@@ -41,7 +41,7 @@ WHY = (
 def test_a_design_without_its_picture_is_done(no_pictures, tmp_path, capsys):
     assert design(EXAMPLES / "network.json", "--out", tmp_path / "out") == 0
     printed = capsys.readouterr()
-    assert printed.err == f"design_contract.py: contract.png {WHY}"
+    assert printed.err == f"jaxcontract design: contract.png {WHY}"
     results = {"config.json", "contract.json", "items.csv", "networks.csv"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == results
     assert ".png" not in printed.out
@@ -51,7 +51,7 @@ def test_a_comparison_without_its_picture_is_done(no_pictures, tmp_path, capsys)
     write_run(tmp_path / "a")
     assert plot_runs.main([str(tmp_path / "a"), "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr()
-    assert printed.err == f"plot_runs.py: {tmp_path / 'out.png'} {WHY}"
+    assert printed.err == f"jaxcontract plot: {tmp_path / 'out.png'} {WHY}"
     assert f"written: {tmp_path / 'out.csv'}" in " ".join(printed.out.split())
     assert len(rows_of(tmp_path / "out.csv")) == 4
 

@@ -140,7 +140,7 @@ def in_a_terminal(width, *command, cwd):
 
 def test_long_names_are_shortened_in_the_picture_and_stay_apart():
     names = ["short", "a" * 40 + "1" + "b" * 40, "a" * 40 + "2" + "b" * 40, "a" * 40 + "3" + "b" * 40]
-    short = plot_runs.short_names(names)
+    short = plot_runs.shorten_names(names)
     cut = "a" * 14 + "…" + "b" * 13
     assert short == ["short", cut, f"{cut} #2", f"{cut} #3"]
 
@@ -184,13 +184,13 @@ def test_runs_are_called_apart_and_optima_are_told_apart(tmp_path):
     paths = [tmp_path / "x" / "a", tmp_path / "y" / "a", tmp_path / "b"]
     for path, optimum in zip(paths, (2222.0, 2222.0, 5.0), strict=True):
         write_run(path, optimum=optimum)
-    called = plot_runs.names(paths)
+    called = plot_runs.name_runs(paths)
     assert called == [str(paths[0]), str(paths[1]), "b"]
     runs = dict(zip(called, map(read_metrics, paths), strict=True))
-    assert plot_runs.optima(runs) == {f"optimum of {paths[0]} and 1 more": 2222.0, "optimum of b": 5.0}
-    assert plot_runs.optima({"b": runs["b"]}) == {"optimum": 5.0}
+    assert plot_runs.find_optima(runs) == {f"optimum of {paths[0]} and 1 more": 2222.0, "optimum of b": 5.0}
+    assert plot_runs.find_optima({"b": runs["b"]}) == {"optimum": 5.0}
     with pytest.raises(ValueError, match="is named twice"):
-        plot_runs.names([paths[0], paths[0].parent / "." / "a"])
+        plot_runs.name_runs([paths[0], paths[0].parent / "." / "a"])
 
 
 def edited(**changes):
@@ -225,7 +225,7 @@ def test_a_bad_line_is_named_with_its_file_and_number(fault, tmp_path, capsys):
     assert plot_runs.main([str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(f"plot_runs.py: error: {path}, line 3: {said}")
+    assert printed.err.startswith(f"jaxcontract plot: error: {path}, line 3: {said}")
     assert printed.err.count("\n") == 1
     assert not list(tmp_path.glob("out*"))
 

@@ -14,7 +14,7 @@ from rich.console import Console
 import jaxcontract as jc
 from jaxcontract.cli.console import TrainingProgress, make_console
 from jaxcontract.cli.tables import learners_table, printed_states_table, seeds_table
-from jaxcontract.cli.text_tables import plain_table, rounded_down, wrapped
+from jaxcontract.cli.text_tables import plain_table, round_down, wrap_text
 from jaxcontract.evaluation.contract_reference import ContractReference
 from jaxcontract.evaluation.offers import scheme_contracts
 from jaxcontract.evaluation.reference import solve_reference
@@ -135,14 +135,14 @@ def test_lines_are_not_broken_between_a_number_and_its_unit():
         "(IC -1.4e-17)",
     )
     for width in range(20, 100):
-        lines = wrapped(told, width).split("\n")
+        lines = wrap_text(told, width).split("\n")
         assert " ".join(lines) == told
         assert max(map(len, lines)) <= width
         assert all(any(part in line for line in lines) for part in whole)
 
 
 def test_a_share_is_never_rounded_up_to_all():
-    assert [rounded_down(share, 4) for share in (1.0, 0.99999, 0.29, 0.0)] == [
+    assert [round_down(share, 4) for share in (1.0, 0.99999, 0.29, 0.0)] == [
         "1.0000",
         "0.9999",
         "0.2900",

@@ -433,7 +433,7 @@ def test_the_three_files_may_be_renamed_together(copied):
 def test_an_export_of_the_version_before_is_refused_when_it_is_damaged(tmp_path):
     """It has its weights in the JSON; whole, it is read below."""
     path = tmp_path / "a.jaxexport.json"
-    body = json.loads((GOLDEN / "jax-0.12.jaxexport.json").read_text())["body"]
+    body = json.loads((GOLDEN_FILES / "jax-0.12.jaxexport.json").read_text())["body"]
     for edit, said in (
         (lambda: body["layers"][0]["bias"].__setitem__(0, 5.0), "its self-test fails"),
         (lambda: body["layers"][0]["kernel"][0].pop(), ""),

@@ -22,9 +22,10 @@ OWNER = f"""
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {str(SCRIPT.parent)!r})
-from jaxcontract.cli import train as run_ppo
-request = run_ppo.parse(sys.argv[1:])
-run_ppo.open_run(request.out, request.preset, request.configuration)
+from jaxcontract.cli.train.command import parse
+from jaxcontract.storage.run_directory import open_run
+request = parse(sys.argv[1:])
+open_run(request.out, request.preset, request.configuration)
 print("works", flush=True)
 time.sleep(600)
 """

@@ -19,6 +19,7 @@ from jaxcontract.storage.manifest import digest_bytes, encode_manifest
 from jaxcontract.storage.policies import save_policies, saved_seeds
 from jaxcontract.storage.policies_schema1 import OLDER_PATHS
 from jaxcontract.storage.policy_files import refuse_diverged
+from paths import GOLDEN_FILES
 
 SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "num_envs": 16})
 
@@ -122,11 +123,11 @@ def agree(path):
 
 # What is done to the archive of a policy with arrays of six numbers, ln of the deviations one of them.
 DAMAGES = {
-    "truncated": lambda path, name: path.write_bytes(path.read_bytes()[:200]),
-    "no archive": lambda path, name: path.write_bytes(b"not an archive"),
+    "truncated": lambda path, _: path.write_bytes(path.read_bytes()[:200]),
+    "no archive": lambda path, _: path.write_bytes(b"not an archive"),
     "another shape": lambda path, name: replace_array(path, name, np.zeros(7, np.float32)),
     "another dtype": lambda path, name: replace_array(path, name, np.zeros(6, np.float64)),
-    "one more": lambda path, name: replace_array(path, "extra", np.zeros(1)),
+    "one more": lambda path, _: replace_array(path, "extra", np.zeros(1)),
     "objects": lambda path, name: replace_array(path, name, np.array([print], dtype=object)),
     "ten gigabytes": lambda path, name: replace_member(path, name, npy_head(f"({10 * 2**30},)") + bytes(24)),
     "a pickle": lambda path, name: replace_member(path, name, npy_head("(6,)", "|O") + pickle.dumps(print)),

@@ -13,16 +13,17 @@ import solver
 import steps_per_second
 import train_pendulum
 import train_sb3
-from jaxcontract.cli import export as export_policy
-from jaxcontract.cli import train as run_ppo
-from jaxcontract.cli.design import command as design_contract
+from jaxcontract.cli import export
+from jaxcontract.cli.design import command as design
+from jaxcontract.cli.train import command as train
 from jaxcontract.training.devices import NoDeviceError, require_device
 from paths import EXPERIMENTS
 
+# What a person calls each, and how it is run; scripts that are one of the commands call themselves otherwise.
 MAINS = {
-    "run_ppo.py": (run_ppo.main, ""),
-    "design_contract.py": (design_contract.main, f"{EXPERIMENTS / 'examples' / 'network.json'}"),
-    "export_policy.py": (export_policy.main, "runs file"),
+    "jaxcontract train": (train.main, ""),
+    "jaxcontract design": (design.main, f"{EXPERIMENTS / 'examples' / 'network.json'}"),
+    "jaxcontract export": (export.main, "runs file"),
     "reproduce_paper.py": (reproduce_paper.main, ""),
     "train_sb3.py": (train_sb3.main, ""),
     "train_pendulum.py": (train_pendulum.main, ""),
@@ -47,18 +48,18 @@ def no_device(monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "rocm")
 
 
-@pytest.mark.parametrize("script", MAINS)
-def test_every_script_says_so_in_one_line_and_leaves_nothing(
-    script, no_device, tmp_path, monkeypatch, capsys
+@pytest.mark.parametrize("program", MAINS)
+def test_every_program_says_so_in_one_line_and_leaves_nothing(
+    program, no_device, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    main, arguments = MAINS[script]
-    monkeypatch.setattr("sys.argv", [script, *arguments.split()])
+    main, arguments = MAINS[program]
+    monkeypatch.setattr("sys.argv", [program, *arguments.split()])
     try:
         code = main()
     except SystemExit as ended:
         code = ended.code
-    assert (code, *capsys.readouterr()) == (2, "", f"{script}: error: {WORDS}\n")
+    assert (code, *capsys.readouterr()) == (2, "", f"{program}: error: {WORDS}\n")
     assert list(tmp_path.iterdir()) == []
 
 

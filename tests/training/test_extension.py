@@ -1,7 +1,6 @@
 """Runs that are made longer after their end, and runs that begin with the policies of others."""
 
 import contextlib
-import importlib.util
 import io
 import json
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxcontract.cli.train import command
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.storage.manifest import read_archives, read_manifest, write_bundle
 from jaxcontract.training import extension, seeds
@@ -32,21 +32,13 @@ def quickly():
         yield
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("run_ppo", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def run(script, monkeypatch):
-    """The script as a person runs it, in this process: its exit code."""
+def run(monkeypatch):
+    """The command as a person runs it, in this process: its exit code."""
 
     def run(*words):
         monkeypatch.setattr("sys.argv", [str(SCRIPT), *map(str, words)])
-        return script.main()
+        return command.main()
 
     return run
 
@@ -66,12 +58,12 @@ def refused(run, capsys):
 
 
 @pytest.fixture(scope="module")
-def ended(script, tmp_path_factory):
+def ended(tmp_path_factory):
     """A run of 4 updates at one step size, at its end."""
     out = tmp_path_factory.mktemp("ended") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", [str(SCRIPT), *SMALL, *CONSTANT, "--out", str(out)])
-        assert script.main() == 0
+        assert command.main() == 0
     return out
 
 
@@ -94,18 +86,18 @@ def numbers(out, folder="policy"):
 
 
 @pytest.fixture(scope="module")
-def extended(script, ended, tmp_path_factory):
+def extended(ended, tmp_path_factory):
     """The run extended to 7 updates, killed when its configuration had changed, and again at its very end."""
     out = Path(shutil.copytree(ended, tmp_path_factory.mktemp("extended") / "run"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", [str(SCRIPT), "--resume", str(out), "--num-updates", "7"])
         with pytest.MonkeyPatch.context() as killed:
             killed.setattr(extension, "forget_earlier_results", lambda *_: False)
-            killed.setattr(script, "finish", kill)
-            assert script.main() == 5
+            killed.setattr("jaxcontract.cli.train.results.save", kill)
+            assert command.main() == 5
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
-            assert script.main() == 0
+            assert command.main() == 0
     return out, said.getvalue()
 
 
@@ -178,11 +170,11 @@ def test_a_run_of_another_precision_is_not_extended_and_stays_as_it_is(copied, r
     assert before == {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
 
 
-def test_a_run_is_not_extended_where_there_is_no_device(script, copied, refused, monkeypatch):
+def test_a_run_is_not_extended_where_there_is_no_device(copied, refused, monkeypatch):
     def none():
         raise ValueError("no device")
 
-    monkeypatch.setattr(script, "require_device", none)
+    monkeypatch.setattr(command, "require_device", none)
     assert "no device" in refused("--resume", copied, "--num-updates", 7)
     assert (copied / "summary.json").is_file()
     assert not (copied / "updates-4").exists()

@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment of any script: one line, exit code 130, no traceback."""
+"""Ctrl-C at any moment of any command or script: one line, exit code 130, no traceback."""
 
 import signal
 import subprocess
@@ -68,6 +68,36 @@ def test_every_script_ends_in_one_line_while_it_imports(script, module, tmp_path
         process.send_signal(signal.SIGINT)
         printed, said = ended(process, "go on\n")
     assert (process.returncode, printed, said) == (130, "", f"{script}: interrupted by SIGINT\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+AS_COMMAND = (
+    AT_AN_IMPORT.rpartition("runpy")[0]
+    + """
+from jaxcontract.cli.main import main
+sys.exit(main({program!r}))
+"""
+)
+COMMANDS = {
+    "": [],
+    "train": [],
+    "design": ["network.json"],
+    "export": ["nowhere", "file"],
+    "plot": ["nowhere"],
+}
+
+
+@pytest.mark.parametrize("module", ["jaxcontract.training.signals", "argparse"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_ends_in_one_line_while_it_imports(command, module, tmp_path):
+    program = "python -m jaxcontract" if command == "train" else "jaxcontract"
+    code = AS_COMMAND.format(module=module, directory=str(ROOT), program=program)
+    with start(["-c", code, "jaxcontract", *command.split(), *COMMANDS[command]], tmp_path) as process:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        printed, said = ended(process, "go on\n")
+    name = f"{program} {command}".strip()
+    assert (process.returncode, printed, said) == (130, "", f"{name}: interrupted by SIGINT\n")
     assert list(tmp_path.iterdir()) == []
 
 

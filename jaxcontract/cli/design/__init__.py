@@ -1,1 +1,1 @@
-"""From a network, or from observed costs, to its contract: what `design_contract.py` is made of."""
+"""`jaxcontract design`: from a network, or from observed costs, to its contract."""

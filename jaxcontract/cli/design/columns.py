@@ -66,9 +66,9 @@ class Remarks:
         if len(self._said) < MOST_REMARKS:
             self._said[text] = None
 
-    def chosen(self, names: Names, choice: Choice) -> None:
+    def note_choice(self, names: Names, choice: Choice) -> None:
         """Say what a choice among these names leaves out, and which names it takes in another case."""
-        self.left_out(choice.unread)
+        self.note_unread(choice.unread)
         without = sum(not name for name in choice.unread)
         if without:
             self.add(f"{without} column{'s' * (without > 1)} without a name not read")
@@ -80,9 +80,9 @@ class Remarks:
             if names[place].strip() != name
         ]
         if respelt:
-            self.add(f"read {listed(respelt)}")
+            self.add(f"read {join_names(respelt)}")
 
-    def left_out(self, names: Names) -> None:
+    def note_unread(self, names: Names) -> None:
         """Say of names that what they stand for is not read."""
         for name in names:
             if name and len(self._unread) < MOST_REMARKS:
@@ -91,15 +91,15 @@ class Remarks:
     def as_list(self) -> list[str]:
         """Each remark."""
         others = " and others" * (len(self._unread) == MOST_REMARKS)
-        return [*self._said, *([f"not read: {listed(self._unread)}{others}"] if self._unread else [])]
+        return [*self._said, *([f"not read: {join_names(self._unread)}{others}"] if self._unread else [])]
 
 
-def plain(name: str) -> str:
+def normalise(name: str) -> str:
     """A name without what does not matter in it."""
     return name.strip().casefold()
 
 
-def once(ours: Mapping[int, str], names: Names, word: str) -> dict[str, int]:
+def find_places(ours: Mapping[int, str], names: Names, word: str) -> dict[str, int]:
     """The place of each of our names, from the name at each place. Raises ValueError where one has two."""
     places: dict[str, int] = {}
     for place, name in ours.items():
@@ -111,32 +111,32 @@ def once(ours: Mapping[int, str], names: Names, word: str) -> dict[str, int]:
     return places
 
 
-def called(name: str, word: str, lists: Collection[str] = ()) -> str:
+def name_column(name: str, word: str, lists: Collection[str] = ()) -> str:
     """A column in a message: `column device_types_2`, or `key device_types, entry 2`."""
     base, _, number = name.rpartition("_")
     return f"key {base}, entry {number}" if word == "key" and base in lists else f"{word} {name}"
 
 
 @functools.lru_cache(4096)  # the same names come back in many records
-def slip_of(name: str, known: tuple[str, ...]) -> str | None:
+def find_slip(name: str, known: tuple[str, ...]) -> str | None:
     """The known name that a name is a slip of, if it looks like one.
 
     It does when it is one but for a few letters, signs or digits at its end, or is the end of one.
     """
-    base = re.sub(r"[^a-z0-9]+", "_", re.sub(r"[\W_]*\d+$", "", plain(name)))
+    base = re.sub(r"[^a-z0-9]+", "_", re.sub(r"[\W_]*\d+$", "", normalise(name)))
     ends = [other for other in known if other.endswith("_" + base)]
     close = difflib.get_close_matches(base, known, n=1, cutoff=LIKE)
     return next(iter(close or ends), None)
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """Names in a message: so many of them, nothing in them that a terminal would act on."""
     names = list(names)
-    told = ", ".join(_printable(name) for name in names[:MOST_NAMES])
+    told = ", ".join(_make_printable(name) for name in names[:MOST_NAMES])
     return told + f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES)
 
 
-def _printable(name: str) -> str:
+def _make_printable(name: str) -> str:
     text = " ".join(name.split())
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 3] + "..."

@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, called
+from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, name_column
 from jaxcontract.cli.design.lines import text_lines
-from jaxcontract.cli.design.numerals import Decimals, all_numbers, find_decimals, number, shown
+from jaxcontract.cli.design.numerals import Decimals, find_decimals, parse_number, parse_numbers, quote
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 NAMED_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
@@ -57,37 +57,37 @@ class CsvRows:
             self.choice: Choice = wanted.choose(self._names, self.word)
         except ValueError as error:
             raise ValueError(f"row {row}: {error}") from None
-        remarks.chosen(self._names, self.choice)
-        self._suspects = _suspects(self._names, self.choice)
-        self._unread = _unread_beside(self._names, self.choice) if self._separator == "," else []
-        self._pick = _picker(self.choice.places)
-        self._decimals: Decimals = find_decimals(self._picked(), self.choice.names, self._separator)
+        remarks.note_choice(self._names, self.choice)
+        self._suspects = _find_suspects(self._names, self.choice)
+        self._unread = _find_unread(self._names, self.choice) if self._separator == "," else []
+        self._pick = _make_picker(self.choice.places)
+        self._decimals: Decimals = find_decimals(self._pick_cells(), self.choice.names, self._separator)
         if self._decimals.sign == ",":
             remarks.add("decimal commas")
 
     def __iter__(self) -> Iterator[tuple[int, Sequence[str]]]:
-        return self._picked()
+        return self._pick_cells()
 
     def values(self, batch: Sequence[tuple[int, Sequence[str]]]) -> np.ndarray:
         """Rows as numbers [n, C]. Raises ValueError with the row and the column of the first that is none."""
-        found = all_numbers([cells for _, cells in batch], self._decimals.sign)
+        found = parse_numbers([cells for _, cells in batch], self._decimals.sign)
         return found if found is not None else np.array([self._numbers(*row) for row in batch])
 
     def _numbers(self, row: int, cells: Sequence[str]) -> list[float]:
         values = []
         for name, cell in zip(self.choice.names, cells, strict=True):
             try:
-                values.append(number(cell, self._decimals))
+                values.append(parse_number(cell, self._decimals))
             except ValueError as error:
-                raise ValueError(f"row {row}, {called(name, self.word)}: {error}") from None
+                raise ValueError(f"row {row}, {name_column(name, self.word)}: {error}") from None
         return values
 
-    def _picked(self) -> Iterator[tuple[int, Sequence[str]]]:
+    def _pick_cells(self) -> Iterator[tuple[int, Sequence[str]]]:
         """The cells of the columns that are wanted, row by row."""
         length = len(self._names)
         for row, cells in itertools.islice(self._cells(), 1, None):
             if len(cells) != length:
-                cells = self._of_length(row, cells, length)
+                cells = self._fit_length(row, cells, length)
             if self._suspects:
                 self._look_for_commas(row, cells)
             for name, place in self._unread:
@@ -95,7 +95,7 @@ class CsvRows:
                     self._look_for_separators(row, name, cells)
             yield row, self._pick(cells)
 
-    def _of_length(self, row: int, cells: list[str], length: int) -> list[str]:
+    def _fit_length(self, row: int, cells: list[str], length: int) -> list[str]:
         """A row without more empty cells than the header has, nor fewer behind the named ones."""
         if len(cells) > length and not any(cell.strip() for cell in cells[length:]):
             self._remarks.add("trailing separators")
@@ -118,8 +118,8 @@ class CsvRows:
             whole, part = cells[place].strip(), cells[place + 1].strip()
             if part.isdigit() and re.fullmatch(r"[+-]?\d+", whole):
                 raise ValueError(
-                    f"row {row}, {called(name, self.word)}: {whole} before {part} in a column without a name "
-                    f"may be {whole}.{part}; write a decimal point, or name that column"
+                    f"row {row}, {name_column(name, self.word)}: {whole} before {part} in a column without a "
+                    f"name may be {whole}.{part}; write a decimal point, or name that column"
                 )
 
     def _look_for_separators(self, row: int, name: str, cells: Sequence[str]) -> None:
@@ -129,7 +129,7 @@ class CsvRows:
             pair = ",".join(cells[max(start, 0) : start + 2])
             if TORN.search(pair):
                 raise ValueError(
-                    f"row {row}, {called(name, self.word)}: {shown(pair)} may have a decimal comma, and "
+                    f"row {row}, {name_column(name, self.word)}: {quote(pair)} may have a decimal comma, and "
                     "names are separated by commas; separate names and numbers in one way"
                 )
 
@@ -145,7 +145,7 @@ class CsvRows:
                 return
             except csv.Error as error:
                 row = last + self._first
-                raise ValueError(f"row {row}: is not CSV ({_what_is_wrong(error)})") from None
+                raise ValueError(f"row {row}: is not CSV ({_explain(error)})") from None
             row, last = last + self._first, reader.line_num
             if last + self._first > row + 1 and len(cells) > 0:
                 self._remarks.add(f"cells over several lines, first in row {row}")
@@ -164,13 +164,13 @@ def _find_separator(path: Path, wanted: Wanted, remarks: Remarks) -> tuple[int, 
             raise ValueError(f"row {row}: sep={separator!r} must be one of {', '.join(SEPARATORS.values())}")
         remarks.add(f"cells separated by {SEPARATORS[separator]}, as row {row} says")
         return row + 1, separator
-    separator = _between_names(row, text, wanted)
+    separator = _read_separator(row, text, wanted)
     if separator != ",":
         remarks.add(f"cells separated by {SEPARATORS[separator]}")
     return 1, separator
 
 
-def _between_names(row: int, header: str, wanted: Wanted) -> str:
+def _read_separator(row: int, header: str, wanted: Wanted) -> str:
     """What separates the names of the columns. Raises ValueError where that is not clear."""
     names = {separator: _split(header, separator) for separator in SEPARATORS}
     found = [separator for separator, cells in names.items() if len(cells) > 1]
@@ -192,7 +192,7 @@ def _split(header: str, separator: str) -> list[str]:
         return []
 
 
-def _suspects(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
+def _find_suspects(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
     """The columns to be read that have one without a name behind them."""
     return [
         (name, place)
@@ -201,7 +201,7 @@ def _suspects(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
     ]
 
 
-def _unread_beside(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
+def _find_unread(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
     """The columns to be read, each with the place of one beside it that is not."""
     read = set(choice.places)
     return [
@@ -212,7 +212,7 @@ def _unread_beside(names: Sequence[str], choice: Choice) -> list[tuple[str, int]
     ]
 
 
-def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+def _make_picker(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
     if len(places) == 1:
         (only,) = places
         return lambda cells: (cells[only],)
@@ -220,7 +220,7 @@ def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
     return picked
 
 
-def _what_is_wrong(error: csv.Error) -> str:
+def _explain(error: csv.Error) -> str:
     text = str(error)
     if "new-line" in text:
         return "a carriage return stands inside it; save the file with line breaks of Unix or Windows"

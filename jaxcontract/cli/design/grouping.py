@@ -6,8 +6,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import SEPARATION, Choice, Names, Remarks, called, listed, once, plain
-from jaxcontract.cli.design.reading import blocks
+from jaxcontract.cli.design.columns import (
+    SEPARATION,
+    Choice,
+    Names,
+    Remarks,
+    find_places,
+    join_names,
+    name_column,
+    normalise,
+)
+from jaxcontract.cli.design.reading import read_blocks
 
 COLUMN = "cost"
 MOST_DEVICES = 10**7
@@ -61,15 +70,18 @@ class CostColumn:
 
     def knows(self, name: str) -> bool:
         """Whether this is it."""
-        return plain(name) == COLUMN
+        return normalise(name) == COLUMN
 
     def choose(self, names: Names, word: str) -> Choice:
         """Its place. Raises ValueError when there is none, or two."""
-        read = once({place: COLUMN for place, name in enumerate(names) if self.knows(name)}, names, word)
+        read = find_places(
+            {place: COLUMN for place, name in enumerate(names) if self.knows(name)}, names, word
+        )
         if COLUMN not in read:
             ends = f" ({SEPARATION})" if word == "column" and len(names) < 2 else ""
             raise ValueError(
-                f"{word} {COLUMN} is missing{ends}; the file has {listed(names)}; name that of the costs so"
+                f"{word} {COLUMN} is missing{ends}; the file has {join_names(names)}; "
+                "name that of the costs so"
             )
         others = [name for place, name in enumerate(names) if place != read[COLUMN]]
         return Choice([COLUMN], [read[COLUMN]], others)
@@ -84,11 +96,11 @@ def read_costs(path: Path, remarks: Remarks | None = None) -> Observed:
         ValueError: one line naming the file, the row, the column and what is allowed.
     """
     parts, num_rows = [], 0
-    for block in blocks(path, CostColumn(), remarks):
+    for block in read_blocks(path, CostColumn(), remarks):
         wrong = np.flatnonzero(~((block.values[:, 0] >= LEAST) & (block.values[:, 0] <= GREATEST)))
         if wrong.size:
             value = block.values[wrong[0], 0]
-            where = f"{path}: row {block.rows[wrong[0]]}, {called(COLUMN, block.word)}"
+            where = f"{path}: row {block.rows[wrong[0]]}, {name_column(COLUMN, block.word)}"
             allowed = "a positive number" if value <= 0 else f"between {LEAST:.3g} and {GREATEST:g}"
             raise ValueError(f"{where}: {value:g} must be {allowed}, the cost of an update")
         parts.append(block.values[:, 0])
@@ -149,10 +161,10 @@ def group(observed: Observed, num_types: int, way: str, stand_for: str = "highes
         raise ValueError(
             f"--types {num_types}: --grouping {way} takes at most {MOST_TYPES[way]}; use --grouping quantiles"
         )
-    return grouped(observed, WAYS[way](observed, num_types), stand_for)
+    return form_groups(observed, WAYS[way](observed, num_types), stand_for)
 
 
-def grouped(observed: Observed, highest: np.ndarray, stand_for: str = "highest") -> Grouping:
+def form_groups(observed: Observed, highest: np.ndarray, stand_for: str = "highest") -> Grouping:
     """The groups that end at these costs [G], ascending, the last one the highest of all."""
     member = np.searchsorted(highest, observed.costs)
     counts, size = observed.counts, len(highest)

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, called, plain
+from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, name_column, normalise
 from jaxcontract.cli.design.lines import text_lines
-from jaxcontract.cli.design.numerals import shown
+from jaxcontract.cli.design.numerals import quote
 
 LARGEST_DOCUMENT = 2**26  # bytes of JSON, which is read whole
 MOST_FORMS = 1000  # sets of keys that are remembered
@@ -49,12 +49,12 @@ class JsonRows:
 
     def __init__(self, records: Iterator[tuple[int, Any]], wanted: Wanted, remarks: Remarks) -> None:
         self._wanted, self._remarks = wanted, remarks
-        flat = ((row, self._flattened(row, record)) for row, record in records)
+        flat = ((row, self._flatten(row, record)) for row, record in records)
         first = next(flat, None)
         if first is None:
             raise ValueError("is empty")
         self._records = itertools.chain([first], flat)
-        self.choice: Choice = self._chosen(*first)
+        self.choice: Choice = self._choose(*first)
         self._forms: dict[frozenset[str], list[str]] = {}
 
     def __iter__(self) -> Iterator[tuple[int, Sequence[Any]]]:
@@ -62,7 +62,7 @@ class JsonRows:
             form = frozenset(record)
             keys = self._forms.get(form)
             if keys is None:
-                keys = self._forms[form] = self._same_keys(row, record)
+                keys = self._forms[form] = self._match_keys(row, record)
                 if len(self._forms) > MOST_FORMS:
                     self._forms.clear()
             yield row, [record[key] for key in keys]
@@ -74,56 +74,56 @@ class JsonRows:
             try:
                 values[index] = [_number(cell) for cell in cells]
             except (ValueError, OverflowError):
-                raise self._bad_cell(row, cells) from None
+                raise self._find_bad_cell(row, cells) from None
         return values
 
-    def _bad_cell(self, row: int, cells: Sequence[Any]) -> ValueError:
+    def _find_bad_cell(self, row: int, cells: Sequence[Any]) -> ValueError:
         """Says which cell of a row is not a number."""
         for name, cell in zip(self.choice.names, cells, strict=True):
             try:
                 _number(cell)
             except (ValueError, OverflowError):
-                where = f"row {row}, {self._called(name)}"
+                where = f"row {row}, {self._name(name)}"
                 hint = ", not text" if isinstance(cell, str) and not isinstance(cell, Unheld) else ""
-                return ValueError(f"{where}: {_as_written(cell)} must be a finite number{hint}")
+                return ValueError(f"{where}: {_write(cell)} must be a finite number{hint}")
         raise AssertionError("every cell is a number")
 
-    def _called(self, name: str) -> str:
-        return called(name, self.word, self._wanted.lists)
+    def _name(self, name: str) -> str:
+        return name_column(name, self.word, self._wanted.lists)
 
-    def _chosen(self, row: int, record: Record) -> Choice:
+    def _choose(self, row: int, record: Record) -> Choice:
         names = list(record)
         try:
             choice = self._wanted.choose(names, self.word)
         except ValueError as error:
             raise ValueError(f"row {row}: {error}") from None
-        self._remarks.chosen(names, choice)
+        self._remarks.note_choice(names, choice)
         return choice
 
-    def _same_keys(self, row: int, record: Record) -> list[str]:
+    def _match_keys(self, row: int, record: Record) -> list[str]:
         """What a record calls the columns of the first one, in their order."""
-        expected, found = self.choice, self._chosen(row, record)
+        expected, found = self.choice, self._choose(row, record)
         if found.names != expected.names and set(found.names) != set(expected.names):
             missing, others = (
                 set(expected.names) - set(found.names),
                 set(found.names) - set(expected.names),
             )
-            told = f"{self._called(min(missing))} is missing" if missing else ""
-            told = told or f"{self._called(min(others))} is one more"
+            told = f"{self._name(min(missing))} is missing" if missing else ""
+            told = told or f"{self._name(min(others))} is one more"
             raise ValueError(f"row {row}: {told}, unlike in the rows before it")
         names = list(record)
         place_of = dict(zip(found.names, found.places, strict=True))
         return [names[place_of[name]] for name in expected.names]
 
-    def _flattened(self, row: int, record: Any) -> Record:
+    def _flatten(self, row: int, record: Any) -> Record:
         """A record with every list of ours as single numbers."""
         if not isinstance(record, dict):
-            raise ValueError(f"row {row}: {_as_written(record)} must be an object of named numbers")
+            raise ValueError(f"row {row}: {_write(record)} must be an object of named numbers")
         if isinstance(record, Twice):
             raise ValueError(f"row {row}: {self.word} {record.name} stands there twice")
         flat: dict[str, Any] = {}
         for name, value in record.items():
-            base = plain(name)
+            base = normalise(name)
             if base not in self._wanted.lists:
                 flat[name] = value
             elif isinstance(value, list):
@@ -132,9 +132,7 @@ class JsonRows:
                     raise ValueError(f"row {row}: {self.word} {twice} stands there twice, also in {name}")
                 flat |= parts
             else:
-                raise ValueError(
-                    f"row {row}, {self.word} {base}: {_as_written(value)} must be a list of numbers"
-                )
+                raise ValueError(f"row {row}, {self.word} {base}: {_write(value)} must be a list of numbers")
         return flat
 
 
@@ -142,7 +140,7 @@ def line_records(path: Path) -> Iterator[tuple[int, Any]]:
     """The records of a file with one on each line; a record's number is its line's."""
     for row, text in text_lines(path):
         if text.strip():
-            yield row, _parsed(text, row)
+            yield row, _parse(text, row)
 
 
 def document_records(path: Path, remarks: Remarks) -> Iterator[tuple[int, Any]]:
@@ -153,31 +151,31 @@ def document_records(path: Path, remarks: Remarks) -> Iterator[tuple[int, Any]]:
     if path.stat().st_size > LARGEST_DOCUMENT:
         limit = LARGEST_DOCUMENT // 2**20
         raise ValueError(f"is larger than {limit} MiB; write so many states as .jsonl or .csv")
-    document = _parsed("".join(text for _, text in text_lines(path)), None)
+    document = _parse("".join(text for _, text in text_lines(path)), None)
     if not isinstance(document, dict):
         raise ValueError(f"must be {FORM}")
     others = [name for name in document if name not in ("system", "states")]
     for name in others:
-        close = difflib.get_close_matches(plain(name), ["system", "states"], n=1)
+        close = difflib.get_close_matches(normalise(name), ["system", "states"], n=1)
         if close:
-            raise ValueError(f"key {shown(name)}: did you mean {close[0]}?")
+            raise ValueError(f"key {quote(name)}: did you mean {close[0]}?")
     constants, states = document.get("system", {}), document.get("states")
     if not isinstance(constants, dict) or not isinstance(states, list):
         raise ValueError(f"must be {FORM}")
     for part, name in ((document, ""), (constants, "system: ")):
         if isinstance(part, Twice):
             raise ValueError(f"{name}key {part.name} stands there twice")
-    remarks.left_out(others)
-    return enumerate((_merged(row, constants, state) for row, state in enumerate(states, 1)), 1)
+    remarks.note_unread(others)
+    return enumerate((_merge(row, constants, state) for row, state in enumerate(states, 1)), 1)
 
 
-def _merged(row: int, constants: dict[str, Any], state: Any) -> Any:
+def _merge(row: int, constants: dict[str, Any], state: Any) -> Any:
     """A state with the constants of its document."""
     if not isinstance(state, dict) or isinstance(state, Twice):
         return state
-    given = set(map(plain, constants))
+    given = set(map(normalise, constants))
     for name in state:
-        if plain(name) in given:
+        if normalise(name) in given:
             raise ValueError(f"row {row}, key {name}: stands in system already")
     return constants | state
 
@@ -188,7 +186,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _as_written(value: Any) -> str:
+def _write(value: Any) -> str:
     """A value in a message, as JSON writes it."""
     text = str(value) if isinstance(value, Unheld) else json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -216,7 +214,7 @@ def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 DECODER = json.JSONDecoder(object_pairs_hook=_as_object, parse_float=_as_float, parse_constant=Unheld)
 
 
-def _parsed(text: str, row: int | None) -> Any:
+def _parse(text: str, row: int | None) -> Any:
     """A JSON value; a document when it is not one of many rows."""
     if not text.strip():
         raise ValueError("is empty")

@@ -13,14 +13,14 @@ from jaxcontract.cli.design.columns import (
     Choice,
     Names,
     Remarks,
-    called,
-    listed,
-    once,
-    plain,
-    slip_of,
+    find_places,
+    find_slip,
+    join_names,
+    name_column,
+    normalise,
 )
-from jaxcontract.cli.design.numerals import shown
-from jaxcontract.cli.design.reading import Block, blocks
+from jaxcontract.cli.design.numerals import quote
+from jaxcontract.cli.design.reading import Block, read_blocks
 from jaxcontract.core.fields import Allowed
 from jaxcontract.mechanism.system import System
 from jaxcontract.mechanism.validation import SUM_TOLERANCE
@@ -65,19 +65,19 @@ class NetworkColumns:
 
     def knows(self, name: str) -> bool:
         """Whether this is a constant, a part of a state or of a type."""
-        return plain(name) in (*CONSTANTS, *STATE) or _is_of_type(plain(name))
+        return normalise(name) in (*CONSTANTS, *STATE) or _is_of_type(normalise(name))
 
     def choose(self, names: Names, word: str) -> Choice:
         """The columns to read. Raises ValueError when one is missing, there twice, or a slip of one."""
-        ours = {place: plain(name) for place, name in enumerate(names) if self.knows(name)}
+        ours = {place: normalise(name) for place, name in enumerate(names) if self.knows(name)}
         unread = [name for place, name in enumerate(names) if place not in ours]
         for name in unread:
-            close = slip_of(name, (*CONSTANTS, *STATE, *TYPES)) if name else None
+            close = find_slip(name, (*CONSTANTS, *STATE, *TYPES)) if name else None
             if close:
                 end = "_1" if close in TYPES and word == "column" else ""
                 other = f"did you mean {close}{end}? Give a {word} that is none of ours another name"
-                raise ValueError(f"unknown {word} {shown(name)}; {other}")
-        read = once(ours, names, word)
+                raise ValueError(f"unknown {word} {quote(name)}; {other}")
+        read = find_places(ours, names, word)
         self._miss_none(read, names, word)
         kept = {name: place for name, place in read.items() if self._typed or not _is_of_type(name)}
         why = "" if len(kept) == len(read) else "its types are not read, --history gives them"
@@ -92,14 +92,14 @@ class NetworkColumns:
         if missing:
             ends = f" ({SEPARATION})" if word == "column" and len(names) < 2 else ""
             raise ValueError(
-                f"{called(missing[0], word, self.lists)} is missing{ends}; the file has "
-                f"{listed(_as_keys(names) if word == 'key' else names)}; "
+                f"{name_column(missing[0], word, self.lists)} is missing{ends}; the file has "
+                f"{join_names(_as_keys(names) if word == 'key' else names)}; "
                 f"known are {', '.join(_as_keys(KNOWN) if word == 'key' else KNOWN)}"
             )
 
 
-def networks(path: Path, *, typed: bool = True, remarks: Remarks | None = None) -> Iterator[Networks]:
-    """The networks of a file, as many at a time as fit a bounded memory.
+def read_networks(path: Path, *, typed: bool = True, remarks: Remarks | None = None) -> Iterator[Networks]:
+    """Read the networks of a file, as many at a time as fit a bounded memory.
 
     typed: whether they say their types; where not, what they say of them is left out
     remarks: where to say how the file was read
@@ -107,7 +107,7 @@ def networks(path: Path, *, typed: bool = True, remarks: Remarks | None = None) 
     Raises:
         ValueError: one line naming the file, the row, the column and what is allowed.
     """
-    for block in blocks(path, NetworkColumns(typed=typed), remarks):
+    for block in read_blocks(path, NetworkColumns(typed=typed), remarks):
         _check(path, block)
         yield _networks(block)
 
@@ -159,7 +159,7 @@ def _outside(name: str, column: np.ndarray, word: str) -> Fault | None:
     if allowed.admits(column):
         return None
     index = next(index for index, value in enumerate(column) if not allowed.admits(value))
-    return index, f"{called(name, word, TYPES)}: {column[index]:g} must be {allowed}"
+    return index, f"{name_column(name, word, TYPES)}: {column[index]:g} must be {allowed}"
 
 
 def _inconsistent(fields: dict[str, np.ndarray], word: str) -> Iterator[Fault]:
@@ -177,4 +177,4 @@ def _inconsistent(fields: dict[str, np.ndarray], word: str) -> Iterator[Fault]:
     for row, k in np.argwhere(np.diff(types, axis=1) < 0)[:1]:
         after, before = types[row, k + 1], types[row, k]
         must = f"must be at least that of type {k + 1}, {before:g}: types ascend"
-        yield int(row), f"{called(f'device_types_{k + 2}', word, TYPES)}: {after:g} {must}"
+        yield int(row), f"{name_column(f'device_types_{k + 2}', word, TYPES)}: {after:g} {must}"

@@ -42,10 +42,10 @@ def find_decimals(
     doubtful = None
     for row, cells in rows:
         for name, cell in zip(names, cells, strict=True):
-            sign = _decimal_sign(cell)
+            sign = _find_sign(cell)
             if not sign:
                 continue
-            if not _perhaps_grouped(cell, separator):
+            if not _may_be_grouped(cell, separator):
                 return Decimals(sign, row)
             doubtful = doubtful or (row, name, cell.strip(BLANKS))
     if not doubtful:
@@ -58,20 +58,20 @@ def find_decimals(
     )
 
 
-def _decimal_sign(cell: str) -> str | None:
+def _find_sign(cell: str) -> str | None:
     """The sign in a cell that is a number with one."""
     sign = "," if "," in cell else "." if "." in cell else None
     return sign if sign and NUMBER.fullmatch(cell.strip(BLANKS)) else None
 
 
-def _perhaps_grouped(cell: str, separator: str) -> bool:
+def _may_be_grouped(cell: str, separator: str) -> bool:
     """Whether the sign may part thousands; where commas part cells, nobody parts thousands by points."""
     if "." in cell and separator == ",":
         return False
     return PERHAPS_GROUPED.fullmatch(cell.strip(BLANKS)) is not None
 
 
-def all_numbers(texts: Sequence[Sequence[str]], sign: str) -> np.ndarray | None:
+def parse_numbers(texts: Sequence[Sequence[str]], sign: str) -> np.ndarray | None:
     """Rows of cells as numbers [n, C], at once; None when any of them may not be a number."""
     joined = "\n".join(map("\n".join, texts))
     if sign == ",":
@@ -88,18 +88,18 @@ def all_numbers(texts: Sequence[Sequence[str]], sign: str) -> np.ndarray | None:
     return values.reshape(len(texts), -1)
 
 
-def number(text: str, decimals: Decimals) -> float:
+def parse_number(text: str, decimals: Decimals) -> float:
     """One cell as a number. Raises ValueError with what is wrong and how to mend it."""
     held = text.strip(BLANKS)
     if not NUMBER.fullmatch(held):
-        raise ValueError(f"{shown(text)} must be a finite number{_mend(held)}")
+        raise ValueError(f"{quote(text)} must be a finite number{_suggest(held)}")
     other = "." if decimals.sign == "," else ","
     if other in held:
         says = f"; row {decimals.row} has a decimal {NAMES[decimals.sign]}" if decimals.row else ""
-        raise ValueError(f"{shown(text)} has a {NAMES[other]}{says}: write all numbers of a file in one way")
+        raise ValueError(f"{quote(text)} has a {NAMES[other]}{says}: write all numbers of a file in one way")
     value = float(held.replace(",", "."))
     if np.isinf(value) or (value == 0 and _vanishes(held)):
-        raise ValueError(f"{shown(text)} must be a finite number that a double can hold")
+        raise ValueError(f"{quote(text)} must be a finite number that a double can hold")
     return value
 
 
@@ -108,7 +108,7 @@ def _vanishes(text: str) -> bool:
     return re.search("[1-9]", re.split("[eE]", text)[0]) is not None
 
 
-def _mend(text: str) -> str:
+def _suggest(text: str) -> str:
     """How a cell that is no number may be mended, where that can be told."""
     if text and not text.isascii() and any(sign.isdecimal() for sign in text):
         return ", in plain digits 0 to 9 and nothing else"
@@ -119,7 +119,7 @@ def _mend(text: str) -> str:
     return ""
 
 
-def shown(value: object) -> str:
+def quote(value: object) -> str:
     """What a cell holds, in a message."""
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."

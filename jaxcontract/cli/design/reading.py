@@ -41,7 +41,7 @@ FORMATS: dict[str, Callable[[Path, Wanted, Remarks], CsvRows | JsonRows]] = {
 }
 
 
-def blocks(path: Path, wanted: Wanted, remarks: Remarks | None = None) -> Iterator[Block]:
+def read_blocks(path: Path, wanted: Wanted, remarks: Remarks | None = None) -> Iterator[Block]:
     """The rows of a file, as many at a time as a bounded memory holds.
 
     wanted: says which columns to read; remarks: where to say how the file was read
@@ -55,14 +55,14 @@ def blocks(path: Path, wanted: Wanted, remarks: Remarks | None = None) -> Iterat
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: is not a plain file")
     try:
-        yield from _blocks(FORMATS[suffix](path, wanted, Remarks() if remarks is None else remarks))
+        yield from _read_blocks(FORMATS[suffix](path, wanted, Remarks() if remarks is None else remarks))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _blocks(table: CsvRows | JsonRows) -> Iterator[Block]:
+def _read_blocks(table: CsvRows | JsonRows) -> Iterator[Block]:
     names = table.choice.names
     size = max(1, min(MOST_ROWS, MOST_NUMBERS // len(names)))
     rows, found = iter(table), False

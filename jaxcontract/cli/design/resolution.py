@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 import jaxcontract as jc
-from jaxcontract.cli.design.grouping import Grouping, Observed, grouped
+from jaxcontract.cli.design.grouping import Grouping, Observed, form_groups
 from jaxcontract.cli.design.networks import CONSTANTS
 from jaxcontract.cli.design.solving import EXACT_TOLERANCE, Scheme
 
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
     as_meant: float
 
 
-def sizes_for(observed: Observed, num_types: int, most: int) -> tuple[list[int], list[int]]:
+def choose_sizes(observed: Observed, num_types: int, most: int) -> tuple[list[int], list[int]]:
     """Numbers of types to compare, some small ones, the one asked for and twice that; and those left out.
 
     most: how many types the way of grouping finds at most
@@ -42,7 +42,7 @@ def sizes_for(observed: Observed, num_types: int, most: int) -> tuple[list[int],
     return [size for size in sizes if size <= most], [size for size in sizes if size > most]
 
 
-def outcomes(
+def find_outcomes(
     observed: Observed, groupings: Sequence[Grouping], network: Mapping[str, float], scheme: Scheme
 ) -> list[Outcome]:
     """The outcome of each grouping.
@@ -50,7 +50,7 @@ def outcomes(
     network: the constants of `System`, max_aoi and max_latency
     """
     most = max(len(grouping.cost) for grouping in groupings)
-    probs, types = (np.stack(rows) for rows in zip(*(_padded(one, most) for one in groupings), strict=True))
+    probs, types = (np.stack(rows) for rows in zip(*(_pad(one, most) for one in groupings), strict=True))
     with jax.enable_x64(True):
         system = jc.System(**{name: float(network[name]) for name in CONSTANTS})
         state = jc.NetworkState(
@@ -59,23 +59,23 @@ def outcomes(
             type_probs=probs,
             device_types=types,
         )
-        menus = jax.device_get(_menus(scheme, system, state))
+        menus = jax.device_get(_make_menus(scheme, system, state))
     found = []
     for index, grouping in enumerate(groupings):
         size = len(grouping.cost)
         menu = {name: values[index][:size][::-1] for name, values in menus.items() if name != "utility"}
-        found.append(_outcome(observed, grouping, menu, menus["utility"][index], network))
+        found.append(_measure_choices(observed, grouping, menu, menus["utility"][index], network))
     return found
 
 
-def finest(observed: Observed, network: Mapping[str, float], scheme: Scheme) -> Outcome | None:
+def find_finest(observed: Observed, network: Mapping[str, float], scheme: Scheme) -> Outcome | None:
     """With an item for every cost that was observed; None where these are too many."""
     if len(observed.costs) > FINEST:
         return None
-    return outcomes(observed, [grouped(observed, observed.costs)], network, scheme)[0]
+    return find_outcomes(observed, [form_groups(observed, observed.costs)], network, scheme)[0]
 
 
-def _padded(grouping: Grouping, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _pad(grouping: Grouping, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Shares and types [size]: the last type again and again, of no devices, so that all have one shape."""
     more = size - len(grouping.cost)
     types = grouping.device_types
@@ -83,7 +83,7 @@ def _padded(grouping: Grouping, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @partial(jax.jit, static_argnums=0)
-def _menus(scheme: Scheme, system: jc.System, states: jc.NetworkState) -> dict[str, jax.Array]:
+def _make_menus(scheme: Scheme, system: jc.System, states: jc.NetworkState) -> dict[str, jax.Array]:
     """Items [n, K] from the dearest type on, with their quality of data, and U_B [n]."""
 
     def one(state):
@@ -99,7 +99,7 @@ def _menus(scheme: Scheme, system: jc.System, states: jc.NetworkState) -> dict[s
     return menus
 
 
-def _outcome(
+def _measure_choices(
     observed: Observed,
     grouping: Grouping,
     menu: Mapping[str, np.ndarray],
@@ -114,7 +114,8 @@ def _outcome(
     step = max(1, TABLE // size)
     for start in range(0, len(observed.costs), step):
         part = slice(start, start + step)
-        item = chosen(observed.costs[part], grouping.member[part], menu["frequency"], menu["payment"], tie)
+        costs, meant = observed.costs[part], grouping.member[part]
+        item = choose_items(costs, meant, menu["frequency"], menu["payment"], tie)
         takes = item >= 0
         earned += float(counts[part][takes] @ profit[item[takes]])
         taking_part += int(counts[part][takes].sum())
@@ -129,7 +130,7 @@ def _outcome(
     )
 
 
-def chosen(
+def choose_items(
     costs: np.ndarray,
     meant: np.ndarray,
     frequency: np.ndarray,

@@ -8,8 +8,8 @@ import numpy as np
 from jaxcontract.cli.design.grouping import Grouping, Observed, group_rows
 from jaxcontract.cli.design.networks import Networks
 from jaxcontract.cli.design.resolution import Outcome
-from jaxcontract.cli.design.telling import bound_lines, total_lines, types_listed
-from jaxcontract.cli.design.writing import Found, item_columns, only
+from jaxcontract.cli.design.telling import bound_lines, list_types, total_lines
+from jaxcontract.cli.design.writing import Found, item_columns, take_one
 from jaxcontract.cli.text_tables import FittedTable, plain_table
 
 MOST_ITEMS = 40  # of a table
@@ -32,9 +32,9 @@ def items_table(networks: Networks, found: Found, index: int, scheme: str) -> Fi
         "complete inf. cycle": ("complete_cycle", "{:.4f}"),
         "its payment": ("complete_payment", "{:.6g}"),
     }
-    values = item_columns(*only(networks, found, index))
+    values = item_columns(*take_one(networks, found, index))
     values["complete_cycle"] = 1.0 / values["complete_frequency"]
-    told = f"Row {networks.rows[index]}: {CHOSEN[scheme]}; {_described(networks, index)}"
+    told = f"Row {networks.rows[index]}: {CHOSEN[scheme]}; {_describe(networks, index)}"
     table = plain_table(told, ["type", *columns])
     for k in range(min(len(values["type"]), MOST_ITEMS)):
         cells = (_cell(values[name][k], form) for name, form in columns.values())
@@ -47,7 +47,7 @@ def _cell(value: float, form: str = "{:.4f}") -> str:
     return form.format(value) if np.isfinite(value) else "-"
 
 
-def _described(networks: Networks, index: int) -> str:
+def _describe(networks: Networks, index: int) -> str:
     one = {name: field[index] for name, field in networks.fields.items()}
     return (
         f"M = {one['num_devices']:g}, α = {one['aoi_preference']:g}, β = {one['unit_profit']:g}, "
@@ -70,32 +70,32 @@ def verdict(
         lost = "" if scheme == "optimum" else f"; regret, what the optimum earns more: {one['regret']:.4f}"
         lines += [
             f"the base station earns {earned:.4f} per round{lost}",
-            f"beside it: {_against(one, scheme)}",
+            f"beside it: {_compare(one, scheme)}",
             f"a device earns {one['device_utility']:.6f} on average: its rent for the type that it hides",
             *bound_lines(networks, found, index, scheme),
         ]
     else:
-        lines.append(f"beside it: {_against(one, scheme)}")
-    least = f" (least slack: {_slacks(slacks)})" if np.isfinite(slacks[0]) else ""
+        lines.append(f"beside it: {_compare(one, scheme)}")
+    least = f" (least slack: {_list_slacks(slacks)})" if np.isfinite(slacks[0]) else ""
     if one["feasible"]:
-        held = f"{_constraints(num_types)} within {found['tolerance'][index]:.3g}"
+        held = f"{_count_constraints(num_types)} within {found['tolerance'][index]:.3g}"
         return [*lines, f"certificate, in float64: {held}{least}"]
-    return [*lines, f"NOT FEASIBLE: {_why(found, index)}{least}"]
+    return [*lines, f"NOT FEASIBLE: {_explain(found, index)}{least}"]
 
 
-def _constraints(num_types: int) -> str:
+def _count_constraints(num_types: int) -> str:
     if num_types == 1:
         return "its IR constraint holds, and of one type no IC is asked,"
     return f"all {num_types} IR and {num_types * (num_types - 1)} IC constraints hold"
 
 
-def _slacks(slacks: tuple[float, float]) -> str:
+def _list_slacks(slacks: tuple[float, float]) -> str:
     """IR's and IC's; of one type there is no IC."""
     named = zip(("IR", "IC"), slacks, strict=True)
     return ", ".join(f"{name} {slack:.1e}" for name, slack in named if np.isfinite(slack))
 
 
-def _against(one: Mapping[str, float], scheme: str) -> str:
+def _compare(one: Mapping[str, float], scheme: str) -> str:
     """The other contracts' U_B of the same network."""
     others = {"the optimum": "optimum", "complete information": "complete_information", "one item": "pooled"}
     if scheme == "optimum":
@@ -108,12 +108,12 @@ def _against(one: Mapping[str, float], scheme: str) -> str:
     )
 
 
-def _why(found: Found, index: int) -> str:
+def _explain(found: Found, index: int) -> str:
     if not np.isfinite([found["frequency"][index], found["payment"][index]]).all():
         return "it has items that are no numbers"
     without = np.flatnonzero(~found["has_quality"][index]) + 1
     if without.size:
-        told = types_listed(without.tolist(), len(found["has_quality"][index]))
+        told = list_types(without.tolist(), len(found["has_quality"][index]))
         return f"data has no quality at the frequency of {told}"
     return f"a constraint or a bound on f is missed by {found['max_violation'][index]:.2g}"
 

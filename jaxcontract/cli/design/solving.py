@@ -46,25 +46,25 @@ class Solver:
         rows = np.minimum(np.arange(self._size), count - 1)  # the last network fills up the block
         fields = {name: values[rows] for name, values in networks.fields.items()}
         with jax.enable_x64(True):
-            system, state = records(fields)
+            system, state = make_records(fields)
         contract = self.contracts.choose(system, state)
         free = self.contracts.choose_freely(fields, contract)
         with jax.enable_x64(True):
             contract, free = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (contract, free))
-            found = jax.device_get(_measured(system, state, contract, free, self.contracts.tolerance))
-        found["binding"] = self.contracts.binding(fields, contract, free)
+            found = jax.device_get(_measure(system, state, contract, free, self.contracts.tolerance))
+        found["binding"] = self.contracts.find_binding(fields, contract, free)
         return {name: values[:count] for name, values in found.items()}
 
 
-def _widest(fields: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _widen_bounds(fields: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The bounds on f that no network may exceed, for all of them."""
     ranges = {name: CONSTANTS[name].metadata["allowed"] for name in ("min_frequency", "max_frequency")}
     ends = {"min_frequency": ranges["min_frequency"].low, "max_frequency": ranges["max_frequency"].high}
     return {name: np.full_like(fields[name], end) for name, end in ends.items()}
 
 
-def records(fields: Mapping[str, np.ndarray]) -> tuple[jc.System, jc.NetworkState]:
-    """The package's records of networks."""
+def make_records(fields: Mapping[str, np.ndarray]) -> tuple[jc.System, jc.NetworkState]:
+    """Make the package's records of networks."""
     system = jc.System(**{name: fields[name] for name in CONSTANTS})
     return system, jc.NetworkState(**{name: fields[name] for name in (*STATE, *TYPES)})
 
@@ -81,24 +81,24 @@ class Exact:
     tolerance: float = EXACT_TOLERANCE
 
     @classmethod
-    def named(cls, name: str) -> "Exact":
+    def from_name(cls, name: str) -> "Exact":
         """`optimum` or `whole cycles`."""
         return cls({"optimum": jc.optimal_contract, "whole cycles": jc.whole_cycle_contract}[name])
 
     def choose(self, system: jc.System, state: jc.NetworkState) -> jc.Contract:
         """Contracts [n, K] for systems [n] and states [n, K]."""
         with jax.enable_x64(True):
-            contract: jc.Contract = _by_scheme(self.scheme, system, state)
+            contract: jc.Contract = _apply_scheme(self.scheme, system, state)
         return contract
 
     def choose_freely(self, fields: Mapping[str, np.ndarray], contract: jc.Contract) -> jc.Contract:
         """Contracts [n, K] with the widest bounds on f that there may be."""
         del contract  # the one with the bounds says nothing of the one without them
         with jax.enable_x64(True):
-            system, state = records({**fields, **_widest(fields)})
+            system, state = make_records({**fields, **_widen_bounds(fields)})
         return self.choose(system, state)
 
-    def binding(
+    def find_binding(
         self, fields: Mapping[str, np.ndarray], contract: jc.Contract, free: jc.Contract
     ) -> np.ndarray:
         """Which bound on f holds each item where it would not stand without it: −1, 0 or 1. [n, K]"""
@@ -107,7 +107,7 @@ class Exact:
         sides: np.ndarray = np.where(np.abs(moved) > MOVED * contract.frequency, -np.sign(moved), 0)
         return sides.astype(int)
 
-    def unlike(self, networks: Networks) -> np.ndarray:
+    def find_unlike(self, networks: Networks) -> np.ndarray:
         """Nothing was trained, so that no network is unlike what was trained on. [n]"""
         return np.zeros(len(networks.rows), bool)
 
@@ -135,7 +135,7 @@ class Learned:
         """Contracts [n, K] in the precision that the policy was trained in."""
         dtype = jnp.result_type(float)
         inputs = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), (system, state))
-        contract: jc.Contract = _by_policy(self.env, self.params, self.policy, *inputs)
+        contract: jc.Contract = _apply_policy(self.env, self.params, self.policy, *inputs)
         return contract
 
     def choose_freely(self, fields: Mapping[str, np.ndarray], contract: jc.Contract) -> jc.Contract:
@@ -143,7 +143,7 @@ class Learned:
         del fields
         return contract
 
-    def binding(
+    def find_binding(
         self, fields: Mapping[str, np.ndarray], contract: jc.Contract, free: jc.Contract
     ) -> np.ndarray:
         """Which bound on f each item stands at: −1, 0 or 1. [n, K]"""
@@ -155,7 +155,7 @@ class Learned:
         sides: np.ndarray = np.where(at_low, -1, np.where(at_high, 1, 0))
         return sides
 
-    def unlike(self, networks: Networks) -> np.ndarray:
+    def find_unlike(self, networks: Networks) -> np.ndarray:
         """Which networks [n] are not among those that the policy was trained on."""
         fields, law = networks.fields, self.params.distribution
         constants = [np.asarray(getattr(self.params.system, name), np.float64) for name in CONSTANTS]
@@ -165,23 +165,23 @@ class Learned:
         ]
         edges = np.asarray(law.type_edges)
         ranges = {"max_aoi": law.aoi_range, "max_latency": law.latency_range}
-        outside = [_outside(fields[name], *np.asarray(ends)) for name, ends in ranges.items()]
-        types = _outside(fields["device_types"], edges[:-1], edges[1:]).any(axis=1)
+        outside = [_are_outside(fields[name], *np.asarray(ends)) for name, ends in ranges.items()]
+        types = _are_outside(fields["device_types"], edges[:-1], edges[1:]).any(axis=1)
         unlike: np.ndarray = np.any([*other, *outside, types], axis=0)
         return unlike
 
 
-def _outside(values: np.ndarray, low: Any, high: Any) -> np.ndarray:
+def _are_outside(values: np.ndarray, low: Any, high: Any) -> np.ndarray:
     rounding = 1e-6 * np.abs(high)
     return (values < low - rounding) | (values > high + rounding)
 
 
-def least_slacks(networks: Networks, found: Mapping[str, np.ndarray], index: int) -> tuple[float, float]:
+def find_least_slacks(networks: Networks, found: Mapping[str, np.ndarray], index: int) -> tuple[float, float]:
     """The least slack of IR (8), and of IC (9) between different types; NaN of too many types."""
     if found["frequency"].shape[1] > LARGEST_TABLE:
         return float("nan"), float("nan")
     with jax.enable_x64(True):
-        system, state = records({name: values[index] for name, values in networks.fields.items()})
+        system, state = make_records({name: values[index] for name, values in networks.fields.items()})
         contract = jc.Contract(frequency=found["frequency"][index], payment=found["payment"][index])
         certificate = jax.device_get(jax.jit(jc.certify)(system, state, contract))
     others = certificate.ic_slack[~np.eye(len(certificate.ir_slack), dtype=bool)]
@@ -189,13 +189,13 @@ def least_slacks(networks: Networks, found: Mapping[str, np.ndarray], index: int
 
 
 @partial(jax.jit, static_argnums=0)
-def _by_scheme(scheme: Any, systems: jc.System, states: jc.NetworkState) -> jc.Contract:
+def _apply_scheme(scheme: Any, systems: jc.System, states: jc.NetworkState) -> jc.Contract:
     contracts: jc.Contract = jax.vmap(scheme)(systems, states)
     return contracts
 
 
 @partial(jax.jit, static_argnums=0)
-def _by_policy(env: jc.ContractEnv, params: Any, policy: Any, systems: Any, states: Any) -> jc.Contract:
+def _apply_policy(env: jc.ContractEnv, params: Any, policy: Any, systems: Any, states: Any) -> jc.Contract:
     def one(system, state):
         return env.contract(state, policy(jc.observe(system, state)), params.replace(system=system))
 
@@ -204,7 +204,7 @@ def _by_policy(env: jc.ContractEnv, params: Any, policy: Any, systems: Any, stat
 
 
 @jax.jit
-def _measured(systems: Any, states: Any, contracts: Any, free: Any, tolerance: float) -> dict[str, jax.Array]:
+def _measure(systems: Any, states: Any, contracts: Any, free: Any, tolerance: float) -> dict[str, jax.Array]:
     def one(system, state, contract, free):
         certificate = jc.certify(system, state, contract, tolerance)
         # Payments of millions are not known to 1e-9, but to so many digits.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxcontract.cli.design.networks import CONSTANTS, Networks
-from jaxcontract.cli.design.writing import BOUNDS, Found, bound_types, loses
+from jaxcontract.cli.design.writing import BOUNDS, Found, list_bound_types, loses
 
 
 def no_quality(networks: Networks, index: int) -> str:
@@ -20,9 +20,9 @@ def no_quality(networks: Networks, index: int) -> str:
 def bound_lines(networks: Networks, found: Found, index: int, scheme: str) -> list[str]:
     """Which bounds on f hold which items, in one line; and in another whether the base station loses."""
     limits = {name: f"{name} = {networks.fields[name][index]:g}" for name in BOUNDS.values()}
-    size, held = found["frequency"].shape[1], bound_types(found, index)
+    size, held = found["frequency"].shape[1], list_bound_types(found, index)
     verb = "holds" if scheme == "learned" else "binds for"
-    parts = [f"{limits[name]} {verb} {types_listed(types, size)}" for name, types in held.items() if types]
+    parts = [f"{limits[name]} {verb} {list_types(types, size)}" for name, types in held.items() if types]
     if len(held[BOUNDS[-1]]) == size > 1:
         parts = [f"all {size} items stand at {limits[BOUNDS[-1]]}, which does not tell the types apart"]
     lines = [f"bounds on f: {', '.join(parts)}{_without(found, index, scheme)}"] if parts else []
@@ -45,7 +45,7 @@ def _without(found: Found, index: int, scheme: str) -> str:
     return f"; with f between {low.low:g} and {high.high:g} the base station would earn {free:.4f}"
 
 
-def types_listed(types: Sequence[int], size: int) -> str:
+def list_types(types: Sequence[int], size: int) -> str:
     """Numbers of types as `types 1 to 3 and 7 of 8`."""
     if len(types) == size:
         return f"all {size} types" if size > 1 else "the one type"

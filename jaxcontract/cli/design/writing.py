@@ -110,22 +110,22 @@ def loses(found: Found) -> np.ndarray:
     return less
 
 
-def bound_types(found: Found, index: int) -> dict[str, list[int]]:
+def list_bound_types(found: Found, index: int) -> dict[str, list[int]]:
     """The types, numbered from 1, whose item each bound on f moves."""
     return {
         name: (np.flatnonzero(found["binding"][index] == side) + 1).tolist() for side, name in BOUNDS.items()
     }
 
 
-def only(networks: Networks, found: Found, index: int) -> tuple[Networks, Found]:
+def take_one(networks: Networks, found: Found, index: int) -> tuple[Networks, Found]:
     """A block of one of its networks."""
     fields = {name: field[[index]] for name, field in networks.fields.items()}
     return Networks(networks.rows[[index]], fields), {name: values[[index]] for name, values in found.items()}
 
 
-def as_record(networks: Networks, found: Found, index: int) -> dict[str, Any]:
+def make_record(networks: Networks, found: Found, index: int) -> dict[str, Any]:
     """One network with its contract, plain values for JSON."""
-    one, alone = only(networks, found, index)
+    one, alone = take_one(networks, found, index)
     columns = item_columns(one, alone)
     names = [name for name in columns if name != "row"]
     items = zip(*(columns[name].tolist() for name in names), strict=True)
@@ -135,7 +135,7 @@ def as_record(networks: Networks, found: Found, index: int) -> dict[str, Any]:
         **{name: field[index].tolist() for name, field in networks.fields.items()},
         **{name: measures[name][0].item() for name in MEASURES},
         "loses": bool(loses(found)[index]),
-        "binding_types": bound_types(found, index),
+        "binding_types": list_bound_types(found, index),
         "items": [dict(zip(names, item, strict=True)) for item in items],
     }
 
@@ -156,7 +156,7 @@ class Totals:
         self.count += len(holds)
         self.feasible += int(holds.sum())
         self.max_violation = float(np.maximum(self.max_violation, found["max_violation"].max()))  # keeps NaN
-        self._tell(networks, found)
+        self._count_remarks(networks, found)
         for name in MEANS:
             self._sums[name] = self._sums.get(name, 0.0) + float(found[name][holds].sum())
         regret = np.where(holds, found["regret"], -np.inf)
@@ -166,7 +166,7 @@ class Totals:
                 int(networks.rows[regret.argmax()]),
             )
 
-    def _tell(self, networks: Networks, found: Found) -> None:
+    def _count_remarks(self, networks: Networks, found: Found) -> None:
         """Count the networks of a block of which something is to be said."""
         binding, none = found["binding"], ~found["any_quality"]
         for name, which in zip(

@@ -1,0 +1,144 @@
+"""What a person asks of the contract designer. No JAX."""
+
+import argparse
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from jaxcontract.cli.design.grouping import STAND_FOR, WAYS
+from jaxcontract.cli.options import OneLineParser, count, path
+from jaxcontract.cli.program import Program, name_command
+
+PROGRAM = name_command("design")
+DESCRIPTION = """\
+From your network to its contract: item by item, certified, beside what complete information would give.
+"""
+EPILOG = """\
+network files:
+  .json   {"system": {constants}, "states": [{"max_aoi": 0.95, "max_latency": 0.73,
+           "type_probs": [0.84, 0.16], "device_types": [2, 12]}, ...]}
+  .jsonl  one such state on each line
+  .csv    columns max_aoi, max_latency, type_probs_1, ..., device_types_1, ...; .tsv the same
+  max_aoi and max_latency in seconds; type_probs sum to 1; device_types ascend, each 1 / the cost of an
+  update per slot. The constants num_devices, aoi_preference, unit_profit, slot_duration, min_frequency and
+  max_frequency may stand beside them, as columns too; the paper's are taken for what is left out.
+  Networks are called by their row in the file; the header of a .csv file is row 1, or 2 behind sep=.
+
+observed costs: such a file with a column named cost, a row for each device
+
+how files are read; what is not plain to see is said in one line and in contract.json:
+  cells     separated by commas, semicolons or tabs: whatever stands between the names, or sep=; before them
+  names     in either case; other columns (name, note) are not read, names like ours are refused as slips
+  numbers   0.5, .5, 1.5e-3; with decimal commas where no number has a point. 1,234 may be a thousand: refused
+            unless another number shows the comma to be decimal; so is 1.234 where no commas separate cells.
+            No 1_000, 1 000, 50%, 0x10, nan, inf, 1e400, and no digits but 0 to 9
+  rows      as long as the header, but for empty cells behind the last name; blank rows do not count
+  JSON      numbers are no text; no key twice, no comma too many
+
+examples:
+  PROGRAM --example > network.json   a file to begin with
+  PROGRAM network.json
+  PROGRAM network.json --integer-cycles
+  PROGRAM networks.csv --policy runs/first
+  PROGRAM network.json --history costs.csv --types 4
+
+It writes contract.json, items.csv, networks.csv and contract.png; with --history also grouping.csv,
+resolution.csv and grouping.png.
+
+A policy of a seed that diverged is refused.
+
+exit codes: 0 done, 2 bad input, a directory in use, or no device of the kind that JAX_PLATFORMS asks for,
+3 a contract is not feasible, or no contract has a quality of data, 5 the results could not be written,
+130 interrupted
+"""
+EXAMPLE = """\
+{
+  "system": {"num_devices": 40, "aoi_preference": 0.75, "unit_profit": 100, "slot_duration": 0.001},
+  "states": [
+    {
+      "max_aoi": 0.95, "max_latency": 0.73,
+      "type_probs": [0.3, 0.3, 0.25, 0.15], "device_types": [2, 4, 7, 12]
+    }
+  ]
+}
+"""
+
+
+class Request(NamedTuple):
+    """What a person asked for on the command line."""
+
+    network: Path
+    history: Path | None
+    types: int | None
+    grouping: str
+    group_cost: str
+    integer_cycles: bool
+    policy: Path | None
+    out: Path | None
+
+    @property
+    def scheme(self) -> str:
+        return "learned" if self.policy else "whole cycles" if self.integer_cycles else "optimum"
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """All that makes the contracts, for `config.json`."""
+        asked = {name: value for name, value in self._asdict().items() if name != "out"}
+        plain = {name: str(value) if isinstance(value, Path) else value for name, value in asked.items()}
+        return {"jaxcontract": version("jaxcontract"), **plain}
+
+
+class PrintExample(argparse.Action):
+    """Prints a network file to begin with and ends, as `--help` does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(EXAMPLE, end="")
+        parser.exit()
+
+
+def add_options(parser: OneLineParser) -> None:
+    """Add all that the command takes."""
+    add = parser.add_argument
+    add("network", type=path, metavar="NETWORK", help="file of one or many networks: .json, .jsonl or .csv")
+    add("--history", type=path, metavar="FILE", help="observed update costs, to group into types")
+    add("--types", type=count, metavar="K", help="how many types to group them into")
+    add(
+        "--grouping",
+        choices=tuple(WAYS),
+        help="quantiles: as many devices in each (default); kmeans: least squares",
+    )
+    add(
+        "--group-cost",
+        choices=STAND_FOR,
+        help="the cost that a group stands for. highest (default): all take part; mean: some stay out",
+    )
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
+        "--integer-cycles", action="store_true", help="the best contract of whole-number cycles"
+    )
+    kinds.add_argument(
+        "--policy", type=path, metavar="DIR", help="the contract of a trained policy, with its regret"
+    )
+    add("--out", type=path, metavar="DIR", help="a new directory to write to (default runs/contract-<time>)")
+    add(
+        "--example",
+        action=PrintExample,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="print a network file to begin with, and exit",
+    )
+
+
+def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> Request:
+    """Read the command line, without JAX; on bad input, one line and exit code 2."""
+    parser = OneLineParser(prog=program.name, description=DESCRIPTION, epilog=program.fill_in(EPILOG))
+    add_options(parser)
+    parsed = parser.parse_args(arguments)
+    for option in ("types", "grouping", "group_cost"):
+        if getattr(parsed, option) and not parsed.history:
+            parser.error(f"--{option.replace('_', '-')}: goes with --history")
+    if parsed.history and not parsed.types:
+        parser.error("--history: goes with --types K")
+    defaults = {"grouping": parsed.grouping or "quantiles", "group_cost": parsed.group_cost or STAND_FOR[0]}
+    return Request(**{**vars(parsed), **defaults})

@@ -1,0 +1,1 @@
+"""`jaxcontract train`: a run from its command line to its results."""

@@ -1,0 +1,94 @@
+"""The options of a training that are not part of its setting. No JAX."""
+
+from typing import Any
+
+from jaxcontract.cli.options import OneLineParser, count, path, seconds
+from jaxcontract.training.loggers import Watching
+
+EPILOG = """\
+examples:
+  PROGRAM --seeds 5                                  finds the optimum
+  PROGRAM --seeds 5 --actions raw --reward centred   without the feasible map
+  PROGRAM --seeds 5 --preset paper                   Algorithm 1 as printed
+  PROGRAM --num-types 8 --num-updates 1200           eight device types
+  PROGRAM --resume runs/default-20260101-120000      goes on where that run stopped
+  PROGRAM --resume runs/first --num-updates 1200     extends a run that has ended
+  PROGRAM --init-from runs/first --out runs/second   begins with that run's policies
+
+A run is saved as it goes. Killed at any moment, --resume DIR, or the same command with the same --out, goes
+on and ends with the same bits. Ctrl-C and SIGTERM end the chunk that is under way and save.
+
+An extended run keeps what it had in DIR/updates-N. It is not what one longer run gives, unless the step size
+is constant: the earlier updates were made at the step sizes of a shorter run. A run with --init-from begins
+with networks and deviations; its critics, optimisers, step sizes and random numbers begin anew.
+
+exit codes:
+  0    done
+  2    bad input, a directory that holds something else or is in use, or no device of the kind that
+       JAX_PLATFORMS asks for
+  3    a seed diverged; the others are as they would be without it
+  4    there are checkpoints, and none can be loaded
+  5    the last checkpoint, or the results, could not be saved
+  75   the device does not answer
+  130  interrupted by Ctrl-C, 143 by SIGTERM
+"""
+# What may differ when a run goes on.
+ANEW = {"resume", "devices", "compilation_cache", "stall_limit", "tensorboard", "wandb", "wandb_project"}
+EXTENDS = "num_updates"  # and a run that has ended goes on to so many
+
+
+def add_run_options(parser: OneLineParser) -> None:
+    """Add everything that is not part of a setting."""
+    add = parser.add_argument
+    add("--seeds", type=count, default=5, metavar="N", help="how many seeds (default 5)")
+    add("--first-seed", type=int, default=0, metavar="SEED", help="they are SEED, SEED + 1, … (default 0)")
+    add("--out", type=path, metavar="DIR", help="where to write (default runs/<preset>-<time>)")
+    add(
+        "--resume",
+        type=path,
+        metavar="DIR",
+        help="go on with the run in DIR, as it was asked for; --num-updates N extends one that has ended",
+    )
+    add(
+        "--init-from",
+        type=path,
+        metavar="DIR",
+        help="begin with the policies of the run in DIR, seed by seed (default: with fresh ones)",
+    )
+    counts = {
+        "--checkpoint-every": (None, "updates between checkpoints (default: a tenth of the training)"),
+        "--eval-states": (20_000, "unseen states on which the result is measured (default 20000)"),
+        "--curve-states": (1024, "fixed states for the learning curve (default 1024)"),
+        "--curve-points": (None, "points on the learning curve, and progress reports (default 24, or all)"),
+        "--devices": (None, "devices, on a CPU cores, to spread the seeds over (default: all)"),
+    }
+    for option, (default, meaning) in counts.items():
+        add(option, type=count, default=default, metavar="N", help=meaning)
+    add(
+        "--compilation-cache",
+        type=path,
+        metavar="DIR",
+        help="keep compiled programs here: the same run starts faster the next time (default: none kept)",
+    )
+    add(
+        "--stall-limit",
+        type=seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="give up on a device that has not ended a chunk, about 1 s of work, by then (default 300)",
+    )
+    _add_watching_options(parser)
+
+
+def _add_watching_options(parser: OneLineParser) -> None:
+    add = parser.add_argument
+    add("--tensorboard", action="store_true", help="write events for TensorBoard into DIR/tensorboard")
+    add("--wandb", action="store_true", help="tell Weights & Biases, or its files with WANDB_MODE=offline")
+    add("--wandb-project", metavar="NAME", help="its project there (default: WANDB_PROJECT, or jaxcontract)")
+
+
+def read_watching(parsed: Any) -> Watching:
+    """Who is to watch. Raises ValueError."""
+    if parsed.wandb_project and not parsed.wandb:
+        raise ValueError("--wandb-project: goes with --wandb")
+    return Watching(parsed.tensorboard, parsed.wandb, parsed.wandb_project)

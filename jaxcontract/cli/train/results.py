@@ -1,0 +1,163 @@
+"""What a trained run shows for itself: measured on unseen states, written, printed and drawn."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxcontract.cli.pictures import attempt
+from jaxcontract.cli.program import DONE, NOT_WRITTEN, PARTLY_DONE
+from jaxcontract.cli.tables import printed_states_table, seeds_table
+from jaxcontract.cli.train.request import Request
+from jaxcontract.cli.train.run import Run, describe_divergence
+from jaxcontract.envs.contract import ContractEnv, EnvParams
+from jaxcontract.evaluation.states import CURVE_SEED, TEST_SEED
+from jaxcontract.learning.algorithms.registry import ALGORITHMS
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
+from jaxcontract.storage.files import json_lines, write_json, write_text
+from jaxcontract.storage.metrics import METRICS
+from jaxcontract.storage.policies import save_policies
+from jaxcontract.storage.run_directory import SUMMARY
+from jaxcontract.training.checkpointing import Keeper
+from jaxcontract.training.learning_curve import Underway
+from jaxcontract.training.remarks import at_their_limit, unmoved
+from jaxcontract.training.signals import say_when_interrupted
+from jaxcontract.training.summary import printed_items, results
+
+PICTURE = "learning_curve.png"
+
+
+class Outcome(NamedTuple):
+    """A training at its end, and how long it took."""
+
+    keeper: Keeper
+    end: Underway
+    timing: dict[str, Any]
+
+
+class Measured(NamedTuple):
+    """The policies of the seeds on unseen states, beside what needs no learning."""
+
+    policies: Sequence[NetworkPolicy]
+    reports: Sequence[Any]
+    references: Mapping[str, Any]
+    remarks: Sequence[str]
+
+
+def finish(run: Run, outcome: Outcome, console: Any) -> int:
+    """Measure the result, write the files, print the tables and draw: the exit code."""
+    keeper, fail = outcome.keeper, run.program.fail
+    try:
+        save(run, outcome)
+        measured = measure(run.request, outcome)
+        write_text(run.out / METRICS, json_lines(keeper.curve))
+        write_summary(run, outcome, measured)
+        show(run, outcome, measured, console)
+    except OSError as error:
+        return fail(NOT_WRITTEN, f"the results could not be written ({error}); {run.how_to_go_on}")
+    for seed, divergence in keeper.diverged.items():
+        fail(PARTLY_DONE, describe_divergence(seed, *divergence))
+    if keeper.unsaved:
+        return fail(NOT_WRITTEN, keeper.unsaved)
+    return PARTLY_DONE if keeper.diverged else DONE
+
+
+def save(run: Run, outcome: Outcome) -> None:
+    """Write `policy/`; of a seed that diverged, the last policy that was saved."""
+    own = dict(zip(run.request.seeds, outcome.keeper.policies(outcome.end), strict=True))
+    save_policies(run.out / "policy", own, run.request.setting, outcome.keeper.diverged)
+
+
+def measure(request: Request, outcome: Outcome) -> Measured:
+    """Every seed's policy, and what needs no learning, on the same unseen states."""
+    policies = outcome.keeper.training.policies(outcome.end.learners)
+    reference = request.make_reference()
+    states = reference.test_states(request.eval_states, TEST_SEED)
+    reports = [reference.evaluate(policy, states) for policy in policies]
+    return Measured(policies, reports, reference.baselines(states), reference.remarks(reports[0]))
+
+
+def find_printed_game(request: Request) -> tuple[ContractEnv, EnvParams] | None:
+    """The contract game of the paper's three printed states, if that is what is played: K = 2."""
+    env, params = request.setting.game.make()
+    return (env, params) if isinstance(env, ContractEnv) and env.num_types == 2 else None
+
+
+def write_summary(run: Run, outcome: Outcome, measured: Measured) -> None:
+    """Write `summary.json`, all that is shown of a run, and say what a person should look at."""
+    request, keeper = run.request, outcome.keeper
+    found = results(request.seeds, measured.reports, measured.references)
+    printed = find_printed_game(request)
+    if printed:
+        items = printed_items(measured.policies[0], *printed)
+        found["printed_states"] = {"seed": request.seeds[0], "contracts": items}
+    found["diverged"] = [{"seed": seed, **one._asdict()} for seed, one in keeper.diverged.items()]
+    amiss = [
+        *measured.remarks,
+        *unmoved(keeper.curve, request.seeds, request.learner),
+        *(at_their_limit(measured.policies, request.seeds) if request.learner.learns_head else []),
+    ]
+    for line in amiss:
+        run.program.say(line)
+    write_json(
+        run.out / SUMMARY,
+        {
+            "preset": request.preset,
+            "setting": request.setting.as_dict(),
+            "num_updates": request.num_updates,
+            "rounds_per_update": request.learner.batch_size,
+            "init_from": request.init_from,
+            "extended_from": list(request.extended_from),
+            **outcome.timing,
+            **found,
+            "remarks": [*request.remarks, *amiss],
+        },
+    )
+    say_when_interrupted(f"the run has ended, its results are in {run.out / SUMMARY}")
+
+
+def show(run: Run, outcome: Outcome, measured: Measured, console: Any) -> None:
+    """Print the tables, draw the learning curve, and say what was written where."""
+    request, timing = run.request, outcome.timing
+    printed = find_printed_game(request)
+    console.print()
+    console.print(seeds_table(request.seeds, measured.reports, measured.references))
+    if printed:
+        console.print()
+        console.print(printed_states_table(measured.policies[0], *printed))
+    drawn = attempt(PICTURE, lambda: draw(request, run.out, outcome.keeper.curve), run.program.say)
+    written = ["config.json", METRICS, "policy/", "checkpoints/", *drawn, SUMMARY]
+    speed = f"{timing['env_steps_per_second']:,.0f} env steps/s"
+    console.print(
+        f"\ntrained in {timing['train_seconds']:.1f} s ({speed}), compiled in "
+        f"{timing['compile_seconds']:.1f} s; written to {run.out}/: {', '.join(written)}"
+    )
+
+
+def draw(request: Request, out: Path, curve: Sequence[Mapping[str, Any]]) -> None:
+    """Write `learning_curve.png`: the curve beside what needs no learning, on the same states."""
+    from jaxcontract.figures import learning_curve
+    from jaxcontract.figures import save as save_figure
+
+    reference = request.make_reference()
+    references = reference.baselines(reference.test_states(request.curve_states, CURVE_SEED))
+    columns = {
+        name: np.transpose(np.array([row[name] for row in curve], float))
+        for name in ("reward", "regret", "feasible")
+    }
+
+    def find_levels(measure: str, names: Sequence[str]) -> dict[str, float]:
+        return {name: getattr(references[name], measure) for name in names if name in references}
+
+    figure = learning_curve(
+        [row["env_steps"] for row in curve],
+        columns["reward"],
+        columns["regret"],
+        feasible=columns["feasible"],
+        reward_lines={"optimum": curve[-1]["optimum"], **find_levels("reward", ("random",))},
+        regret_lines=find_levels("regret", ("pooled", "random feasible")),
+        title=f"{ALGORITHMS.name_of(request.learner)}, preset {request.preset}: {request.game}; "
+        f"{request.curve_states:,} fixed states",
+    )
+    save_figure(figure, out / Path(PICTURE).stem)
