@@ -1,4 +1,4 @@
-"""Write a trained policy as one file that runs without what trained it, with a JSON beside it."""
+"""Write a trained policy as one file that runs without what trained it, with two more beside it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +11,8 @@ from jaxcontract.training.devices import require_device
 PROGRAM = name_command("export")
 EPILOG = """\
 FILE is a jax.export artifact for CPU and CUDA: network states in, contracts out. FILE.json beside it holds
-the versions, the deployment, the weights in plain numbers, and 16 states with the contracts expected.
-Both are held against those 16 states before they are written, and again whenever they are read:
+the versions, the deployment, and 16 states with the contracts expected, FILE.npz the weights. All are held
+against those 16 states before they are written, and again whenever they are read:
 
   policy = jc.load_exported(FILE)       needs jax and flatbuffers; policy(jc.NetworkState(...)) → Contract
   policy = jc.load_numpy_policy(FILE)   needs numpy alone; policy(max_aoi=..., ...) → frequency, payment
@@ -40,7 +40,9 @@ def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) ->
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
     parser = OneLineParser(prog=program.name, description=__doc__, epilog=program.fill_in(EPILOG))
     parser.add_argument("directory", type=path, metavar="DIR", help="a run's directory, or its policy/")
-    parser.add_argument("file", type=path, metavar="FILE", help="what to write, with FILE.json beside it")
+    parser.add_argument(
+        "file", type=path, metavar="FILE", help="what to write, with FILE.json and FILE.npz beside it"
+    )
     parser.add_argument(
         "--seed", type=int, metavar="SEED", help="which of the run's seeds (default: its first)"
     )
@@ -62,6 +64,7 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
     from jaxcontract.cli.console import make_console
 
     size, description = request.file.stat().st_size, f"{request.file.name}.json"
-    line = f"{request.file} ({size:,} bytes) and {description} answer their self-test; sha256 {sha256}"
+    files = f"{request.file} ({size:,} bytes), {description} and {request.file.name}.npz"
+    line = f"{files} answer their self-test; sha256 {sha256}"
     make_console().print(line, soft_wrap=True, markup=False)
     return DONE

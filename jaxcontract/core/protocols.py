@@ -53,7 +53,7 @@ class Policy(Protocol):
 class Network(Protocol):
     """A function with weights, as a value: hashable, equal to another with the same sizes.
 
-    init(key, num_inputs, num_outputs) → weights, a pytree; the key is consumed
+    init(key, num_inputs, num_outputs) → weights, dictionaries of arrays; the key is consumed
     apply(weights, inputs [I, ...])    → [O, ...]: features first, so that rounds lie along contiguous memory
 
     `apply` that computes with the array namespace of its inputs (`inputs.__array_namespace__()`) runs in

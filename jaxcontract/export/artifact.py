@@ -15,7 +15,8 @@ import numpy as np
 from jaxcontract.core.pytree import Arrays, to_arrays
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.states import unseen_states
-from jaxcontract.export.description import WEIGHTS, SelfTest, description_file, weights_file
+from jaxcontract.export.actions import build_numpy_actions
+from jaxcontract.export.description import WEIGHTS, SelfTest, description_file, is_contract, weights_file
 from jaxcontract.export.exported_policy import deserialized, require_flatbuffers
 from jaxcontract.export.numpy_policy import build_numpy_policy
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
@@ -25,7 +26,7 @@ from jaxcontract.mechanism.records import NetworkState
 from jaxcontract.storage.files import write_new
 from jaxcontract.storage.manifest import digest_bytes, write_bundle
 from jaxcontract.storage.policies import load_env, load_policy, saved_seeds
-from jaxcontract.storage.policy_files import chosen_seed, policy_directory, refuse_diverged
+from jaxcontract.storage.policy_files import chosen_seed, policy_directory, read_head, refuse_diverged
 
 PLATFORMS = ("cpu", "cuda")
 TESTED = 16  # states in a self-test
@@ -99,14 +100,23 @@ def _write_new_files(file: Path, made: Export) -> str:
 def make_export(directory: str | os.PathLike[str], seed: int) -> Export:
     """What an export of a policy consists of."""
     policy, (env, params) = load_policy(directory, seed), load_env(directory)
-    function = deployed(policy, env, params)
-    artifact = exported(function, 4 + 2 * env.num_types)
+    if isinstance(env, ContractEnv):
+        function = deployed(policy, env, params)
+        notes = {**described(policy, env, params), "self_test": self_test(function, params)}
+    else:
+        function = jax.jit(jax.vmap(lambda observation: (policy(observation),)))
+        setting = read_head(Path(directory)).setting.as_dict()
+        notes = {
+            "setting": setting,
+            **describe_spaces(policy),
+            "self_test": answer_first_observations(function, env, params),
+        }
+    artifact = exported(function, len(policy.normalizer.center))
     notes = {
         "versions": {"jaxcontract": version("jaxcontract"), "jax": jax.__version__},
         "artifact": {"sha256": digest_bytes(artifact), "platforms": list(PLATFORMS)},
         "seed": seed,
-        **described(policy, env, params),
-        "self_test": self_test(function, params),
+        **notes,
     }
     return Export(artifact, notes, to_arrays(policy.weights))
 
@@ -164,11 +174,32 @@ def described(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> dic
             "share_gain": feasible.SHARE_GAIN,
             "share_offset": feasible.SHARE_OFFSET,
         },
+        "observation": describe_spaces(policy)["observation"],
+    }
+
+
+def describe_spaces(policy: NetworkPolicy) -> dict[str, Any]:
+    """How a policy scales observations, and the bounds of its actions; infinite ones as text."""
+    bounds = {name: np.asarray(getattr(policy.bijector, name)) for name in ("low", "high")}
+    return {
         "observation": {
             "center": policy.normalizer.center.tolist(),
             "width": policy.normalizer.width.tolist(),
         },
+        "action": {
+            name: [float(value) if np.isfinite(value) else str(value) for value in bound]
+            for name, bound in bounds.items()
+        },
     }
+
+
+def answer_first_observations(function: Any, env: Any, params: Any) -> dict[str, Any]:
+    """First observations of some episodes with the actions of a policy."""
+    keys = jax.random.split(jax.random.key(0), TESTED)
+    observations = jax.vmap(lambda key: env.reset(key, params)[0])(keys)
+    (actions,) = function(observations)
+    columns = {"observations": observations, "actions": actions}
+    return {name: np.asarray(column).tolist() for name, column in columns.items()}
 
 
 def self_test(function: Any, params: EnvParams) -> dict[str, Any]:
@@ -190,4 +221,5 @@ def verify(made: Export) -> None:
     test = SelfTest.from_description(made.notes)
     call = jax.jit(deserialized(made.artifact).call)
     test.check(lambda rows: call(np.asarray(rows, np.float32)))
-    test.check(build_numpy_policy(made.notes, made.weights).answers)
+    build = build_numpy_policy if is_contract(made.notes) else build_numpy_actions
+    test.check(build(made.notes, made.weights).answers)

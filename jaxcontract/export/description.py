@@ -13,7 +13,8 @@ Beside the artifact `POLICY` lie `POLICY.npz`, an archive of the network's weigh
     observation   center and width, [4 + 2K] each: trained on observations (11) in center ± width
     self_test     observations [16, 4 + 2K], and the actions, frequency and payment expected for them
 
-What jaxcontract 0.2 wrote has the weights in the JSON, as a list of `layers`: `schema1.py` reads that.
+A policy of any other game is described in `actions.py`. What jaxcontract 0.2 wrote has the weights in the
+JSON, as a list of `layers`: `schema1.py` reads that.
 """
 
 import dataclasses
@@ -42,7 +43,8 @@ WEIGHTS = "*.npz"  # the archive of weights
 LARGEST = 64 * 2**20  # bytes of an artifact
 TOLERANCE = 1e-5  # of a self-test, relative and absolute: other devices round in another order
 
-Answers: TypeAlias = tuple[Any, Any, Any]  # actions [N, 2K], frequency [N, K], payment [N, K]
+# actions [N, 2K], frequency [N, K], payment [N, K] of the contract game; actions [N, A] alone of any other
+Answers: TypeAlias = tuple[Any, ...]
 
 
 class Description(NamedTuple):
@@ -131,30 +133,39 @@ def finite_array(values: Any, *shape: int) -> np.ndarray:
     return array
 
 
+def is_contract(notes: dict[str, Any]) -> bool:
+    """Whether a description is of a policy of the contract game, which has a use of its own."""
+    return "num_types" in notes
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SelfTest:
-    """Observations [R, 4 + 2K] with what the policy made of them where it was exported."""
+    """Observations [R, O] with what the policy made of them where it was exported, by name."""
 
     observations: np.ndarray
-    actions: np.ndarray
-    frequency: np.ndarray
-    payment: np.ndarray
+    answers: dict[str, np.ndarray]
 
     @classmethod
     def from_description(cls, body: dict[str, Any]) -> Self:
         """Raises ValueError, KeyError or TypeError when there is none of the right shapes."""
-        size, rows = body["num_types"], len(body["self_test"]["observations"])
-        widths = {"observations": 4 + 2 * size, "actions": 2 * size, "frequency": size, "payment": size}
+        rows = len(body["self_test"]["observations"])
         if rows == 0:
             raise ValueError("its self-test is empty")
-        return cls(
-            **{name: finite_array(body["self_test"][name], rows, width) for name, width in widths.items()}
-        )
+        if is_contract(body):
+            size = body["num_types"]
+            widths = {"observations": 4 + 2 * size, "actions": 2 * size, "frequency": size, "payment": size}
+        else:
+            widths = {
+                "observations": len(body["observation"]["center"]),
+                "actions": len(body["action"]["low"]),
+            }
+        found = {name: finite_array(body["self_test"][name], rows, width) for name, width in widths.items()}
+        return cls(observations=found.pop("observations"), answers=found)
 
     def check(self, answers: Callable[[np.ndarray], Answers]) -> None:
         """Raises ValueError unless the answers to the observations are those expected."""
-        for name, given in zip(("actions", "frequency", "payment"), answers(self.observations), strict=True):
-            expected = getattr(self, name)
+        given_answers = answers(self.observations)
+        for (name, expected), given in zip(self.answers.items(), given_answers, strict=True):
             wrong = ~np.isclose(np.asarray(given), expected, rtol=TOLERANCE, atol=TOLERANCE)
             if wrong.any():
                 row, column = np.argwhere(wrong)[0]

@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.core.fields import first_line, refuse
+from jaxcontract.export.actions import ExportedActions
 from jaxcontract.export.description import (
     LARGEST,
     Answers,
     SelfTest,
     description_file,
+    is_contract,
     read_description,
     unreadable,
 )
@@ -101,14 +103,17 @@ class ExportedPolicy:
         return answers
 
 
-def load_exported(file: str | os.PathLike[str], *, sha256: str | None = None) -> ExportedPolicy:
+def load_exported(
+    file: str | os.PathLike[str], *, sha256: str | None = None
+) -> ExportedPolicy | ExportedActions:
     """Read a policy that `export_policy` has written: `load_exported("policy.jaxexport")`.
 
     file:   the artifact, with FILE.json beside it (FILE.npz is not needed)
     sha256: the digest that `export_policy` gave. An artifact is a program: by default it is held against
         the digest in the JSON beside it, which whoever can change both files can change as well.
 
-    It has answered the description's 16 states as it should before it is handed out.
+    It has answered the description's 16 states as it should before it is handed out. Of a game other than
+    the contract game it is a function from observations to actions, `ExportedActions`.
 
     Raises:
         ValueError: one line naming the file and what is wrong with it; both versions of jax, where one
@@ -121,7 +126,8 @@ def load_exported(file: str | os.PathLike[str], *, sha256: str | None = None) ->
     require_flatbuffers()
     notes = read_description(file, sha256).notes
     try:
-        system, test = System(**notes["system"]), SelfTest.from_description(notes)
+        test = SelfTest.from_description(notes)
+        system = System(**notes["system"]) if is_contract(notes) else None
         stated, written_by = notes["artifact"]["sha256"], notes["versions"]["jax"]
     except (ValueError, KeyError, TypeError) as error:
         raise unreadable(description_file(file), error) from None
@@ -130,7 +136,7 @@ def load_exported(file: str | os.PathLike[str], *, sha256: str | None = None) ->
     except (OSError, ValueError) as error:
         raise unreadable(file, error) from None
     try:
-        policy = ExportedPolicy(deserialized(data), system, notes["num_types"])
+        policy = _make_policy(deserialized(data), system, notes)
         policy.answers(test.observations)
     except Exception as error:  # what MLIR and XLA make of a program that is not for them
         if written_by == jax.__version__:
@@ -150,6 +156,14 @@ def load_exported(file: str | os.PathLike[str], *, sha256: str | None = None) ->
             stacklevel=2,
         )
     return policy
+
+
+def _make_policy(
+    exported: jax.export.Exported, system: System | None, notes: dict[str, Any]
+) -> ExportedPolicy | ExportedActions:
+    if system is not None:
+        return ExportedPolicy(exported, system, notes["num_types"])
+    return ExportedActions(program=jax.jit(exported.call), num_inputs=len(notes["observation"]["center"]))
 
 
 def artifact_bytes(file: Path, stated: str) -> bytes:

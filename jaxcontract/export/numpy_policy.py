@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jaxcontract.core.fields import ByValue, concrete, finite, refuse
+from jaxcontract.export.actions import NumpyActions, build_numpy_actions
 from jaxcontract.export.description import (
     Answers,
     SelfTest,
     check_observations,
     description_file,
     finite_array,
+    is_contract,
     read_description,
     read_weights,
     unreadable,
@@ -118,13 +120,16 @@ class NumpyPolicy:
         return output, frequency, payment
 
 
-def load_numpy_policy(file: str | os.PathLike[str], *, sha256: str | None = None) -> NumpyPolicy:
+def load_numpy_policy(
+    file: str | os.PathLike[str], *, sha256: str | None = None
+) -> "NumpyPolicy | NumpyActions":
     """Read a policy that `export_policy` has written to `file`, from what lies beside it, without JAX.
 
     file:   the artifact's name; FILE.json and FILE.npz are what is read
     sha256: the digest that `export_policy` gave; whoever can change the file can change the one in it
 
-    It has answered the description's 16 states as it should before it is handed out.
+    It has answered the description's 16 states as it should before it is handed out. Of a game other than
+    the contract game it is a function from observations to actions, `NumpyActions`.
 
     Raises:
         ValueError: one line naming the file and what is wrong with it.
@@ -133,7 +138,8 @@ def load_numpy_policy(file: str | os.PathLike[str], *, sha256: str | None = None
     description = read_description(file, sha256)
     weights = read_weights(file, description)
     try:
-        policy = build_numpy_policy(description.notes, weights)
+        build = build_numpy_policy if is_contract(description.notes) else build_numpy_actions
+        policy: NumpyPolicy | NumpyActions = build(description.notes, weights)
         SelfTest.from_description(description.notes).check(policy.answers)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(description_file(file), error) from None

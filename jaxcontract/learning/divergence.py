@@ -54,4 +54,4 @@ def as_array(divergence: Divergence) -> jax.Array:
 
 def _all_finite(quantity: Any) -> jax.Array:
     floats = [leaf for leaf in jax.tree.leaves(quantity) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in floats]))
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in floats]))
