@@ -185,7 +185,7 @@ def run(request: Request, began: float) -> int:
     import jax
 
     from jaxcontract.cli.console import make_console
-    from jaxcontract.training.cores import described
+    from jaxcontract.training.cores import describe_devices
     from reproduction.cases import FULL, QUICK
     from reproduction.progress import Progress
     from reproduction.trainer import Trainer
@@ -198,7 +198,7 @@ def run(request: Request, began: float) -> int:
         trainer = Trainer(scale, request.out, progress, request.devices)
         missing = trainer.missing(planned.values())
         progress.expect(sum(case.work for case in missing))
-        device = described(trainer.num_devices)
+        device = describe_devices(trainer.num_devices)
         console.print(
             f"{device}, jax {jax.__version__}; {len(missing)} trainings to make, into {request.out}/"
         )

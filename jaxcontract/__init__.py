@@ -89,7 +89,7 @@ def _homes() -> dict[str, str]:
 _HOMES = _homes()
 
 __all__ = sorted(_HOMES)
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 
 def __getattr__(name: str) -> Any:

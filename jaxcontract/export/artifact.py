@@ -17,7 +17,7 @@ from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.export.actions import build_numpy_actions
 from jaxcontract.export.description import WEIGHTS, SelfTest, description_file, is_contract, weights_file
-from jaxcontract.export.exported_policy import deserialized, require_flatbuffers
+from jaxcontract.export.exported_policy import deserialize, require_flatbuffers
 from jaxcontract.export.numpy_policy import build_numpy_policy
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.mechanism import feasible, freshness
@@ -101,8 +101,8 @@ def make_export(directory: str | os.PathLike[str], seed: int) -> Export:
     """What an export of a policy consists of."""
     policy, (env, params) = load_policy(directory, seed), load_env(directory)
     if isinstance(env, ContractEnv):
-        function = deployed(policy, env, params)
-        notes = {**described(policy, env, params), "self_test": self_test(function, params)}
+        function = make_function(policy, env, params)
+        notes = {**describe_game(policy, env, params), "self_test": self_test(function, params)}
     else:
         function = jax.jit(jax.vmap(lambda observation: (policy(observation),)))
         setting = read_head(Path(directory)).setting.as_dict()
@@ -111,7 +111,7 @@ def make_export(directory: str | os.PathLike[str], seed: int) -> Export:
             **describe_spaces(policy),
             "self_test": answer_first_observations(function, env, params),
         }
-    artifact = exported(function, len(policy.normalizer.center))
+    artifact = export_function(function, len(policy.normalizer.center))
     notes = {
         "versions": {"jaxcontract": version("jaxcontract"), "jax": jax.__version__},
         "artifact": {"sha256": digest_bytes(artifact), "platforms": list(PLATFORMS)},
@@ -121,7 +121,7 @@ def make_export(directory: str | os.PathLike[str], seed: int) -> Export:
     return Export(artifact, notes, to_arrays(policy.weights))
 
 
-def deployed(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> Any:
+def make_function(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> Any:
     """The function that is exported: [N, 4 + 2K] → [N, 2K], [N, K], [N, K]."""
     size = env.num_types
 
@@ -139,7 +139,7 @@ def deployed(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> Any:
     return jax.jit(jax.vmap(answer))
 
 
-def exported(function: Any, num_inputs: int) -> bytes:
+def export_function(function: Any, num_inputs: int) -> bytes:
     """The artifact, for any number of rows."""
     (rows,) = jax.export.symbolic_shape("rows")
     inputs = jax.ShapeDtypeStruct((rows, num_inputs), jnp.float32)
@@ -159,7 +159,7 @@ def without_paths() -> Iterator[None]:
         jax.config.update(setting, before)
 
 
-def described(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> dict[str, Any]:
+def describe_game(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> dict[str, Any]:
     """The game that the policy plays, and how it sees it."""
     system = dataclasses.asdict(params.system)
     return {
@@ -219,7 +219,7 @@ def self_test(function: Any, params: EnvParams) -> dict[str, Any]:
 def verify(made: Export) -> None:
     """Let the artifact, read back, and the NumPy policy answer the self-test. Raises ValueError."""
     test = SelfTest.from_description(made.notes)
-    call = jax.jit(deserialized(made.artifact).call)
+    call = jax.jit(deserialize(made.artifact).call)
     test.check(lambda rows: call(np.asarray(rows, np.float32)))
     build = build_numpy_policy if is_contract(made.notes) else build_numpy_actions
     test.check(build(made.notes, made.weights).answers)

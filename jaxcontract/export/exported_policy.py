@@ -136,7 +136,7 @@ def load_exported(
     except (OSError, ValueError) as error:
         raise unreadable(file, error) from None
     try:
-        policy = _make_policy(deserialized(data), system, notes)
+        policy = _make_policy(deserialize(data), system, notes)
         policy.answers(test.observations)
     except Exception as error:  # what MLIR and XLA make of a program that is not for them
         if written_by == jax.__version__:
@@ -176,7 +176,7 @@ def artifact_bytes(file: Path, stated: str) -> bytes:
     return data
 
 
-def deserialized(data: bytes) -> Any:
+def deserialize(data: bytes) -> Any:
     """The exported function in some bytes. Raises ValueError."""
     try:
         return jax.export.deserialize(bytearray(data))

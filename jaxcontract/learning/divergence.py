@@ -23,7 +23,7 @@ def never() -> jax.Array:
     return jnp.full(2, -1)
 
 
-def watched(learner: Any, metrics: dict[str, jax.Array]) -> Any:
+def watch_divergence(learner: Any, metrics: dict[str, jax.Array]) -> Any:
     """A learner after an update that remembers the first quantity that was not finite.
 
     learner: its `num_updates` counts the update; metrics: with "reward" and "gradient_norm"

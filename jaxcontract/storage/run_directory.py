@@ -11,7 +11,10 @@ from jaxcontract.storage.locking import LOCK, hold, is_lock, let_go
 
 CONFIG = "config.json"
 SUMMARY = "summary.json"  # written last
-SCHEMA = 1
+SCHEMA = 2
+OLDER = (
+    "holds a run of jaxcontract 0.2: end it with that version, or begin one with its policies: --init-from"
+)
 
 
 class RunDirectory(NamedTuple):
@@ -73,6 +76,8 @@ def _state(path: Path, configuration: Mapping[str, Any]) -> str:
         return "new"
     found = read_json(path / CONFIG)
     is_run = isinstance(found, dict) and found.get("schema") == SCHEMA and isinstance(found.get("run"), dict)
+    if isinstance(found, dict) and found.get("schema") == 1 and "run" in found:
+        raise ValueError(f"--out {path}: {OLDER}")
     if not is_run:
         raise ValueError(f"--out {path}: is not empty; name a new directory")
     changed = list(differences(found["run"], _plain(configuration)))
@@ -90,6 +95,8 @@ def read_run(path: Path) -> dict[str, Any]:
     found = read_json(path / CONFIG)
     if not isinstance(found, dict) or not isinstance(found.get("run"), dict):
         raise ValueError(f"--resume {path}: holds no run that can be read ({CONFIG})")
+    if found.get("schema") == 1:
+        raise ValueError(f"--resume {path}: {OLDER}")
     if found.get("schema") != SCHEMA:
         raise ValueError(f"--resume {path}: has schema {found.get('schema')!r}, this version reads {SCHEMA}")
     run: dict[str, Any] = found["run"]

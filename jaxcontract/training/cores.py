@@ -80,7 +80,7 @@ def num_places() -> int:
     return usable_cores() if on_cpu() else len(jax.devices())
 
 
-def described(count: int) -> str:
+def describe_devices(count: int) -> str:
     """So many places, in words."""
     first = jax.devices()[0]
     return f"{first.platform} ({first.device_kind}), {count} {'cores' if on_cpu() else 'devices'}"

@@ -22,7 +22,7 @@ KEPT = "initial-policy"
 MUST_AGREE = ("game", "num_types", "actions", "network", "policy")  # and the network's options
 
 
-def described(path: Path, setting: Setting, seeds: Sequence[int]) -> dict[str, Any]:
+def describe_source(path: Path, setting: Setting, seeds: Sequence[int]) -> dict[str, Any]:
     """What a run begins with, plain values for its configuration.
 
     path:  a run's directory, or that of its policies
@@ -55,7 +55,7 @@ def described(path: Path, setting: Setting, seeds: Sequence[int]) -> dict[str, A
 
 
 def is_well_formed(init: Any, num_seeds: int) -> bool:
-    """Whether this is what `described` returns for so many seeds."""
+    """Whether this is what `describe_source` returns for so many seeds."""
     if not isinstance(init, dict) or not isinstance(init.get("policy"), str):
         return False
     for name, kind in (("seeds", int), ("sha256", str)):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jaxcontract as jc
 from jaxcontract.core.fields import number
 from jaxcontract.learning.config import LearnerConfig
-from jaxcontract.learning.divergence import watched
+from jaxcontract.learning.divergence import watch_divergence
 from jaxcontract.learning.rollout import step
 from jaxcontract.learning.train_state import TrainState, begin_rounds
 
@@ -72,7 +72,7 @@ def update(learner, env, params, config):
         num_updates=learner.num_updates + 1,
     )
     metrics = {"reward": jnp.maximum(jnp.mean(reward), jnp.mean(usual)), "gradient_norm": jnp.asarray(0.0)}
-    return watched(learner, metrics), metrics
+    return watch_divergence(learner, metrics), metrics
 
 
 RANDOM_SEARCH = jc.Algorithm(init, update)

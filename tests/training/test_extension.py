@@ -242,10 +242,9 @@ def test_policies_that_do_not_fit_are_refused_before_anything_is_made(refused, e
 def test_other_seeds_take_the_policies_in_their_order(ended):
     from jaxcontract.config.presets import PRESETS
     from jaxcontract.config.setting import change
-    from jaxcontract.training.warmstart import described
 
     setting = change(PRESETS["default"], {"hidden_sizes": (8,)})
-    assert described(ended, setting, [1])["seeds"] == [1]
-    assert described(ended, setting, [1, 0])["seeds"] == [1, 0]
-    assert described(ended / "policy", setting, [7, 8, 9])["seeds"] == [0, 1, 0]
-    assert len(set(described(ended, setting, [7, 8, 9])["sha256"])) == 2
+    assert describe_source(ended, setting, [1])["seeds"] == [1]
+    assert describe_source(ended, setting, [1, 0])["seeds"] == [1, 0]
+    assert describe_source(ended / "policy", setting, [7, 8, 9])["seeds"] == [0, 1, 0]
+    assert len(set(describe_source(ended, setting, [7, 8, 9])["sha256"])) == 2

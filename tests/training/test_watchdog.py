@@ -43,16 +43,16 @@ def test_work_that_ends_in_time_is_returned_and_leaves_no_timer():
 def test_what_is_usual_raises_the_limit_and_is_reported():
     reports, codes = [], []
 
-    def watched(factor):
+    def watch_divergence(factor):
         dog = Watchdog(0.02, lambda *seconds: reports.append(seconds), factor=factor, leave=codes.append)
         dog.limit = 10.0
         dog.run(lambda: time.sleep(0.1), 1)  # 0.1 s a unit are usual
         dog.limit = 0.02
         dog.run(lambda: time.sleep(0.3), 1)
 
-    watched(factor=10.0)  # 1 s is allowed
+    watch_divergence(factor=10.0)  # 1 s is allowed
     assert (reports, codes) == ([], [])
-    watched(factor=2.0)  # 0.2 s
+    watch_divergence(factor=2.0)  # 0.2 s
     ((waited, expected),) = reports
     assert codes == [HUNG]
     assert waited == pytest.approx(2 * expected)

@@ -38,7 +38,7 @@ class Request(NamedTuple):
     compilation_cache: Path | None
     stall_limit: float
     watching: Watching
-    init_from: dict[str, Any] | None = None  # as `warmstart.described` has it
+    init_from: dict[str, Any] | None = None  # as `warmstart.describe_source` has it
     extended_from: Sequence[int] = ()  # the updates at which it had ended before
     extend_to: int | None = None  # updates, where it is to be extended now
     option: str = "--out"  # what names `out`
@@ -129,7 +129,7 @@ def request_new_run(parsed: Any) -> Request:
         compilation_cache=parsed.compilation_cache,
         stall_limit=parsed.stall_limit,
         watching=read_watching(parsed),
-        init_from=warmstart.described(parsed.init_from, setting, seeds) if parsed.init_from else None,
+        init_from=warmstart.describe_source(parsed.init_from, setting, seeds) if parsed.init_from else None,
     )
 
 

@@ -20,7 +20,7 @@ from jaxcontract.storage.metrics import METRICS
 from jaxcontract.storage.run_directory import version_changes
 from jaxcontract.training import extension, warmstart
 from jaxcontract.training.checkpointing import InterruptedRunError, Keeper
-from jaxcontract.training.cores import described, num_places
+from jaxcontract.training.cores import describe_devices, num_places
 from jaxcontract.training.learning_curve import Underway, even_marks, measured_training
 from jaxcontract.training.loggers import Observers
 from jaxcontract.training.seeds import Training, compile_training
@@ -36,7 +36,7 @@ def train(run: Run, observers: Observers, is_new: bool, initial: Sequence[Any] =
     request, fail = run.request, run.program.fail
     if request.compilation_cache:
         keep_programs(request.compilation_cache)
-    device = described(min(len(request.seeds), request.devices or num_places()))
+    device = describe_devices(min(len(request.seeds), request.devices or num_places()))
     console = make_console()
     announce(run, device, console)
     with Interruption(holding=False) as interruption:

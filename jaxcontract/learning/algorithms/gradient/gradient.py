@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxcontract.core.protocols import Algorithm, Environment
 from jaxcontract.core.pytree import register
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig as GradientConfig
-from jaxcontract.learning.divergence import watched
+from jaxcontract.learning.divergence import watch_divergence
 from jaxcontract.learning.loop import Metrics
 from jaxcontract.learning.optimizer import descend, make_optimizer
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
@@ -75,7 +75,7 @@ def update(
         num_updates=learner.num_updates + 1,
     )
     metrics = {"reward": -value, "gradient_norm": norm}
-    return watched(learner, metrics), metrics
+    return watch_divergence(learner, metrics), metrics
 
 
 GRADIENT = Algorithm(init, update)

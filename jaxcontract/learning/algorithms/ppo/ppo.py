@@ -16,7 +16,7 @@ from jaxcontract.learning.algorithms.ppo.advantage import (
 )
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig as PPOConfig
 from jaxcontract.learning.algorithms.ppo.loss import clipped_surrogate, standardize, value_error
-from jaxcontract.learning.divergence import watched
+from jaxcontract.learning.divergence import watch_divergence
 from jaxcontract.learning.loop import Metrics
 from jaxcontract.learning.optimizer import descend, make_optimizer
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
@@ -97,7 +97,7 @@ def update(learner: PPOState, env: Environment, params: Any, config: PPOConfig) 
         num_updates=learner.num_updates + 1,
     )
     metrics = {"reward": jnp.mean(trajectory.reward), **metrics}
-    return watched(learner, metrics), metrics
+    return watch_divergence(learner, metrics), metrics
 
 
 def make_batch(learner: PPOState, trajectory: Trajectory, following: jax.Array, config: PPOConfig) -> Batch:
