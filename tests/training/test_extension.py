@@ -242,6 +242,7 @@ def test_policies_that_do_not_fit_are_refused_before_anything_is_made(refused, e
 def test_other_seeds_take_the_policies_in_their_order(ended):
     from jaxcontract.config.presets import PRESETS
     from jaxcontract.config.setting import change
+    from jaxcontract.training.warmstart import describe_source
 
     setting = change(PRESETS["default"], {"hidden_sizes": (8,)})
     assert describe_source(ended, setting, [1])["seeds"] == [1]
