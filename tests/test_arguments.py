@@ -203,11 +203,11 @@ def test_the_simulators_take_lists_and_numpys_scalars():
         ),
         (
             lambda: jc.train(jax.random.key(0), *GAME[::-1], jc.PPOConfig()),
-            r"train\.env = EnvParams\(.*: must be an environment of gymnax's shape",
+            r"train: env: must be an Environment; EnvParams has no reset",
         ),
         (
             lambda: jc.train(jax.random.key(0), *GAME, {"num_updates": 2}),
-            r"train\.config = .*: must be a PPO",
+            r"train\.config = .*: must be a learner's configuration",
         ),
         (lambda: jc.evaluate(GAME[0], lambda seen: seen), "env: must be a ContractEnv, not a function"),
         (

@@ -4,17 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from designing import EXAMPLES, rows_of
 
 import jaxcontract as jc
+from design_command import rows_of
 from jaxcontract.cli import main as command
 from jaxcontract.cli.design.request import EXAMPLE
 from jaxcontract.cli.program import name_script
+from paths import EXAMPLES, ROOT
 
-ROOT = Path(__file__).parent.parent
 SMALL = "--seeds 1 --num-updates 2 --num-envs 64 --eval-states 100 --curve-states 50".split()
 
 

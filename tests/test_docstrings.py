@@ -50,6 +50,8 @@ def said(name: str) -> str:
 def arguments(name: str) -> dict[str, str]:
     """Fields of a record, parameters of a function, with their annotations as text."""
     value = getattr(jc, name)
+    if getattr(value, "_is_protocol", False) or name == "Algorithm":  # members, by signature
+        return {}
     if name in RECORDS:
         return {field.name: str(field.type) for field in dataclasses.fields(value) if field.init}
     parameters = inspect.signature(value).parameters.values()

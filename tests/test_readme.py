@@ -11,7 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import jaxcontract as jc
-from jaxcontract.cli.options import OneLineParser, add_setting_options
+from jaxcontract.cli.options import OneLineParser
+from jaxcontract.cli.setting_options import add_setting_options
 from jaxcontract.config.presets import PRESETS
 from paths import ROOT
 

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, ClassVar
 
-from jaxcontract.core.fields import Record, number, part, whole
+from jaxcontract.core.fields import Record, documented, number, part, whole
 from jaxcontract.core.protocols import Algorithm, Network, PolicyHead
 from jaxcontract.core.registry import resolve
 from jaxcontract.core.renaming import Moved, accept_old_names
@@ -22,6 +22,7 @@ OLD_NAMES: dict[str, str | Moved] = {
 
 
 @accept_old_names(OLD_NAMES)
+@documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LearnerConfig(Record):
     """What every learner is told: sizes (static: a change compiles anew) and numbers (traced).

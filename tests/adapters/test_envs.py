@@ -89,11 +89,11 @@ def test_registering_twice_changes_nothing():
     ("options", "said"),
     [
         ({"num_type": 3}, "Contract-v0: unknown option 'num_type'; did you mean num_types?"),
-        ({"learning_rate": 0.1}, "Contract-v0: unknown option 'learning_rate'; known are reach, num_types"),
-        ({"num_types": 0}, "EnvOptions.num_types = 0: must be a whole number in [1, inf)"),
-        ({"actions": "box"}, "EnvOptions.actions = 'box': must be one of feasible, raw"),
+        ({"learning_rate": 0.1}, "Contract-v0: unknown option 'learning_rate'; known are reach, num_devices"),
+        ({"num_types": 0}, "ContractRules.num_types = 0: must be a whole number in [1, inf)"),
+        ({"actions": "box"}, "ContractRules.actions = 'box': must be one of feasible, raw"),
         ({"aoi_preference": 2.0}, "System.aoi_preference = 2.0: must be a number in [0, 1]"),
-        ({"episode_length": 0}, "EnvNumbers.episode_length = 0: must be a whole number in [1, inf)"),
+        ({"episode_length": 0}, "ContractRules.episode_length = 0: must be a whole number in [1, inf)"),
         ({"reach": 0.0}, "ScaledEnv.reach = 0.0: must be a number in (0, inf)"),
     ],
 )

@@ -98,7 +98,7 @@ def test_whole_cycles_and_what_they_lose(tmp_path, capsys):
 
 def test_a_policy_and_its_regret(tmp_path, capsys):
     config = jc.PPOConfig(num_updates=4, num_envs=64)
-    setting = PRESETS["default"].replace(ppo=config)
+    setting = PRESETS["default"].replace(algorithm=config)
     env = jc.ContractEnv()
     learner, _ = jax.jit(jc.train, static_argnames="env")(jax.random.key(0), env, env.default_params, config)
     save_policies(tmp_path / "policy", {0: learner.policy}, setting)

@@ -1,11 +1,11 @@
 """Command lines and directories that ask for what cannot be."""
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
 from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.setting import leaves
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "run_ppo.py"
 
@@ -13,22 +13,21 @@ SCRIPT = Path(__file__).parents[2] / "experiments" / "run_ppo.py"
 def command_lines() -> list[list[str]]:
     """One fault each: every field below, above, of another type, not a number, infinite, and empty."""
     lines = []
-    for part in dataclasses.fields(PRESETS["default"]):
-        for field in dataclasses.fields(getattr(PRESETS["default"], part.name)):
-            allowed = field.metadata["allowed"]
-            option = "--" + field.name.replace("_", "-")
-            bad = ["", "many", "nan", "inf", "-inf", "1e400"]
-            if allowed.kind == "flag":
-                lines.append([f"{option}=yes"])
-                continue
-            if allowed.kind in ("number", "whole", "sizes"):
-                if allowed.low > -1e300:
-                    bad.append(f"{allowed.low - 1:.0f}")
-                if allowed.high < 1e300:
-                    bad.append(str(allowed.high + 1))
-            if allowed.kind in ("whole", "sizes"):
-                bad.append("2.5")
-            lines += [[f"{option}={value}"] for value in bad]
+    for _, field, _ in leaves(PRESETS["default"]):
+        allowed = field.metadata["allowed"]
+        option = "--" + field.name.replace("_", "-")
+        bad = ["", "many", "nan", "inf", "-inf", "1e400"]
+        if allowed.kind == "flag":
+            lines.append([f"{option}=yes"])
+            continue
+        if allowed.kind in ("number", "whole", "sizes"):
+            if allowed.low > -1e300:
+                bad.append(f"{allowed.low - 1:.0f}")
+            if allowed.high < 1e300:
+                bad.append(str(allowed.high + 1))
+        if allowed.kind in ("whole", "sizes"):
+            bad.append("2.5")
+        lines += [[f"{option}={value}"] for value in bad]
     counts = ("seeds", "eval-states", "curve-states", "curve-points", "checkpoint-every", "devices")
     lines += [[f"--{name}={value}"] for name in counts for value in ("0", "-1", "2.5", "", "nan")]
     lines += [[f"--stall-limit={value}"] for value in ("0", "-1", "nan", "soon", "")]

@@ -559,7 +559,7 @@ def test_every_field_is_a_number_or_a_size():
 def test_equal_configs_and_changed_numbers_do_not_retrace():
     counted, traces = trace_counter()
     counted.trace(KEY, Target(), target(), TINY)
-    counted.trace(KEY, Target(), target(), PPOConfig(**dataclasses.asdict(TINY)))
+    counted.trace(KEY, Target(), target(), PPOConfig(**vars(TINY)))
     for name in NUMBERS:
         counted.trace(KEY, Target(), target(), TINY.replace(**{name: 0.123}))
     assert len(traces) == 1
@@ -581,7 +581,7 @@ def test_a_config_can_be_a_static_argument():
         return train(key, env, params, config)
 
     static = jax.jit(counted, static_argnames=("env", "config"))
-    for config in (TINY, PPOConfig(**dataclasses.asdict(TINY))):
+    for config in (TINY, PPOConfig(**vars(TINY))):
         static.trace(KEY, Target(), target(), config)
     assert traces == [TINY.clip_range]
 
@@ -592,7 +592,7 @@ def test_sizes_of_a_training():
 
 
 def test_a_config_is_frozen_hashable_and_compared_by_value():
-    same = PPOConfig(**dataclasses.asdict(TINY))
+    same = PPOConfig(**vars(TINY))
     assert same == TINY
     assert hash(same) == hash(TINY)
     assert {TINY: "found"}[same] == "found"

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.config.setting import STRESS, Setting
+from jaxcontract.config.presets import STRESS
+from jaxcontract.envs.config import ContractGame
 from jaxcontract.evaluation.offers import scheme_contracts
 from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.evaluation.states import UNSEEN, unseen_states
@@ -210,7 +211,7 @@ def test_a_game_without_any_quality_is_refused_in_one_line():
     with pytest.raises(ValueError, match=wrong):
         jc.EnvParams(system=jc.System(slot_duration=3.0))
     with pytest.raises(ValueError, match=wrong):
-        Setting(system=jc.System(slot_duration=3.0))
+        ContractGame(problem=jc.System(slot_duration=3.0))
     patient = jc.NetworkDistribution(aoi_range=[5.0, 9.0], latency_range=[5.0, 9.0])
     assert jc.EnvParams(system=jc.System(slot_duration=3.0), distribution=patient).system.slot_duration == 3
 

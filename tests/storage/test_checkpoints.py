@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,8 +14,7 @@ from jaxcontract.core.pytree import from_arrays, to_arrays
 from jaxcontract.learning.algorithms.ppo.ppo import init, update
 from jaxcontract.learning.divergence import Divergence, as_array, as_divergence
 from jaxcontract.storage.checkpoints import Checkpoints, NothingLoadableError
-
-GOLDEN = Path(__file__).parent / "golden"
+from paths import GOLDEN_FILES
 
 
 @pytest.fixture
@@ -126,7 +124,7 @@ def test_numpy_opens_the_archives(steps):
 
 
 def test_checkpoints_of_the_version_before_are_refused_in_a_line_that_says_what_to_do(tmp_path):
-    shutil.copytree(GOLDEN / "checkpoint-schema-1", tmp_path / "20")
+    shutil.copytree(GOLDEN_FILES / "checkpoint-schema-1", tmp_path / "20")
     with pytest.raises(NothingLoadableError) as refusal:
         Checkpoints(tmp_path, {"seeds": [0]}).newest({0: {"weights": np.zeros(2, np.float32)}}, pytest.fail)
     assert str(refusal.value) == (

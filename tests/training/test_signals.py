@@ -79,7 +79,6 @@ sys.exit(main({program!r}))
 """
 )
 COMMANDS = {
-    "": [],
     "train": [],
     "design": ["network.json"],
     "export": ["nowhere", "file"],

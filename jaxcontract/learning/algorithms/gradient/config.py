@@ -14,6 +14,9 @@ from jaxcontract.learning.config import OLD_NAMES, LearnerConfig
 class GradientConfig(LearnerConfig):
     """What the plain gradient of the reward is told: nothing more than any learner.
 
+    network:     the function that is learned, a `Network`
+    policy_head: what its output says of an action, a `PolicyHead`
+
     Raises:
         ValueError: naming the field, its value and what is allowed.
     """
