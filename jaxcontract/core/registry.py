@@ -28,6 +28,12 @@ def resolve(target: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+@functools.cache
+def _find_entry_points() -> Any:
+    """Those of all installed packages: looking through them takes as long as the rest of `--help`."""
+    return entry_points()
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Registry:
     """The records of one kind, by their names.
@@ -44,7 +50,7 @@ class Registry:
     @functools.cached_property
     def targets(self) -> dict[str, str]:
         """ "module:Record" by name: this package's own, and those of other packages."""
-        others = {point.name: point.value for point in entry_points(group=self.group)}
+        others = {point.name: point.value for point in _find_entry_points().select(group=self.group)}
         return {**others, **self.entries}
 
     @property
