@@ -11,7 +11,7 @@ import jaxcontract as jc
 import solver
 from convex import truth_rows
 
-TOY = "--states 16 --repeats 2 --peer-states 2 --peer-seconds 5".split()
+TOY = "--states 16 --repeats 2 --peer-states 2 --peer-seconds 60".split()
 
 
 @pytest.fixture(scope="module")
