@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxcontract.cli.design.inputs import Input, stream_networks
-from jaxcontract.cli.design.networks import Networks
+from jaxcontract.cli.design.network_rows import NetworkRows
 from jaxcontract.cli.design.request import Request
 from jaxcontract.cli.design.writing import Found, Tables, Totals, make_record
 from jaxcontract.storage.files import write_json
@@ -20,7 +20,7 @@ IN_JSON = 1000  # items up to which contract.json holds networks, one at least; 
 class Shown(NamedTuple):
     """A network, by its place in its block, with what was found for it."""
 
-    networks: Networks
+    networks: NetworkRows
     found: Found
     place: int
     slacks: tuple[float, float]  # the least of IR and of IC, NaN of very many types

@@ -5,8 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaxcontract.cli.design.grouping import MOST_TYPES, Grouping, Observed, group, group_rows
+from jaxcontract.cli.design.grouping import MOST_TYPES, Grouping, group, group_rows
 from jaxcontract.cli.design.inputs import stream_networks
+from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.request import Request
 from jaxcontract.storage.files import write_csv
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxcontract.cli.design.columns import Remarks
-from jaxcontract.cli.design.grouping import Grouping, Observed, group, read_costs
-from jaxcontract.cli.design.networks import Networks, read_networks
+from jaxcontract.cli.design.grouping import Grouping, group
+from jaxcontract.cli.design.network_rows import NetworkRows, read_networks
+from jaxcontract.cli.design.observed import Observed, read_costs
 from jaxcontract.cli.design.request import Request
 
 
@@ -44,7 +45,7 @@ def read(request: Request) -> Input:
 
 def stream_networks(
     request: Request, grouping: Grouping | None, remarks: Remarks | None = None
-) -> Iterator[Networks]:
+) -> Iterator[NetworkRows]:
     """The networks, block by block; of the types that were observed, where there are any."""
     for block in read_networks(request.network, typed=grouping is None, remarks=remarks):
         if grouping is None:

@@ -8,8 +8,9 @@ import jax
 import numpy as np
 
 import jaxcontract as jc
-from jaxcontract.cli.design.grouping import Grouping, Observed, form_groups
-from jaxcontract.cli.design.networks import CONSTANTS
+from jaxcontract.cli.design.grouping import Grouping, form_groups
+from jaxcontract.cli.design.network_rows import CONSTANTS
+from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.solving import EXACT_TOLERANCE, Scheme
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)

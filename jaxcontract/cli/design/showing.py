@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.cli.design.grouping import Grouping, Observed, group_rows
-from jaxcontract.cli.design.networks import Networks
+from jaxcontract.cli.design.grouping import Grouping, group_rows
+from jaxcontract.cli.design.network_rows import NetworkRows
+from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.resolution import Outcome
 from jaxcontract.cli.design.telling import bound_lines, list_types, total_lines
 from jaxcontract.cli.design.writing import Found, item_columns, take_one
@@ -20,7 +21,7 @@ CHOSEN = {
 }
 
 
-def items_table(networks: Networks, found: Found, index: int, scheme: str) -> FittedTable:
+def items_table(networks: NetworkRows, found: Found, index: int, scheme: str) -> FittedTable:
     """One network's contract, item by item."""
     columns = {
         "share": ("type_prob", "{:.4g}"),
@@ -47,7 +48,7 @@ def _cell(value: float, form: str = "{:.4f}") -> str:
     return form.format(value) if np.isfinite(value) else "-"
 
 
-def _describe(networks: Networks, index: int) -> str:
+def _describe(networks: NetworkRows, index: int) -> str:
     one = {name: field[index] for name, field in networks.fields.items()}
     return (
         f"M = {one['num_devices']:g}, α = {one['aoi_preference']:g}, β = {one['unit_profit']:g}, "
@@ -56,7 +57,7 @@ def _describe(networks: Networks, index: int) -> str:
 
 
 def verdict(
-    networks: Networks,
+    networks: NetworkRows,
     found: Found,
     index: int,
     scheme: str,

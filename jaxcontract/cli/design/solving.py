@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcontract as jc
-from jaxcontract.cli.design.networks import CONSTANTS, STATE, TYPES, Networks
+from jaxcontract.cli.design.network_rows import CONSTANTS, STATE, TYPES, NetworkRows
 from jaxcontract.mechanism.validation import TOLERANCE
 
 EXACT_TOLERANCE = 1e-9  # of contracts made in float64
@@ -32,7 +32,7 @@ class Solver:
         self.contracts = contracts
         self._size = 0
 
-    def __call__(self, networks: Networks) -> dict[str, np.ndarray]:
+    def __call__(self, networks: NetworkRows) -> dict[str, np.ndarray]:
         """What becomes of each network, all in float64.
 
         By type, [n, K]: frequency, payment; rent, u[k, k]; complete_frequency, complete_payment;
@@ -107,7 +107,7 @@ class Exact:
         sides: np.ndarray = np.where(np.abs(moved) > MOVED * contract.frequency, -np.sign(moved), 0)
         return sides.astype(int)
 
-    def find_unlike(self, networks: Networks) -> np.ndarray:
+    def find_unlike(self, networks: NetworkRows) -> np.ndarray:
         """Nothing was trained, so that no network is unlike what was trained on. [n]"""
         return np.zeros(len(networks.rows), bool)
 
@@ -155,7 +155,7 @@ class Learned:
         sides: np.ndarray = np.where(at_low, -1, np.where(at_high, 1, 0))
         return sides
 
-    def find_unlike(self, networks: Networks) -> np.ndarray:
+    def find_unlike(self, networks: NetworkRows) -> np.ndarray:
         """Which networks [n] are not among those that the policy was trained on."""
         fields, law = networks.fields, self.params.distribution
         constants = [np.asarray(getattr(self.params.system, name), np.float64) for name in CONSTANTS]
@@ -176,7 +176,9 @@ def _are_outside(values: np.ndarray, low: Any, high: Any) -> np.ndarray:
     return (values < low - rounding) | (values > high + rounding)
 
 
-def find_least_slacks(networks: Networks, found: Mapping[str, np.ndarray], index: int) -> tuple[float, float]:
+def find_least_slacks(
+    networks: NetworkRows, found: Mapping[str, np.ndarray], index: int
+) -> tuple[float, float]:
     """The least slack of IR (8), and of IC (9) between different types; NaN of too many types."""
     if found["frequency"].shape[1] > LARGEST_TABLE:
         return float("nan"), float("nan")

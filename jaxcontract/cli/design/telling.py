@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jaxcontract.cli.design.networks import CONSTANTS, Networks
+from jaxcontract.cli.design.network_rows import CONSTANTS, NetworkRows
 from jaxcontract.cli.design.writing import BOUNDS, Found, list_bound_types, loses
 
 
-def no_quality(networks: Networks, index: int) -> str:
+def no_quality(networks: NetworkRows, index: int) -> str:
     """The one line for a network that no contract can serve."""
     slot = networks.fields["slot_duration"][index]
     return (
@@ -17,7 +17,7 @@ def no_quality(networks: Networks, index: int) -> str:
     )
 
 
-def bound_lines(networks: Networks, found: Found, index: int, scheme: str) -> list[str]:
+def bound_lines(networks: NetworkRows, found: Found, index: int, scheme: str) -> list[str]:
     """Which bounds on f hold which items, in one line; and in another whether the base station loses."""
     limits = {name: f"{name} = {networks.fields[name][index]:g}" for name in BOUNDS.values()}
     size, held = found["frequency"].shape[1], list_bound_types(found, index)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jaxcontract.cli.design.networks import Networks
+from jaxcontract.cli.design.network_rows import NetworkRows
 
 Found = Mapping[str, np.ndarray]
 ITEMS, NETWORKS = "items.csv", "networks.csv"
@@ -54,7 +54,7 @@ class Tables:
         for file in self._files:
             file.close()
 
-    def add(self, networks: Networks, found: Found) -> None:
+    def add(self, networks: NetworkRows, found: Found) -> None:
         """Write the rows of a block."""
         tables = item_columns(networks, found), network_columns(networks, found)
         for writer, columns in zip(self._writers, tables, strict=True):
@@ -72,7 +72,7 @@ def _cells(column: np.ndarray) -> list[Any]:
     return cells
 
 
-def item_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
+def item_columns(networks: NetworkRows, found: Found) -> dict[str, np.ndarray]:
     """The items of a block, [n K] in each column.
 
     A cycle is in slots, a rate in Hz; payment and rent in units of payment.
@@ -97,7 +97,7 @@ def item_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
     return {name: np.ravel(column) for name, column in columns.items()}
 
 
-def network_columns(networks: Networks, found: Found) -> dict[str, np.ndarray]:
+def network_columns(networks: NetworkRows, found: Found) -> dict[str, np.ndarray]:
     """What the contracts of a block bring, [n] in each column."""
     bound = {f"{BOUNDS[side]}_binds": (found["binding"] == side).sum(axis=1) for side in BOUNDS}
     return {"row": networks.rows, **{name: found[name] for name in MEASURES}, **bound}
@@ -117,13 +117,15 @@ def list_bound_types(found: Found, index: int) -> dict[str, list[int]]:
     }
 
 
-def take_one(networks: Networks, found: Found, index: int) -> tuple[Networks, Found]:
+def take_one(networks: NetworkRows, found: Found, index: int) -> tuple[NetworkRows, Found]:
     """A block of one of its networks."""
     fields = {name: field[[index]] for name, field in networks.fields.items()}
-    return Networks(networks.rows[[index]], fields), {name: values[[index]] for name, values in found.items()}
+    return NetworkRows(networks.rows[[index]], fields), {
+        name: values[[index]] for name, values in found.items()
+    }
 
 
-def make_record(networks: Networks, found: Found, index: int) -> dict[str, Any]:
+def make_record(networks: NetworkRows, found: Found, index: int) -> dict[str, Any]:
     """One network with its contract, plain values for JSON."""
     one, alone = take_one(networks, found, index)
     columns = item_columns(one, alone)
@@ -150,7 +152,7 @@ class Totals:
         self._number = dict.fromkeys(NUMBERS, 0)
         self.first_without_quality: int | None = None
 
-    def add(self, networks: Networks, found: Found) -> None:
+    def add(self, networks: NetworkRows, found: Found) -> None:
         """Count a block."""
         holds = found["feasible"]
         self.count += len(holds)
@@ -166,7 +168,7 @@ class Totals:
                 int(networks.rows[regret.argmax()]),
             )
 
-    def _count_remarks(self, networks: Networks, found: Found) -> None:
+    def _count_remarks(self, networks: NetworkRows, found: Found) -> None:
         """Count the networks of a block of which something is to be said."""
         binding, none = found["binding"], ~found["any_quality"]
         for name, which in zip(

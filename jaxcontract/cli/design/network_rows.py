@@ -41,7 +41,7 @@ KNOWN = (*CONSTANTS, *STATE, *(f"{kind}_k" for kind in TYPES))
 Fault = tuple[int, str]  # place in a block, what is wrong there
 
 
-class Networks(NamedTuple):
+class NetworkRows(NamedTuple):
     """Some networks of a file.
 
     rows: [n]  their numbers in the file
@@ -98,7 +98,7 @@ class NetworkColumns:
             )
 
 
-def read_networks(path: Path, *, typed: bool = True, remarks: Remarks | None = None) -> Iterator[Networks]:
+def read_networks(path: Path, *, typed: bool = True, remarks: Remarks | None = None) -> Iterator[NetworkRows]:
     """Read the networks of a file, as many at a time as fit a bounded memory.
 
     typed: whether they say their types; where not, what they say of them is left out
@@ -122,7 +122,7 @@ def _as_keys(names: Names) -> list[str]:
     return list(dict.fromkeys(re.sub(numbered, r"\1", name) for name in names))
 
 
-def _networks(block: Block) -> Networks:
+def _networks(block: Block) -> NetworkRows:
     columns = dict(zip(block.names, block.values.T, strict=True))
     size = sum(map(_is_of_type, block.names)) // 2
     given = {name: column for name, column in columns.items() if name in CONSTANTS or name in STATE}
@@ -134,7 +134,7 @@ def _networks(block: Block) -> Networks:
     types = {
         kind: np.stack([columns[f"{kind}_{k}"] for k in range(1, size + 1)], axis=1) for kind in TYPES if size
     }
-    return Networks(block.rows, defaults | given | types)
+    return NetworkRows(block.rows, defaults | given | types)
 
 
 def _check(path: Path, block: Block) -> None:
