@@ -17,7 +17,8 @@ from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.learning.config import LearnerConfig
-from jaxcontract.mechanism.network_states import HIGHEST_TYPE, LOWEST_TYPE, NetworkDistribution
+from jaxcontract.mechanism.network_law import HIGHEST_TYPE, LOWEST_TYPE
+from jaxcontract.mechanism.network_states import NetworkDistribution
 from jaxcontract.mechanism.records import System
 
 FIGURE_SEED = 312  # of the paper's Fig. 2

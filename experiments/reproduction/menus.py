@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.mechanism.network_states import HIGHEST_TYPE, LOWEST_TYPE
+from jaxcontract.mechanism.network_law import HIGHEST_TYPE, LOWEST_TYPE
 from jaxcontract.mechanism.records import Contract, NetworkState
 from reproduction.cases import Case, Scale, feasible_ppo
 

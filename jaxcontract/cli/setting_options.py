@@ -13,6 +13,7 @@ from jaxcontract.envs.registry import GAMES
 
 GROUPS = {
     "problem": "the problem: constants of the deployment",
+    "law": "the law of the networks",
     "env": "the game's rules",
     "network": "the network",
     "policy": "the policy's head",
@@ -140,13 +141,13 @@ def _add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:
 
 def _describe_option(allowed: Allowed, default: Any) -> dict[str, Any]:
     unit = f" [{allowed.unit}]" if allowed.unit else ""
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    shown = ",".join(map(str, default)) or "none" if isinstance(default, tuple) else default
     text = f"{allowed.meaning}{unit}: {allowed} (default {shown})".replace("%", "%%")
     if allowed.kind == "flag":
         return {"action": argparse.BooleanOptionalAction, "help": text}
     if allowed.kind == "choice":
         return {"choices": allowed.choices, "help": text}
-    kinds: dict[str, Any] = {"number": float, "whole": int, "sizes": _sizes}
+    kinds: dict[str, Any] = {"number": float, "whole": int, "sizes": _sizes, "numbers": _numbers}
     return {"type": kinds[allowed.kind], "metavar": allowed.kind.upper(), "help": text}
 
 
@@ -155,4 +156,10 @@ def _sizes(text: str) -> Sequence[int]:
     return tuple(int(part) for part in text.split(","))
 
 
+def _numbers(text: str) -> Sequence[float]:
+    """`0.5,1` → (0.5, 1.0)."""
+    return tuple(float(part) for part in text.split(","))
+
+
+_numbers.__name__ = "numbers such as 0.5,1"
 _sizes.__name__ = "sizes such as 64,64"

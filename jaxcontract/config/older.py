@@ -27,3 +27,11 @@ def convert(values: dict[str, Any]) -> dict[str, Any]:
     for name, value in values.get("ppo", {}).items():
         converted[MOVED.get(name, "algorithm")][RENAMED.get(name, name)] = value
     return converted
+
+
+def fill_in(values: dict[str, Any]) -> dict[str, Any]:
+    """A setting with what it meant before actions and rewards were scaled: the paper's units."""
+    env = values.get("env")
+    if isinstance(env, dict) and values.get("game", "contract") == "contract":
+        return {**values, "env": {"scaling": "paper", **env}}
+    return values

@@ -120,7 +120,7 @@ def setting_from_dict(values: Any) -> Setting:
         ValueError: on a part or a field that is unknown, or not what its record allows.
     """
     values = older.convert(values) if older.is_older(values) else values
-    values = dict(_object(values, "setting"))
+    values = older.fill_in(dict(_object(values, "setting")))
     game_type = GAMES.record(values.pop("game", "contract"))
     game_parts = {field.name: field for field in dataclasses.fields(game_type)}
     known = [*game_parts, *NAMED]

@@ -19,7 +19,11 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Allowed:
-    """What a field may hold: a kind ("number", "whole", "choice", "flag", "sizes"), a range, a unit."""
+    """What a field may hold: a kind, a range, a unit.
+
+    kind:  "number", "whole", "choice", "flag", "sizes" (whole numbers) or "numbers"
+    empty: a field of kind "numbers" may have none
+    """
 
     kind: str
     meaning: str
@@ -29,13 +33,19 @@ class Allowed:
     high: float = math.inf
     above: bool = False
     choices: tuple[str, ...] = ()
+    empty: bool = False
 
     def __str__(self) -> str:
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
         if self.kind == "flag":
             return "true or false"
-        noun = {"number": "a number", "whole": "a whole number", "sizes": "whole numbers"}[self.kind]
+        noun = {
+            "number": "a number",
+            "whole": "a whole number",
+            "sizes": "whole numbers",
+            "numbers": "numbers",
+        }[self.kind]
         opening = "(" if self.above or math.isinf(self.low) else "["
         closing = ")" if math.isinf(self.high) else "]"
         return f"{noun} in {opening}{self.low:g}, {self.high:g}{closing}"
@@ -48,8 +58,8 @@ class Allowed:
             return value.ndim == 0 and value.dtype == bool
         if value.dtype.kind not in ("iu" if self.kind in ("whole", "sizes") else "iuf"):
             return False
-        wanted_rank = 1 if self.kind == "sizes" else 0
-        if value.size == 0 or (self.static and value.ndim != wanted_rank):
+        wanted_rank = 1 if self.kind in ("sizes", "numbers") else 0
+        if (value.size == 0 and not self.empty) or (self.static and value.ndim != wanted_rank):
             return False  # only a traced number may be an array, for a sweep
         above_low = value > self.low if self.above else value >= self.low
         return bool(np.all(above_low & (value <= self.high)) and finite(value))
@@ -78,6 +88,11 @@ def flag(default: bool, meaning: str) -> Any:
 def sizes(default: tuple[int, ...], meaning: str, **range_: Any) -> Any:
     """A field for a tuple of whole numbers, static under JAX."""
     return _field(default, Allowed("sizes", meaning, True, **range_))
+
+
+def numbers(default: tuple[float, ...], meaning: str, **range_: Any) -> Any:
+    """A field for a tuple of real numbers, static under JAX. empty: whether there may be none."""
+    return _field(default, Allowed("numbers", meaning, True, **range_))
 
 
 def part(default: Any, protocol: type) -> Any:

@@ -3,10 +3,11 @@
 import dataclasses
 from typing import Any, ClassVar
 
-from jaxcontract.core.fields import Record, choice, number, whole
+from jaxcontract.core.fields import Record, choice, number, refuse, whole
 from jaxcontract.envs.game import Game
+from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.mechanism.system import System
-from jaxcontract.mechanism.validation import PAPER_RANGE, TOLERANCE, check_quality
+from jaxcontract.mechanism.validation import TOLERANCE, check_quality
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,27 +40,40 @@ class EnvNumbers(Record):
 class ContractRules(EnvOptions, EnvNumbers):
     """All that a person can choose of the game's rules."""
 
+    scaling: str = choice(
+        "law",
+        "what actions and rewards are counted in: fitted to the law of the networks, or the paper's units",
+        ("law", "paper"),
+    )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ContractGame(Game):
     """The paper's game: a base station offers one contract a round.
 
     problem: the deployment
+    law:     where its networks come from
     env:     the rules
 
     Raises:
-        ValueError: when no contract of the game has a quality of data, as with slots of 2 s.
+        ValueError: when no contract of the game has a quality of data, as with slots of 2 s, or the law is of
+            another number of types.
     """
 
     environment: ClassVar[str] = "jaxcontract.envs.contract:make_env"
     reference: ClassVar[str] = "jaxcontract.evaluation.contract_reference:ContractReference"
 
     problem: System = dataclasses.field(default_factory=System)
+    law: NetworkLaw = dataclasses.field(default_factory=NetworkLaw)
     env: ContractRules = dataclasses.field(default_factory=ContractRules)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_quality(self.problem, PAPER_RANGE[1], PAPER_RANGE[1])
+        check_quality(self.problem, self.law.aoi_range[-1], self.law.latency_range[-1])
+        bands = len(self.law.type_edges) - 1
+        if bands > 0 and bands != self.env.num_types:
+            allowed = f"{bands}, the bands of type_edges = {self.law.type_edges}"
+            raise refuse("ContractRules", "num_types", self.env.num_types, allowed)
 
     def describe(self) -> str:
         """Its size, its actions and what it pays."""

@@ -13,6 +13,7 @@ from jaxcontract.envs.params import EnvParams as EnvParams
 from jaxcontract.envs.params import check_params
 from jaxcontract.envs.rules import EnvState as EnvState
 from jaxcontract.envs.rules import begin, make_contract, play
+from jaxcontract.envs.scale import Scale, fit_scale
 from jaxcontract.mechanism.network_states import NetworkDistribution, observation_bounds
 from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, floats
 from jaxcontract.mechanism.rounds import check_rank, check_state
@@ -25,11 +26,11 @@ class ContractEnv(EnvOptions):
     """A base station offers one contract a round and earns its utility; every round is a new network.
 
     Observation: [4 + 2K], s = [M, K, Ā_max, D̄_max, Q_1 … Q_K, φ_1 … φ_K]  (11).
-    Action: [2K]. `raw`: (f_1 … f_K, r_1 … r_K), a Box [0, 1]  (12). `feasible`: any vector of
-        R^{2K}, which `feasible_contract` makes a contract that satisfies IR and IC.
+    Action: [2K]. `raw`: (f_1 … f_K, r_1 … r_K), a Box [0, 1]  (12), payments in the scale's `payment_unit`.
+        `feasible`: any vector of R^{2K}, which `feasible_contract` makes a contract that satisfies IR and IC.
     Reward: `paper`: U_B, or U_p when the contract is infeasible  (13). `centred`:
         `extended_centred_utility` less `violation_price` times the violations, which has the same best
-        contract, a fraction of the noise, and a slope outside the feasible set.
+        contract, a fraction of the noise, and a slope outside the feasible set; in the scale's `reward_unit`.
     Info, in every mode: `contract`, `paper_reward`, `feasible`, and gymnax's `terminated`,
         `truncated`, `final_observation`.
     Episode: Z rounds, then truncation, never termination. The next network does not depend on the
@@ -158,11 +159,19 @@ class RoundsLastContractEnv:
 
 
 def make_env(game: ContractGame) -> tuple[ContractEnv, EnvParams]:
-    """The environment and its parameters that a game describes: K equal bands of device types."""
+    """The environment and its parameters that a game describes."""
 
     def fields_of(record: type) -> dict[str, Any]:
         return {field.name: getattr(game.env, field.name) for field in dataclasses.fields(record)}
 
     env = ContractEnv(**fields_of(EnvOptions))
-    distribution = NetworkDistribution.equal_bands(env.num_types)
-    return env, EnvParams(system=game.problem, distribution=distribution, **fields_of(EnvNumbers))
+    law = game.law
+    distribution = NetworkDistribution(
+        aoi_range=law.aoi_range,
+        latency_range=law.latency_range,
+        type_edges=law.edges(env.num_types),
+        concentration=law.concentration,
+    )
+    scale = fit_scale(game.problem, distribution) if game.env.scaling == "law" else Scale()
+    numbers = fields_of(EnvNumbers)
+    return env, EnvParams(system=game.problem, distribution=distribution, scale=scale, **numbers)

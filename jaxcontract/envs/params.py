@@ -9,6 +9,7 @@ import numpy as np
 from jaxcontract.core.fields import concrete, documented, refuse
 from jaxcontract.core.pytree import register
 from jaxcontract.envs.config import EnvNumbers
+from jaxcontract.envs.scale import Scale
 from jaxcontract.mechanism.effort import check_shape
 from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution, corners
 from jaxcontract.mechanism.records import System, check_kind
@@ -24,6 +25,7 @@ class EnvParams(EnvNumbers):
 
     system:       the deployment
     distribution: the law of its network states, with as many types as the env
+    scale:        what actions and rewards are counted in; `fit_scale` finds what suits the other two
 
     Raises:
         ValueError: naming the field, its value and what is allowed; how the system's own quality or
@@ -33,10 +35,11 @@ class EnvParams(EnvNumbers):
 
     system: System = dataclasses.field(default_factory=System)
     distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
+    scale: Scale = dataclasses.field(default_factory=Scale)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, kind in (("system", System), ("distribution", NetworkDistribution)):
+        for name, kind in (("system", System), ("distribution", NetworkDistribution), ("scale", Scale)):
             given = getattr(self, name)
             if not isinstance(given, kind):
                 raise refuse("EnvParams", name, given, f"a {kind.__name__}")
@@ -48,6 +51,11 @@ class EnvParams(EnvNumbers):
         else:
             law = self.distribution
             check_quality(self.system, np.max(law.aoi_range), np.max(law.latency_range))
+
+    @property
+    def allowed_violation(self) -> Any:
+        """The tolerance in units of payment: what a constraint of a feasible contract may be missed by."""
+        return self.tolerance * self.scale.payment_unit
 
 
 def check_params(params: Any) -> None:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxcontract.core.fields import ByValue
 from jaxcontract.core.pytree import register
 from jaxcontract.envs.params import EnvParams
-from jaxcontract.mechanism.feasible import feasible_contract
+from jaxcontract.mechanism.feasible import RENT_SCALE, feasible_contract
 from jaxcontract.mechanism.incentives import Certificate, certify, extended_centred_utility, station_utility
 from jaxcontract.mechanism.network_states import observe, sample_network
 from jaxcontract.mechanism.records import Contract, NetworkState
@@ -45,9 +45,10 @@ def draw_network(key: jax.Array, params: EnvParams, count: int | None) -> Networ
 def make_contract(actions: str, network: NetworkState, action: jax.Array, params: EnvParams) -> Contract:
     """The contract that an action stands for, where actions are `raw` or `feasible`."""
     if actions == "feasible":
-        return unchecked(feasible_contract)(params.system, network, action)
+        rent, shift = RENT_SCALE * params.scale.payment_unit, params.scale.frequency_shift
+        return unchecked(feasible_contract)(params.system, network, action, rent, shift)
     frequency, payment = jnp.split(action, 2)
-    return Contract(frequency=frequency, payment=payment)
+    return Contract(frequency=frequency, payment=payment * params.scale.payment_unit)
 
 
 def play(
@@ -55,7 +56,8 @@ def play(
 ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
     """What `step` returns when a contract is offered. paid: the reward, `paper` or `centred`."""
     system, network = params.system, state.network
-    certificate = unchecked(certify)(system, network, contract, params.tolerance, params.safety_margin)
+    margin = params.safety_margin * params.scale.payment_unit
+    certificate = unchecked(certify)(system, network, contract, params.allowed_violation, margin)
     paper_reward = _paper_reward(network, contract, certificate, params)
     reward = paper_reward if paid == "paper" else _centred_reward(network, contract, certificate, params)
 
@@ -99,4 +101,5 @@ def _centred_reward(
     inside = jnp.clip(contract.frequency, system.min_frequency, system.max_frequency)
     moved = Contract(frequency=inside, payment=contract.payment)
     utility = extended_centred_utility(system, network, moved)
-    return utility - params.violation_price * system.num_devices * certificate.shortfall
+    missed = params.violation_price * system.num_devices * certificate.shortfall
+    return (utility - missed) / params.scale.reward_unit

@@ -12,6 +12,8 @@ from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.mechanism.network_states import NetworkDistribution
 from jaxcontract.mechanism.optimum import pooled_contract
 
+WORTH_NOTHING = 1e-6  # of U_B*; at the paper's constants screening is worth 2e-4 of it
+
 
 @dataclasses.dataclass(frozen=True)
 class ContractReference:
@@ -35,11 +37,15 @@ class ContractReference:
         for name, actions in (("random feasible", "feasible"), ("random", "raw")):
             env = ContractEnv(num_types=self.env.num_types, actions=actions)
             contracts[name] = random_contracts(env, self.params, states.states)
-        numbers: dict[str, Any] = {"penalty": self.params.penalty, "tolerance": self.params.tolerance}
+        numbers: dict[str, Any] = {"penalty": self.params.penalty, "tolerance": self.params.allowed_violation}
         return {name: judge(offered, states, **numbers) for name, offered in contracts.items()}
 
     def remarks(self, report: Report) -> list[str]:
-        """What a person should know of the states: how many have no optimum, or one at a bound on f."""
+        """What a person should know of the states and of the result.
+
+        How many states have no optimum, or one at a bound on f; where the game is not worth playing, or
+        screening worth nothing; a policy that earns less than one item for all.
+        """
         lines, system = [], self.params.system
         if report.without_quality:
             lines.append(
@@ -51,5 +57,21 @@ class ContractReference:
                 f"in {report.bound_binds:.2%} of the unseen states a bound on f binds at the optimum: "
                 f"U_B* is the best with min_frequency = {system.min_frequency:g} and "
                 f"max_frequency = {system.max_frequency:g}"
+            )
+        if report.optimum < 0:
+            lines.append(
+                f"the best contracts earn {report.optimum:.6g} in the mean, and offering nothing earns 0: costs "
+                "(1/φ) and unit_profit must be in one unit of payment"
+            )
+        part = report.screening_worth / abs(report.optimum) if report.optimum else float("nan")
+        if part < WORTH_NOTHING:
+            lines.append(
+                f"screening is worth nothing here: one item for all earns U_B* but for {part:.1e} of it, and "
+                "the screening gap says how a learner does at what does not matter"
+            )
+        elif report.screening_gap > 1:
+            lines.append(
+                f"a policy has a screening gap of {report.screening_gap:.0%}: it earns less than the best single "
+                "item for all"
             )
         return lines

@@ -57,7 +57,7 @@ def evaluate(
     if jax.tree_util.all_leaves([policy]) and not isinstance(policy, HostPolicy):
         policy = _unseen(policy)
     contracts = offer(policy, env, params, solution.states)
-    return judge(contracts, solution, penalty=params.penalty, tolerance=params.tolerance)
+    return judge(contracts, solution, penalty=params.penalty, tolerance=params.allowed_violation)
 
 
 def _unseen(function: Callable[[jax.Array], Any]) -> Any:

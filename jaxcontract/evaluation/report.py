@@ -16,6 +16,8 @@ from jaxcontract.mechanism.records import Contract, System
 from jaxcontract.mechanism.schemes import realised_utility
 from jaxcontract.mechanism.validation import TOLERANCE
 
+ROUNDING = 1e-13  # of U_B in float64, relative
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report(ByValue):
@@ -36,6 +38,7 @@ class Report(ByValue):
     optimum:          mean U_B* over all states that have one
     regret:           mean of U_B* − U_B of the same state
     worst_regret:     its largest value
+    screening_worth:  mean of U_B* − U_B of the best pooled item, over the same states
     screening_gap:    Σ regret / Σ (U_B* − U_B of the best pooled item): 0 optimal, 1 no screening;
                       NaN where screening is worth nothing, as at K = 1
     device_utilities: [K] mean of u[k, k], what each type earns
@@ -56,6 +59,7 @@ class Report(ByValue):
     optimum: float
     regret: float
     worst_regret: float
+    screening_worth: float
     screening_gap: float
     device_utilities: np.ndarray
     device_utility: float
@@ -85,7 +89,8 @@ def judge(
     utility, device = measured["station_utility"], measured["device_utility"]
     regrets = np.full(len(feasible), np.nan)
     regrets[feasible] = solution.optimum[feasible] - utility[feasible]
-    worth = np.sum(solution.optimum[feasible] - solution.pooled[feasible])
+    worth = solution.optimum[feasible] - solution.pooled[feasible]
+    gap = np.sum(regrets[feasible]) / np.sum(worth) if worth_something(worth, solution.optimum) else np.nan
     solved = np.isfinite(solution.optimum)
     return Report(
         num_states=len(feasible),
@@ -98,13 +103,19 @@ def judge(
         optimum=_mean(solution.optimum[solved]),
         regret=_mean(regrets[feasible]),
         worst_regret=float(np.max(regrets[feasible])) if feasible.any() else float("nan"),
-        screening_gap=float(np.sum(regrets[feasible]) / worth) if worth > 1e-9 else float("nan"),
+        screening_worth=_mean(worth),
+        screening_gap=float(gap),
         device_utilities=np.array([_mean(column) for column in own[feasible].T]),
         device_utility=_mean(device[feasible]),
         centred_utility=_mean(measured["centred_utility"][feasible]),
         realised_regret=_mean(solution.optimum[solved] - measured["realised_utility"][solved]),
         regrets=regrets,
     )
+
+
+def worth_something(worth: np.ndarray, optimum: np.ndarray) -> bool:
+    """Whether what screening is worth in some states is more than rounding of U_B*, so that a gap says something."""
+    return bool(np.sum(worth) > ROUNDING * np.sum(np.abs(optimum[np.isfinite(optimum)])))
 
 
 @partial(jax.jit, static_argnums=0)

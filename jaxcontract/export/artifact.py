@@ -168,6 +168,8 @@ def describe_game(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) ->
         "system": {name: float(value) for name, value in system.items()},
         "feasible_map": {
             "least_defined": freshness.least_defined(jnp.float32),
+            "payment_unit": float(params.scale.payment_unit),
+            "frequency_shift": float(params.scale.frequency_shift),
             "rent_scale": feasible.RENT_SCALE,
             "rent_gain": feasible.RENT_GAIN,
             "rent_offset": feasible.RENT_OFFSET,

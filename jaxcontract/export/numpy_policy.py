@@ -114,7 +114,7 @@ class NumpyPolicy:
         if self.actions == "raw":
             action = sigmoid(output)
             frequency, payment = np.split(action, 2, axis=-1)
-            return action, frequency, payment
+            return action, frequency, payment * self.feasible_map.payment_unit
         state = observations[..., 2], observations[..., 3], observations[..., 4 + self.num_types :]
         frequency, payment = feasible_items(self.system, self.feasible_map, *state, output)
         return output, frequency, payment

@@ -16,11 +16,19 @@ RENT_SCALE, RENT_GAIN, RENT_OFFSET = 0.01, 2.0, 3.0
 SHARE_GAIN, SHARE_OFFSET = 2.0, 4.0
 
 
-@one_round(vector=1)
-def feasible_contract(system: System, state: NetworkState, vector: Numbers) -> Contract:
+@one_round(vector=1, rent_scale=0, frequency_shift=0)
+def feasible_contract(
+    system: System,
+    state: NetworkState,
+    vector: Numbers,
+    rent_scale: Numbers = RENT_SCALE,
+    frequency_shift: Numbers = 0.0,
+) -> Contract:
     """A bijection from R^{2K} onto the inside of the feasible set of (10).
 
-    vector: [2K]  any finite numbers, in three parts:
+    rent_scale:      []  what s is counted in, units of payment
+    frequency_shift: []  is added to the K logits: where f starts between its bounds
+    vector:          [2K]  any finite numbers, in three parts:
         K      logits; with a fixed zero behind them their softmax gives the K + 1 gaps of
                f_min ≤ f_1 ≤ … ≤ f_K ≤ f_max (`frequency_bounds`)
         1      softplus gives s ≥ 0, what type 1 earns: r_1 = f_1/φ_1 + s
@@ -38,6 +46,7 @@ def feasible_contract(system: System, state: NetworkState, vector: Numbers) -> C
     if jnp.shape(vector)[:1] != (2 * size,):
         raise ValueError(f"feasible_contract: a vector of shape {jnp.shape(vector)}: must be ({2 * size},)")
     logits, rent, shares = jnp.split(vector, [size, size + 1])
+    logits = logits + frequency_shift
     gaps = jax.nn.softmax(jnp.concatenate([logits, jnp.zeros_like(rent)]), axis=0)[:-1]
     low, high = frequency_bounds(system, state)
     width = high - low
@@ -47,14 +56,20 @@ def feasible_contract(system: System, state: NetworkState, vector: Numbers) -> C
     step_cost = share * cost[:-1] + (1.0 - share) * cost[1:]
     taken = effort(system, frequency)
     steps = width * gaps[1:] if system.effort is None else jnp.diff(taken, axis=0)
-    first = taken[:1] * cost[:1] + RENT_SCALE * jax.nn.softplus(RENT_GAIN * rent - RENT_OFFSET)
+    first = taken[:1] * cost[:1] + rent_scale * jax.nn.softplus(RENT_GAIN * rent - RENT_OFFSET)
     increments = steps * step_cost
     payment = running_sum(jnp.concatenate([first, increments]))
     return Contract(frequency=frequency, payment=payment)
 
 
-@one_round()
-def feasible_vector(system: System, state: NetworkState, contract: Contract) -> jax.Array:
+@one_round(rent_scale=0, frequency_shift=0)
+def feasible_vector(
+    system: System,
+    state: NetworkState,
+    contract: Contract,
+    rent_scale: Numbers = RENT_SCALE,
+    frequency_shift: Numbers = 0.0,
+) -> jax.Array:
     """The inverse of `feasible_contract`: [2K], finite for a contract that no constraint binds.
 
     Where constraints bind, or frequencies or types coincide, the vector is infinite or undefined.
@@ -63,9 +78,9 @@ def feasible_vector(system: System, state: NetworkState, contract: Contract) -> 
     cost = 1.0 / state.device_types
     low, high = frequency_bounds(system, state)
     gaps = jnp.diff(frequency, prepend=low[None], append=high[None])
-    logits = jnp.log(gaps[:-1]) - jnp.log(gaps[-1])
+    logits = jnp.log(gaps[:-1]) - jnp.log(gaps[-1]) - frequency_shift
     taken = effort(system, frequency)
-    rent = (payment[:1] - taken[:1] * cost[:1]) / RENT_SCALE
+    rent = (payment[:1] - taken[:1] * cost[:1]) / rent_scale
     rent = (rent + jnp.log(-jnp.expm1(-rent)) + RENT_OFFSET) / RENT_GAIN
     step_cost = jnp.diff(payment) / jnp.diff(taken)
     shares = jnp.log(step_cost - cost[1:]) - jnp.log(cost[:-1] - step_cost)

@@ -20,9 +20,13 @@ class FeasibleMap(Record):
     """
 
     least_defined: float = number(2.0**-17, "W/W₀ that W exceeds", static=True, low=0, high=1)
-    rent_scale: float = number(0.01, "scale of the rent", unit="units of payment", static=True, low=0)
+    payment_unit: float = number(
+        1.0, "what rents and raw payments are multiplied by", unit="units of payment", static=True, low=0
+    )
+    rent_scale: float = number(0.01, "scale of the rent", static=True, low=0)
     rent_gain: float = number(2.0, "gain of the rent's softplus", static=True)
     rent_offset: float = number(3.0, "offset of the rent's softplus", static=True)
+    frequency_shift: float = number(0.0, "added to the logits of the frequencies", static=True)
     share_gain: float = number(2.0, "gain of the shares' sigmoid", static=True)
     share_offset: float = number(4.0, "offset of the shares' sigmoid", static=True)
 
@@ -43,6 +47,7 @@ def feasible_items(
     """
     size = device_types.shape[-1]
     logits, rent, shares = np.split(vector, [size, size + 1], axis=-1)
+    logits = logits + numbers.frequency_shift
     gaps = _softmax(np.concatenate([logits, np.zeros_like(rent)], axis=-1))[..., :-1]
     low, high = frequency_bounds(system, numbers, max_aoi, max_latency)
     width = (high - low)[..., None]
@@ -50,7 +55,11 @@ def feasible_items(
     cost = 1.0 / device_types
     share = sigmoid(numbers.share_gain * shares - numbers.share_offset)
     step_cost = share * cost[..., :-1] + (1.0 - share) * cost[..., 1:]
-    rent = numbers.rent_scale * np.logaddexp(0.0, numbers.rent_gain * rent - numbers.rent_offset)
+    rent = (
+        numbers.payment_unit
+        * numbers.rent_scale
+        * np.logaddexp(0.0, numbers.rent_gain * rent - numbers.rent_offset)
+    )
     first = frequency[..., :1] * cost[..., :1] + rent
     increments = width * gaps[..., 1:] * step_cost
     return frequency, np.cumsum(np.concatenate([first, increments], axis=-1), axis=-1)

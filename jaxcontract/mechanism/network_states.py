@@ -20,12 +20,11 @@ from jaxcontract.core.fields import (
     traced,
 )
 from jaxcontract.core.pytree import register
+from jaxcontract.mechanism.network_law import SIZE, equal_bands
 from jaxcontract.mechanism.records import NetworkState, System, check_kind
 from jaxcontract.mechanism.rounds import check_rank, one_round
 from jaxcontract.mechanism.validation import PAPER_RANGE
 
-LOWEST_TYPE, HIGHEST_TYPE = 1.0, 15.0  # the paper's range of φ
-SIZE = Allowed("whole", "device types K", static=True, low=1)
 ROUNDS = Allowed("whole", "network states to draw from one key", static=True, low=0)
 
 
@@ -58,8 +57,7 @@ class NetworkDistribution(Record):
     def equal_bands(cls, num_types: int, **others: Any) -> Self:
         """The paper's range of φ, [1, 15], cut into K equal bands, one type in each."""
         size = plain(cls.__name__, "num_types", num_types, SIZE)
-        edges = np.linspace(LOWEST_TYPE, HIGHEST_TYPE, size + 1)
-        return cls(type_edges=tuple(edges.tolist()), **others)
+        return cls(type_edges=equal_bands(size), **others)
 
     @property
     def num_types(self) -> int:

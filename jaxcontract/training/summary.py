@@ -56,7 +56,7 @@ def printed_items(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) ->
     solution = solve_reference(params.system, printed_states())
     learned = offer(policy, env, params, solution.states)
     exact = scheme_contracts(optimal_contract, solution)
-    report = judge(learned, solution, penalty=params.penalty, tolerance=params.tolerance)
+    report = judge(learned, solution, penalty=params.penalty, tolerance=params.allowed_violation)
     return [
         {
             "state": row + 1,

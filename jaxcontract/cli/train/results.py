@@ -11,10 +11,12 @@ from jaxcontract.cli.program import DONE, NOT_WRITTEN, PARTLY_DONE
 from jaxcontract.cli.tables import printed_states_table, seeds_table
 from jaxcontract.cli.train.request import Request
 from jaxcontract.cli.train.run import Run, describe_divergence
+from jaxcontract.envs.config import ContractGame
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.states import CURVE_SEED, TEST_SEED
 from jaxcontract.learning.algorithms.registry import ALGORITHMS
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
+from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.storage.files import json_lines, write_json, write_text
 from jaxcontract.storage.metrics import METRICS
 from jaxcontract.storage.policies import save_policies
@@ -75,13 +77,16 @@ def measure(request: Request, outcome: Outcome) -> Measured:
     reference = request.make_reference()
     states = reference.test_states(request.eval_states, TEST_SEED)
     reports = [reference.evaluate(policy, states) for policy in policies]
-    return Measured(policies, reports, reference.baselines(states), reference.remarks(reports[0]))
+    remarks = dict.fromkeys(line for report in reports for line in reference.remarks(report))
+    return Measured(policies, reports, reference.baselines(states), list(remarks))
 
 
 def find_printed_game(request: Request) -> tuple[ContractEnv, EnvParams] | None:
-    """The contract game of the paper's three printed states, if that is what is played: K = 2."""
-    env, params = request.setting.game.make()
-    return (env, params) if isinstance(env, ContractEnv) and env.num_types == 2 else None
+    """The contract game of the paper's three printed states, if these are of the law that is played."""
+    game = request.setting.game
+    env, params = game.make()
+    printed = isinstance(game, ContractGame) and game.law == NetworkLaw() and env.num_types == 2
+    return (env, params) if printed else None
 
 
 def write_summary(run: Run, outcome: Outcome, measured: Measured) -> None:
