@@ -67,8 +67,12 @@ def add_setting_options(parser: argparse.ArgumentParser, arguments: Sequence[str
             _add_old_name(parser, old, new)
 
 
-def setting_from_options(parsed: argparse.Namespace) -> tuple[str, Setting]:
+def setting_from_options(
+    parsed: argparse.Namespace, fitted: Mapping[str, Any] | None = None
+) -> tuple[str, Setting]:
     """The name of the preset and the setting that a parsed command line asks for.
+
+    fitted: options by name that were found in a file; those of the command line come first
 
     Raises:
         ValueError: one line naming the field, its value and what is allowed.
@@ -77,7 +81,7 @@ def setting_from_options(parsed: argparse.Namespace) -> tuple[str, Setting]:
     given = {name: getattr(parsed, name) for name in option_names(setting).values() if hasattr(parsed, name)}
     preset = parsed.preset or ("raw" if given.get("actions") == "raw" else "default")
     parsed.preset = preset
-    return preset, change(_start(parsed), given)
+    return preset, change(_start(parsed), {**(fitted or {}), **given})
 
 
 def _add_choices(parser: argparse.ArgumentParser) -> None:

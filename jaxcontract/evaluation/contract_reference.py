@@ -60,8 +60,8 @@ class ContractReference:
             )
         if report.optimum < 0:
             lines.append(
-                f"the best contracts earn {report.optimum:.6g} in the mean, and offering nothing earns 0: costs "
-                "(1/φ) and unit_profit must be in one unit of payment"
+                f"the best contracts earn {report.optimum:.6g} in the mean, and offering nothing earns 0: "
+                "costs (1/φ) and unit_profit must be in one unit of payment"
             )
         part = report.screening_worth / abs(report.optimum) if report.optimum else float("nan")
         if part < WORTH_NOTHING:
@@ -71,7 +71,7 @@ class ContractReference:
             )
         elif report.screening_gap > 1:
             lines.append(
-                f"a policy has a screening gap of {report.screening_gap:.0%}: it earns less than the best single "
-                "item for all"
+                f"a policy has a screening gap of {report.screening_gap:.0%}: it earns less than the best "
+                "single item for all"
             )
         return lines

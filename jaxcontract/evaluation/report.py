@@ -114,7 +114,7 @@ def judge(
 
 
 def worth_something(worth: np.ndarray, optimum: np.ndarray) -> bool:
-    """Whether what screening is worth in some states is more than rounding of U_B*, so that a gap says something."""
+    """Whether what screening is worth in some states is more than rounding of their U_B*."""
     return bool(np.sum(worth) > ROUNDING * np.sum(np.abs(optimum[np.isfinite(optimum)])))
 
 

@@ -11,6 +11,7 @@ examples:
   PROGRAM --seeds 5 --actions raw --reward centred   without the feasible map
   PROGRAM --seeds 5 --preset paper                   Algorithm 1 as printed
   PROGRAM --num-types 8 --num-updates 1200           eight device types
+  PROGRAM --network-file networks.csv                networks like your own
   PROGRAM --resume runs/default-20260101-120000      goes on where that run stopped
   PROGRAM --resume runs/first --num-updates 1200     extends a run that has ended
   PROGRAM --init-from runs/first --out runs/second   begins with that run's policies
@@ -43,6 +44,13 @@ def add_run_options(parser: OneLineParser) -> None:
     add("--seeds", type=count, default=5, metavar="N", help="how many seeds (default 5)")
     add("--first-seed", type=int, default=0, metavar="SEED", help="they are SEED, SEED + 1, … (default 0)")
     add("--out", type=path, metavar="DIR", help="where to write (default runs/<preset>-<time>)")
+    add(
+        "--network-file",
+        type=path,
+        metavar="FILE",
+        help="train on networks like those of FILE, in a form that `design` reads: its constants, and a law "
+        "that covers its states; options of the problem and of the law come before it",
+    )
     add(
         "--resume",
         type=path,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxcontract.cli.setting_options import setting_from_options
+from jaxcontract.cli.train.network_file import FittedLaw, fit_law
 from jaxcontract.cli.train.options import EXTENDS, read_watching
 from jaxcontract.config.presets import PRESETS
 from jaxcontract.config.setting import Setting, change, differences, setting_from_dict
@@ -42,6 +43,7 @@ class Request(NamedTuple):
     extended_from: Sequence[int] = ()  # the updates at which it had ended before
     extend_to: int | None = None  # updates, where it is to be extended now
     option: str = "--out"  # what names `out`
+    fitted: Sequence[str] = ()  # what was found in a file of networks
 
     @property
     def learner(self) -> LearnerConfig:
@@ -87,10 +89,10 @@ class Request(NamedTuple):
 
     @property
     def remarks(self) -> list[str]:
-        """What the run is not, bit for bit."""
+        """What the run is played on, and what it is not, bit for bit."""
         begun = warmstart.remarks(self.init_from, self.setting, self.seeds) if self.init_from else []
         more = [extension.remark(self.learner, self.extended_from)] if self.extended_from else []
-        return begun + more
+        return [*self.fitted, *begun, *more]
 
     def extend(self) -> "Request":
         """The run with as many updates as it is to be extended to."""
@@ -107,7 +109,9 @@ def request_new_run(parsed: Any) -> Request:
     most = 2**31 - 2 - parsed.seeds
     if not 0 <= parsed.first_seed <= most:
         raise ValueError(f"--first-seed {parsed.first_seed}: must be in [0, {most}]")
-    preset, setting = setting_from_options(parsed)
+    fitted = fit_law(parsed.network_file) if parsed.network_file else FittedLaw({}, [])
+    _check_fitted(parsed, fitted)
+    preset, setting = setting_from_options(parsed, fitted.options)
     num_updates = setting.algorithm.num_updates
     if (parsed.curve_points or 1) > num_updates:
         raise ValueError(
@@ -130,7 +134,17 @@ def request_new_run(parsed: Any) -> Request:
         stall_limit=parsed.stall_limit,
         watching=read_watching(parsed),
         init_from=warmstart.describe_source(parsed.init_from, setting, seeds) if parsed.init_from else None,
+        fitted=fitted.said,
     )
+
+
+def _check_fitted(parsed: Any, fitted: FittedLaw) -> None:
+    """Raises ValueError when a file's networks are not of what the other options ask for."""
+    if fitted.options and parsed.chosen_game not in (None, "contract"):
+        raise ValueError(f"--network-file: goes with --game contract, not with {parsed.chosen_game}")
+    size = fitted.options.get("num_types")
+    if size not in (None, getattr(parsed, "num_types", size)):
+        raise ValueError(f"--num-types {parsed.num_types}: the networks of {parsed.network_file} have {size}")
 
 
 def request_resumed_run(parsed: Any, others: set[str]) -> Request:

@@ -12,7 +12,7 @@ from jaxcontract.cli.tables import printed_states_table, seeds_table
 from jaxcontract.cli.train.request import Request
 from jaxcontract.cli.train.run import Run, describe_divergence
 from jaxcontract.envs.config import ContractGame
-from jaxcontract.envs.contract import ContractEnv, EnvParams
+from jaxcontract.envs.contract import ContractEnv, EnvParams, make_env
 from jaxcontract.evaluation.states import CURVE_SEED, TEST_SEED
 from jaxcontract.learning.algorithms.registry import ALGORITHMS
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
@@ -84,9 +84,9 @@ def measure(request: Request, outcome: Outcome) -> Measured:
 def find_printed_game(request: Request) -> tuple[ContractEnv, EnvParams] | None:
     """The contract game of the paper's three printed states, if these are of the law that is played."""
     game = request.setting.game
-    env, params = game.make()
-    printed = isinstance(game, ContractGame) and game.law == NetworkLaw() and env.num_types == 2
-    return (env, params) if printed else None
+    if not isinstance(game, ContractGame) or game.law != NetworkLaw() or game.env.num_types != 2:
+        return None
+    return make_env(game)
 
 
 def write_summary(run: Run, outcome: Outcome, measured: Measured) -> None:
