@@ -36,6 +36,8 @@ VALUES = {
     "frequency": [jnp.array([0.25, 0.5]), jnp.array([0.5, 1.0])],
     "slot_duration": [jnp.array(1e-3), jnp.array(0.1)],
     "tolerance": [jnp.array(1e-6), jnp.array(0.1)],
+    "rent_scale": [jnp.array(0.01), jnp.array(0.1)],
+    "frequency_shift": [jnp.array(0.0), jnp.array(0.5)],
     "margin": [jnp.array(0.0), jnp.array(0.5)],
     "cap": [jnp.array(1.0), jnp.array(0.5)],
 }

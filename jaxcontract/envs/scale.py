@@ -11,7 +11,7 @@ from jaxcontract.core.pytree import register
 from jaxcontract.mechanism.network_states import NetworkDistribution
 from jaxcontract.mechanism.records import System
 
-LEAST_SHARE = 1e-3  # of the range of f, that a typical frequency is taken to be from its ends
+LEAST_SHARE = 1e-4  # of the range of f, that a typical frequency is taken to be from its ends
 
 
 @register

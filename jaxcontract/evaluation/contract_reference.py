@@ -64,7 +64,7 @@ class ContractReference:
                 "costs (1/φ) and unit_profit must be in one unit of payment"
             )
         part = report.screening_worth / abs(report.optimum) if report.optimum else float("nan")
-        if part < WORTH_NOTHING:
+        if part < WORTH_NOTHING and self.env.num_types > 1:
             lines.append(
                 f"screening is worth nothing here: one item for all earns U_B* but for {part:.1e} of it, and "
                 "the screening gap says how a learner does at what does not matter"

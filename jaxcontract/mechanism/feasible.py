@@ -72,6 +72,8 @@ def feasible_vector(
 ) -> jax.Array:
     """The inverse of `feasible_contract`: [2K], finite for a contract that no constraint binds.
 
+    rent_scale, frequency_shift: []  as there
+
     Where constraints bind, or frequencies or types coincide, the vector is infinite or undefined.
     """
     frequency, payment = jnp.asarray(contract.frequency), jnp.asarray(contract.payment)

@@ -11,6 +11,7 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.core.spaces import Box
+from jaxcontract.envs.scale import fit_scale
 from jaxcontract.envs.wrappers import ScaledEnv
 
 gymnasium = pytest.importorskip("gymnasium", reason="gymnasium is not installed", exc_type=ImportError)
@@ -160,6 +161,7 @@ def test_system_constants_and_numbers_reach_the_game():
     system = jc.System(unit_profit=1.0, num_devices=80.0)
     env = make_single(unit_profit=1.0, num_devices=80.0)
     inside, params = jc.ContractEnv(), jc.ContractEnv().default_params.replace(system=system)
+    params = params.replace(scale=fit_scale(system, params.distribution))
     key, key_reset = jax.random.split(jax.random.key(0))
     _, state = inside.reset(key_reset, params)
     told = inside.step(jax.random.split(key)[1], state, jnp.zeros(4), params)[5]

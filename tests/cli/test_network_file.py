@@ -1,0 +1,84 @@
+"""Training on networks like those of a file: the law that covers them, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+import jaxcontract as jc
+from jaxcontract.cli.train.command import main
+from jaxcontract.cli.train.network_file import fit_law
+
+HEAD = "max_aoi,max_latency,type_probs_1,type_probs_2,device_types_1,device_types_2,unit_profit\n"
+ROWS = ["0.9,0.7,0.5,0.5,2,12,50", "0.8,0.95,0.3,0.7,3,9,50", "0.85,0.8,1,0,4,10,50"]
+
+
+@pytest.fixture
+def networks(tmp_path):
+    def write(*rows):
+        file = tmp_path / "networks.csv"
+        file.write_text(HEAD + "\n".join(rows) + "\n")
+        return file
+
+    return write
+
+
+def test_the_law_covers_the_networks_of_the_file(networks):
+    options = fit_law(networks(*ROWS)).options
+    assert options["num_types"] == 2
+    assert options["aoi_range"] == (0.8, 0.9)
+    assert options["latency_range"] == (0.7, 0.95)
+    assert options["type_edges"] == (2.0, 6.5, 12.0)
+    assert options["unit_profit"] == 50.0
+
+
+def test_bands_that_overlap_are_said(networks):
+    fitted = fit_law(networks(ROWS[0], "0.8,0.95,0.3,0.7,10,11,50"))
+    assert fitted.options["type_edges"] == (2.0, 10.5, 12.0)
+    assert not any("outside its band" in line for line in fitted.said)
+    fitted = fit_law(networks(ROWS[0], "0.8,0.95,0.3,0.7,3,5,50", "0.8,0.95,0.3,0.7,9,11,50"))
+    assert fitted.options["type_edges"] == (2.0, 7.0, 12.0)
+    assert "2 of 3 networks have a type outside its band" in fitted.said[-1]
+    assert "first in row 3" in fitted.said[-1]
+
+
+def test_one_network_says_what_would_widen_its_law(networks):
+    said = fit_law(networks(ROWS[0])).said
+    assert "--aoi-range and --latency-range" in said[-1]
+
+
+def test_networks_of_two_deployments_are_refused_with_their_rows(networks):
+    file = networks(*ROWS[:2], "0.85,0.8,1,0,4,10,60")
+    with pytest.raises(ValueError, match=r"unit_profit is 50 in row 2 and 60 in row 4: a policy is trained"):
+        fit_law(file)
+
+
+def test_a_policy_is_trained_on_the_law_and_options_come_first(networks, tmp_path):
+    out = tmp_path / "run"
+    small = "--seeds 1 --num-updates 2 --num-envs 16 --eval-states 50 --curve-states 16".split()
+    asked = ["--network-file", str(networks(*ROWS)), "--aoi-range", "0.6,1", "--out", str(out)]
+    assert main([*asked, *small]) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["setting"]["law"]["aoi_range"] == [0.6, 1.0]
+    assert summary["setting"]["law"]["latency_range"] == [0.7, 0.95]
+    assert summary["setting"]["problem"]["unit_profit"] == 50.0
+    _, params = jc.load_env(out)
+    np.testing.assert_allclose(params.distribution.type_edges, [2.0, 6.5, 12.0])
+    assert params.scale.payment_unit != 1.0
+    assert "printed_states" not in summary
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ("--num-types 3", "--num-types 3: the networks of"),
+        ("--type-edges 1,2,3,4", "must be 3, the bands of type_edges"),
+        ("--aoi-range 1,0.5", "aoi_range = (1.0, 0.5): must be 2 positive numbers, ascending"),
+    ],
+)
+def test_what_does_not_go_with_the_file_is_refused_in_one_line(networks, options, line, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--network-file", str(networks(*ROWS)), *options.split()])
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1

@@ -1,0 +1,98 @@
+"""The units of a learner's numbers: none at the paper's constants, and the same game in any others."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxcontract as jc
+from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.setting import Setting, change, setting_from_dict
+from jaxcontract.envs.scale import Scale, fit_scale
+
+EDGES = (1.0, 8.0, 15.0)
+
+
+def play(unit, *, beta=True, **others):
+    """The game where a device bears `unit` times less: (env, params)."""
+    options = {"type_edges": tuple(unit * edge for edge in EDGES), **others}
+    return change(Setting(), options | ({"unit_profit": 100.0 / unit} if beta else {})).game.make()
+
+
+def one_step(unit, action, **others):
+    env, params = play(unit, **others)
+    _, state = env.reset(jax.random.key(3), params)
+    _, _, reward, *_, info = env.step(jax.random.key(4), state, jnp.asarray(action), params)
+    return reward, info
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_at_the_papers_constants_it_changes_nothing(preset):
+    _, params = PRESETS[preset].game.make()
+    scale = jax.tree.map(np.float32, params.scale)
+    assert (scale.payment_unit, scale.reward_unit) == (1.0, 1.0)
+    assert abs(scale.frequency_shift) < 1e-12
+
+
+@pytest.mark.parametrize("actions", ["feasible", "raw"])
+def test_another_unit_of_payment_is_the_same_game_bit_for_bit(actions):
+    unit, action = 2.0**20, [0.3, 0.9, 0.2, 0.6]
+    reward, info = one_step(1.0, action, actions=actions)
+    other_reward, other = one_step(unit, action, actions=actions)
+    assert reward == other_reward
+    np.testing.assert_array_equal(info["contract"].frequency, other["contract"].frequency)
+    np.testing.assert_array_equal(info["contract"].payment, unit * other["contract"].payment)
+    assert bool(info["feasible"]) == bool(other["feasible"]) == (actions == "feasible")
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-3, 1e3, 1e6])
+def test_units_that_are_no_powers_of_two_differ_by_rounding(unit):
+    action = [0.3, 0.9, 0.2, 0.6]
+    np.testing.assert_allclose(one_step(unit, action)[0], one_step(1.0, action)[0], rtol=2e-5)
+
+
+def test_another_unit_trains_to_the_same_policy_bit_for_bit():
+    config = jc.PPOConfig(num_updates=3, num_envs=32, num_steps=4, minibatches=2)
+    train = jax.jit(jc.train, static_argnames="env")
+    env, params = play(1.0)
+    learner, metrics = train(jax.random.key(0), env, params, config)
+    _, others = play(2.0**-20)
+    other, _ = train(jax.random.key(0), env, others, config)
+    assert np.isfinite(metrics["reward"]).all()
+    jax.tree.map(np.testing.assert_array_equal, learner.policy.weights, other.policy.weights)
+
+
+@pytest.mark.parametrize(("unit", "side"), [(1e-3, -1), (1e-6, -1), (1e3, 1), (1e6, 1)])
+def test_actions_near_zero_are_near_the_best_frequencies_of_dear_and_of_cheap_updates(unit, side):
+    """With β fixed: a fresh policy starts within a factor of four of the optimum, not of the paper's."""
+    env, params = play(unit, beta=False)
+    state = jc.NetworkState(
+        max_aoi=0.75, max_latency=0.75, type_probs=[0.5, 0.5], device_types=[3.0 * unit, 9.0 * unit]
+    )
+    start = env.contract(state, jnp.zeros(4), params).frequency
+    best = jc.optimal_contract(params.system, state).frequency
+    assert np.all(np.abs(np.log(start / best)) < np.log(4.0))
+    assert np.sign(params.scale.frequency_shift) == side
+
+
+def test_settings_from_before_keep_the_units_that_they_had():
+    older = change(Setting(), {"unit_profit": 1.0}).as_dict()
+    del older["env"]["scaling"], older["law"]
+    setting = setting_from_dict(older)
+    assert setting.game.env.scaling == "paper"
+    assert setting.game.make()[1].scale == Scale()
+
+
+def test_a_system_of_ones_own_is_refused_in_one_line():
+    class Own(jc.System):
+        def quality(self, state, frequency):
+            return state.max_aoi * frequency
+
+    with pytest.raises(ValueError, match=r"fit_scale.system = 'Own': must be one with the paper's quality"):
+        fit_scale(Own(), jc.NetworkDistribution())
+
+
+def test_one_frequency_alone_has_a_scale():
+    system = jc.System(min_frequency=0.2, max_frequency=0.2)
+    scale = fit_scale(system, jc.NetworkDistribution())
+    assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(scale))
