@@ -28,13 +28,24 @@ import numpy as np
 
 from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, name_column
 from jaxcontract.cli.design.lines import text_lines
-from jaxcontract.cli.design.numerals import Decimals, find_decimals, parse_number, parse_numbers, quote
+from jaxcontract.cli.design.numerals import (
+    NUMBER,
+    Decimals,
+    NoNumberError,
+    find_decimals,
+    parse_number,
+    parse_numbers,
+    quote,
+)
+from jaxcontract.cli.design.separators import SEPARATORS, find_separator
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-NAMED_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
 TORN = re.compile(r"(?:^|[;\t])\s*[+-]?[0-9]+,[0-9]+\s*(?:[;\t]|$)")  # two cells, other separators in them
 
+PEEKED = 100  # rows that show which columns are numbers
+NONE = ("", "-", "na", "nan", "n/a", "null", "none")  # between numbers, where there is none
+
 Cells = tuple[int, list[str]]  # the number of a row, what stands in it
+Row = tuple[int, Sequence[str]]  # the same of the columns that are read
 
 
 class CsvRows:
@@ -47,42 +58,62 @@ class CsvRows:
 
     def __init__(self, path: Path, wanted: Wanted, remarks: Remarks) -> None:
         self._path, self._remarks = path, remarks
-        self._first, self._separator = _find_separator(path, wanted, remarks)
+        self._first, self._separator = find_separator(path, wanted, remarks)
         row, header = next(self._cells(), (0, []))
         if not header:
             raise ValueError("is empty")
         self._names = [name.strip() for name in header]
         self._least = max(place for place, name in enumerate(self._names, 1) if name)  # cells of a row
         try:
-            self.choice: Choice = wanted.choose(self._names, self.word)
+            self.choice: Choice = wanted.choose(self._names, self.word, self._find_numeric)
         except ValueError as error:
             raise ValueError(f"row {row}: {error}") from None
         remarks.note_choice(self._names, self.choice)
         self._suspects = _find_suspects(self._names, self.choice)
         self._unread = _find_unread(self._names, self.choice) if self._separator == "," else []
-        self._pick = _make_picker(self.choice.places)
-        self._decimals: Decimals = find_decimals(self._pick_cells(), self.choice.names, self._separator)
+        self._pick = _make_picker(self.choice)
+        width = len(self.choice.names)
+        numbers = ((row, cells[:width]) for row, cells in self._pick_cells())
+        self._decimals: Decimals = find_decimals(numbers, self.choice.names, self._separator)
         if self._decimals.sign == ",":
             remarks.add("decimal commas")
 
-    def __iter__(self) -> Iterator[tuple[int, Sequence[str]]]:
+    def __iter__(self) -> Iterator[Row]:
         return self._pick_cells()
 
-    def values(self, batch: Sequence[tuple[int, Sequence[str]]]) -> np.ndarray:
-        """Rows as numbers [n, C]. Raises ValueError with the row and the column of the first that is none."""
-        found = parse_numbers([cells for _, cells in batch], self._decimals.sign)
-        return found if found is not None else np.array([self._numbers(*row) for row in batch])
+    def values(self, batch: Sequence[Row], odd: dict[int, str] | None = None) -> np.ndarray:
+        """Rows as numbers [n, C].
 
-    def _numbers(self, row: int, cells: Sequence[str]) -> list[float]:
+        odd: where to put the cell of each row, by its place in the batch, that is no number; it is NaN then
+
+        Raises:
+            ValueError: with the row and the column of the first that is none, or that is not clear.
+        """
+        found = parse_numbers([cells for _, cells in batch], self._decimals.sign)
+        if found is not None:
+            return found
+        return np.array([self._numbers(place, row, odd) for place, row in enumerate(batch)])
+
+    def _numbers(self, place: int, numbered: Row, odd: dict[int, str] | None) -> list[float]:
+        row, cells = numbered
         values = []
         for name, cell in zip(self.choice.names, cells, strict=True):
             try:
                 values.append(parse_number(cell, self._decimals))
             except ValueError as error:
-                raise ValueError(f"row {row}, {name_column(name, self.word)}: {error}") from None
+                if odd is None or not isinstance(error, NoNumberError):
+                    raise ValueError(f"row {row}, {name_column(name, self.word)}: {error}") from None
+                odd[place] = cell
+                values.append(np.nan)
         return values
 
-    def _pick_cells(self) -> Iterator[tuple[int, Sequence[str]]]:
+    def _find_numeric(self) -> list[str]:
+        """The names of the columns that have a number and no other words in the first rows."""
+        rows = [cells for _, cells in itertools.islice(self._cells(), 1, 1 + PEEKED)]
+        columns = zip(self._names, itertools.zip_longest(*rows, fillvalue=""), strict=False)
+        return [name for name, cells in columns if name and _are_numbers(cells)]
+
+    def _pick_cells(self) -> Iterator[Row]:
         """The cells of the columns that are wanted, row by row."""
         length = len(self._names)
         for row, cells in itertools.islice(self._cells(), 1, None):
@@ -153,45 +184,6 @@ class CsvRows:
                 yield row, cells
 
 
-def _find_separator(path: Path, wanted: Wanted, remarks: Remarks) -> tuple[int, str]:
-    """The row at which the header begins or blank lines before it, and what separates cells."""
-    written = ((row, text) for row, text in text_lines(path) if text.strip(" \t\r\n,;"))
-    row, text = next(written, (1, ""))
-    named = NAMED_SEPARATOR.fullmatch(text)
-    if named:
-        separator = named[1]
-        if separator not in SEPARATORS:
-            raise ValueError(f"row {row}: sep={separator!r} must be one of {', '.join(SEPARATORS.values())}")
-        remarks.add(f"cells separated by {SEPARATORS[separator]}, as row {row} says")
-        return row + 1, separator
-    separator = _read_separator(row, text, wanted)
-    if separator != ",":
-        remarks.add(f"cells separated by {SEPARATORS[separator]}")
-    return 1, separator
-
-
-def _read_separator(row: int, header: str, wanted: Wanted) -> str:
-    """What separates the names of the columns. Raises ValueError where that is not clear."""
-    names = {separator: _split(header, separator) for separator in SEPARATORS}
-    found = [separator for separator, cells in names.items() if len(cells) > 1]
-    if len(found) < 2:
-        return found[0] if found else ","
-    knowing = [separator for separator in found if any(map(wanted.knows, names[separator]))]
-    if len(knowing) == 1 and knowing != [","]:
-        return knowing[0]
-    told = " and ".join(SEPARATORS[separator] for separator in found)
-    raise ValueError(
-        f"row {row}: has {told}; put a line such as sep=; before it, with what separates the cells"
-    )
-
-
-def _split(header: str, separator: str) -> list[str]:
-    try:
-        return next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
-    except csv.Error:
-        return []
-
-
 def _find_suspects(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
     """The columns to be read that have one without a name behind them."""
     return [
@@ -212,7 +204,15 @@ def _find_unread(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
     ]
 
 
-def _make_picker(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+def _are_numbers(cells: Sequence[str]) -> bool:
+    """Whether there are numbers among cells, and nothing else but marks of none."""
+    held = [cell.strip() for cell in cells if cell.strip().casefold() not in NONE]
+    return bool(held) and all(map(NUMBER.fullmatch, held))
+
+
+def _make_picker(choice: Choice) -> Callable[[Sequence[str]], Sequence[str]]:
+    """What takes the cells to be read out of a row, that of the label last."""
+    places = [*choice.places, *([] if choice.label is None else [choice.label])]
     if len(places) == 1:
         (only,) = places
         return lambda cells: (cells[only],)

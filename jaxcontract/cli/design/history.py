@@ -57,5 +57,5 @@ def draw_history(observed: Observed, grouping: Grouping, found: Sequence[Any], b
         [one.modelled for one in found],
         best.observed if best else float("nan"),
     )
-    grouped = figures.GroupedCosts(*observed, grouping.highest, grouping.cost)
+    grouped = figures.GroupedCosts(observed.costs, observed.counts, grouping.highest, grouping.cost)
     figures.save(figures.grouping(grouped, curve), out / "grouping")

@@ -1,8 +1,11 @@
-"""Text files line by line, each of a bounded length. No JAX."""
+"""Text files line by line, each of a bounded length; those packed by gzip too. No JAX."""
 
+import gzip
 import itertools
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 LONGEST_LINE = 2**24  # bytes; a file without line breaks is not read into memory
 
@@ -10,16 +13,16 @@ LONGEST_LINE = 2**24  # bytes; a file without line breaks is not read into memor
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a UTF-8 file with their breaks, numbered from 1; a byte order mark is left out.
 
+    A file whose name ends in .gz is unpacked as it is read.
+
     Raises:
         ValueError: naming the row, where it is no such text or too long.
     """
-    with path.open("rb") as file:
+    with _open(path) as file:
         for row in itertools.count(1):
-            line = file.readline(LONGEST_LINE + 1)
+            line = _read_line(file, row)
             if not line:
                 return
-            if len(line) > LONGEST_LINE:
-                raise ValueError(f"row {row}: is longer than {LONGEST_LINE // 2**20} MiB")
             try:
                 text = line.decode("utf-8-sig" if row == 1 else "utf-8")
             except UnicodeDecodeError as error:
@@ -30,3 +33,22 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
             if "\0" in text:
                 raise ValueError(f"row {row}: is not UTF-8 text (it has zero bytes); save it as UTF-8")
             yield row, text
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix.lower() != ".gz":
+        return path.open("rb")
+    return cast(IO[bytes], gzip.GzipFile(path, "rb"))
+
+
+def _read_line(file: IO[bytes], row: int) -> bytes:
+    """The next line, empty at the end."""
+    try:
+        line = file.readline(LONGEST_LINE + 1)
+    except (gzip.BadGzipFile, zlib.error):
+        raise ValueError("is not packed by gzip, or damaged") from None
+    except EOFError:
+        raise ValueError(f"row {row}: the packed file is cut short") from None
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"row {row}: is longer than {LONGEST_LINE // 2**20} MiB")
+    return line

@@ -145,7 +145,7 @@ def grouping_table(observed: Observed, grouping: Grouping, asked: int) -> Fitted
     size = len(grouping.cost)
     fewer = f" (not {asked}, as many devices cost the same)" if size < asked else ""
     table = plain_table(
-        f"{observed.num_devices:,} observed devices in {size} types{fewer}; "
+        f"{observed.describe()}, in {size} types{fewer}; "
         f"{grouping.explained:.1%} of the variance of their costs lies between the types",
         ["type", "share", "lowest cost", "highest cost", "stands for", "phi"],
     )

@@ -1,0 +1,56 @@
+"""The cost of each device, from one or many rows of it. No JAX."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+MISSING = (
+    *("", "-", "NA", "na", "N/A", "n/a", "#N/A", "<NA>", "NaT"),
+    *("NaN", "nan", "NAN", "NULL", "null", "None", "none"),
+)
+
+
+class DeviceNumbers:
+    """Numbers the devices of a file as they come, from 1; 0 is a row that names none."""
+
+    def __init__(self) -> None:
+        self._number_of: defaultdict[str, int] = defaultdict(itertools.count(1).__next__)
+        self._number_of.update(dict.fromkeys(MISSING, 0))
+
+    def number(self, labels: Iterable[Any]) -> np.ndarray:
+        """The device [n] of each row, by what its column holds."""
+        names = map(str.strip, map(_write_label, labels))
+        return np.fromiter(map(self._number_of.__getitem__, names), np.int32)
+
+
+def _write_label(label: Any) -> str:
+    """A device's name as text: 7, 7.0 (as spreadsheets have it) and "7" are one device."""
+    if isinstance(label, str):
+        return label
+    if label is None or isinstance(label, dict | list):
+        return ""
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
+
+
+def find_device_costs(costs: np.ndarray, devices: np.ndarray, way: float | str) -> np.ndarray:
+    """One cost for each device [N], from the costs [R] of its rows and the device [R] of each row.
+
+    way: "mean", or a quantile in [0, 1], with straight lines between the rows as `numpy.quantile` has it
+    """
+    order = np.lexsort((costs, devices))
+    ascending, grouped = costs[order], devices[order]
+    starts = np.flatnonzero(np.diff(grouped, prepend=grouped[0] - 1))
+    counts = np.diff(starts, append=len(grouped))
+    least, greatest = ascending[starts], ascending[starts + counts - 1]
+    if isinstance(way, str):
+        # Within what was observed: the mean of equal costs is their cost, not one rounding beside it.
+        mean: np.ndarray = np.clip(np.add.reduceat(ascending, starts) / counts, least, greatest)
+        return mean
+    at = way * (counts - 1)
+    below = np.floor(at).astype(np.int64)
+    low, high = ascending[starts + below], ascending[starts + np.minimum(below + 1, counts - 1)]
+    between: np.ndarray = np.clip(low + (at - below) * (high - low), least, greatest)
+    return between
