@@ -129,7 +129,7 @@ REFUSED_COSTS = {
     ),
     "beyond a float": (
         "cost\n1e-39\n1\n",
-        "1 not between 1.18e-38 and 1e+30 (row 2: 1e-39)",
+        "1 not between 1.18e-38 and 1e+30 units of payment (row 2: 1e-39)",
     ),
     "open quote": ('cost,note\n1,"open\n2,x\n3,y\n', "row 2: is not CSV (a quote is not closed)"),
     "old line breaks": ("cost\r1\r2\r", "row 1: is not CSV (a carriage return stands inside it"),

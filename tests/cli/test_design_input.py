@@ -104,7 +104,7 @@ BAD_COSTS = {
         "device,cost\na,0.5\nb,-0.5\n",
         "column cost: 1 of 2 rows cannot be used: 1 negative (row 3",
     ),
-    "zero": ("cost\n0.5\n0\n", "1 zero (row 3); each must have a positive number"),
+    "zero": ("cost\n0.5\n0\n", "1 zero (row 3); a cost is a positive number; --skip"),
     "NaN": ("cost\n0.5\nnan\n", "1 not a finite number (row 3: 'nan')"),
     "text": ("cost\n0.5\ndear\n", "1 not a finite number (row 3: 'dear')"),
     "too few": ("cost\n0.5\n0.6\n", "--types 3: there are 2 different costs"),

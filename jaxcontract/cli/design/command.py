@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
         given = read(request)
         require_device()
         contracts = choose_scheme(request, given.num_types)
-        read_as = {"observed": given.observed.record} if given.observed else {}
+        read_as = {"observed": dict(given.observed.record)} if given.observed else {}
         opened = open_run(request.out, "contract", request.configuration | read_as)
         try:
             if opened.state != "new":

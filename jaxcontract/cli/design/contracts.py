@@ -59,7 +59,7 @@ def solve(request: Request, given: Input, contracts: Any, out: Path) -> tuple[di
     summed = {"contracts": request.scheme, "read_as": given.read_as, **totals.as_dict()}
     summed["unlike_training"] = unlike
     if given.observed:
-        summed["observed"] = given.observed.record
+        summed["observed"] = dict(given.observed.record)
     left_out = given.total - len(records)
     write_json(out / "contract.json", {**summed, "left_out_here": left_out, "contract_of": records})
     return summed, shown

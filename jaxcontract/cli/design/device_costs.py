@@ -20,9 +20,17 @@ class DeviceNumbers:
         self._number_of: defaultdict[str, int] = defaultdict(itertools.count(1).__next__)
         self._number_of.update(dict.fromkeys(MISSING, 0))
 
+    @property
+    def count(self) -> int:
+        """How many devices have been named."""
+        return len(self._number_of) - len(MISSING)
+
     def number(self, labels: Iterable[Any]) -> np.ndarray:
         """The device [n] of each row, by what its column holds."""
-        names = map(str.strip, map(_write_label, labels))
+        try:
+            names = [*map(str.strip, labels)]
+        except TypeError:  # not all of them are text
+            names = [_write_label(label).strip() for label in labels]
         return np.fromiter(map(self._number_of.__getitem__, names), np.int32)
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from jaxcontract.cli.design.json_documents import Twice
+from jaxcontract.cli.design.numerals import NUMBER
 
 
 class Unheld(str):
@@ -30,13 +31,17 @@ def is_number(value: Any) -> bool:
 
 
 def write_value(value: Any) -> str:
-    """A value that is no number, as it is told: text without its quotes, nothing where there is none."""
-    return "" if value is None else str(value) if isinstance(value, str) else quote_value(value)
+    """A value that is no number, as it is told: "" where there is none, in quotes if it looks like one."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or isinstance(value, Unheld):
+        return str(value) if isinstance(value, Unheld) else quote_value(value)
+    return f'"{value}"' if NUMBER.fullmatch(value.strip()) else value
 
 
 def quote_value(value: Any) -> str:
     """A value in a message, as JSON writes it."""
-    text = str(value) if isinstance(value, Unheld) else json.dumps(value)
+    text = str(value) if isinstance(value, Unheld) else json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

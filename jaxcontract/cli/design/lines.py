@@ -19,20 +19,12 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         ValueError: naming the row, where it is no such text or too long.
     """
     with _open(path) as file:
-        for row in itertools.count(1):
-            line = _read_line(file, row)
-            if not line:
-                return
-            try:
-                text = line.decode("utf-8-sig" if row == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                byte = line[error.start]
-                raise ValueError(
-                    f"row {row}, byte {error.start + 1} (0x{byte:02x}): is not UTF-8 text; save it as UTF-8"
-                ) from None
-            if "\0" in text:
-                raise ValueError(f"row {row}: is not UTF-8 text (it has zero bytes); save it as UTF-8")
-            yield row, text
+        try:
+            yield from _read_lines(file)
+        except (gzip.BadGzipFile, zlib.error):
+            raise ValueError("is not packed by gzip, or damaged") from None
+        except EOFError:
+            raise ValueError("is packed by gzip and cut short") from None
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -41,14 +33,20 @@ def _open(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.GzipFile(path, "rb"))
 
 
-def _read_line(file: IO[bytes], row: int) -> bytes:
-    """The next line, empty at the end."""
-    try:
+def _read_lines(file: IO[bytes]) -> Iterator[tuple[int, str]]:
+    for row in itertools.count(1):
         line = file.readline(LONGEST_LINE + 1)
-    except (gzip.BadGzipFile, zlib.error):
-        raise ValueError("is not packed by gzip, or damaged") from None
-    except EOFError:
-        raise ValueError(f"row {row}: the packed file is cut short") from None
-    if len(line) > LONGEST_LINE:
-        raise ValueError(f"row {row}: is longer than {LONGEST_LINE // 2**20} MiB")
-    return line
+        if not line:
+            return
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"row {row}: is longer than {LONGEST_LINE // 2**20} MiB")
+        try:
+            text = line.decode("utf-8-sig" if row == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            byte = line[error.start]
+            raise ValueError(
+                f"row {row}, byte {error.start + 1} (0x{byte:02x}): is not UTF-8 text; save it as UTF-8"
+            ) from None
+        if "\0" in text:
+            raise ValueError(f"row {row}: is not UTF-8 text (it has zero bytes); save it as UTF-8")
+        yield row, text

@@ -1,6 +1,8 @@
 """Observed update costs, as a file has them. No JAX."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,24 +22,27 @@ class Observed(NamedTuple):
 
     costs: [D] ascending, all different; counts: [D]
     word: what is counted, "devices" or "observations"
-    unit_value: what one unit of the file's costs is worth, which the costs are multiplied by
     record: how the file was read and what was left out, plain values for JSON
     """
 
     costs: np.ndarray
     counts: np.ndarray
-    word: str = "observations"
-    unit_value: float = 1.0
-    record: dict[str, Any] = {}  # noqa: RUF012, never written to
+    word: str = "devices"
+    record: Mapping[str, Any] = MappingProxyType({"cost_unit_value": 1.0})
 
     @property
     def num_devices(self) -> int:
         """How many devices there are, or observations where the file does not say whose they are."""
         return int(self.counts.sum())
 
+    @property
+    def unit_value(self) -> float:
+        """What one unit of the file's costs is worth, which they have been multiplied by."""
+        return float(self.record["cost_unit_value"])
+
     def describe(self) -> str:
-        """How many there are of what, and the unit of their costs where it is not the file's."""
-        unit = "" if self.unit_value == 1 else f", costs times {self.unit_value:g} (--cost-unit-value)"
+        """How many there are of what, and the unit of the file's costs where it is not that of payment."""
+        unit = f", costs times {self.unit_value:g} (--cost-unit-value)" * (self.unit_value != 1)
         return f"{self.num_devices:,} {'observed ' * (self.word == 'devices')}{self.word}{unit}"
 
 
@@ -53,19 +58,28 @@ def read_costs(path: Path, remarks: Remarks | None = None, options: CostOptions 
     options, remarks = options or CostOptions(), remarks or Remarks()
     columns = CostColumns(options.cost_column, options.device_column)
     unusable, numbers = Unusable(), DeviceNumbers()
-    parts: list[tuple[np.ndarray, np.ndarray]] = []
-    word = "column"
+    parts = []
     for block in read_blocks(path, columns, remarks):
         parts.append(_take_usable(block, options.unit_value, numbers, unusable))
-        word = block.word
         if unusable.rows > MOST_DEVICES:
             raise ValueError(f"{path}: row {block.rows[-1]}: more than {MOST_DEVICES:,} rows; take a sample")
-    _judge(path, name_column(columns.cost, word), unusable, options.skip_unusable, remarks)
+    _judge(path, name_column(columns.cost, block.word), unusable, options.skip_unusable, remarks)
     costs, devices = (np.concatenate(column) for column in zip(*parts, strict=True))
-    num_rows = len(costs)
-    if columns.device is not None:
-        costs = find_device_costs(costs, devices, options.device_cost)
-    return _gather(path, costs, num_rows, columns, options, unusable, remarks)
+    record = {
+        "cost_column": columns.cost,
+        "device_column": columns.device,
+        "cost_unit_value": options.unit_value,
+        "rows": unusable.rows,
+        "left_out": unusable.as_dict(),
+        "observations": len(costs),
+    }
+    if columns.device is None:
+        return _make_observed(path, costs, "observations", record)
+    each = find_device_costs(costs, devices, options.device_cost)
+    record |= {"devices": len(each), "devices_left_out": numbers.count - len(each)}
+    record |= {"device_cost": options.device_cost}
+    _note_devices(record, remarks)
+    return _make_observed(path, each, "devices", record)
 
 
 def _take_usable(
@@ -73,22 +87,23 @@ def _take_usable(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The costs of a block and the number of each one's device, 0 where none is named; others are counted."""
     values = block.values[:, 0]
-    costs = values * unit_value
+    with np.errstate(over="ignore", under="ignore"):  # beyond the range below
+        costs = values * unit_value
     devices = np.zeros(len(values), np.int32) if block.labels is None else numbers.number(block.labels)
     unusable.rows += len(values)
-    usable = (costs >= LEAST) & (costs <= GREATEST)
+    allowed = (costs >= LEAST) & (costs <= GREATEST)
+    usable = allowed if block.labels is None else allowed & (devices > 0)
+    if usable.all():
+        return costs, devices
     for place, text in block.odd.items():
         unusable.add(name_kind(text), int(block.rows[place]), text)
     for kind, which in {
         "zero": values == 0,
         "negative": values < 0,
-        "out_of_range": (values > 0) & ~usable,
+        "out_of_range": (values > 0) & ~allowed,
+        "without_device": allowed & ~usable,
     }.items():
         unusable.add_numbers(kind, block.rows[which], values[which])
-    if block.labels is not None:
-        nameless = usable & (devices == 0)
-        unusable.add_numbers("without_device", block.rows[nameless], values[nameless])
-        usable &= ~nameless
     return costs[usable], devices[usable]
 
 
@@ -96,43 +111,32 @@ def _judge(path: Path, column: str, unusable: Unusable, skip: bool, remarks: Rem
     """Refuse rows that cannot be used, or say that they are left out."""
     if not unusable.count:
         return
-    told = f"{unusable.count:,} of {unusable.rows:,} rows"
     if unusable.count == unusable.rows:
         raise ValueError(f"{path}: {column}: none of {unusable.rows:,} rows is usable: {unusable.describe()}")
+    told = f"{unusable.count:,} of {unusable.rows:,} rows"
     if not skip:
         raise ValueError(
-            f"{path}: {column}: {told} cannot be used: {unusable.describe()}; each must have a positive "
-            "number, the cost of an update; --skip-unusable leaves such rows out"
+            f"{path}: {column}: {told} cannot be used: {unusable.describe()}; a cost is a positive number; "
+            "--skip-unusable leaves such rows out"
         )
     remarks.add(f"{told} left out: {unusable.describe()}")
 
 
-def _gather(
-    path: Path,
-    costs: np.ndarray,
-    num_rows: int,
-    columns: CostColumns,
-    options: CostOptions,
-    unusable: Unusable,
-    remarks: Remarks,
-) -> Observed:
-    """The different costs, and the record of what was read."""
-    how = options.device_cost
-    record = {
-        "cost_column": columns.cost,
-        "device_column": columns.device,
-        "cost_unit_value": options.unit_value,
-        "rows": unusable.rows,
-        "left_out": unusable.as_dict(),
-        "observations": num_rows,
-    }
-    word = "observations" if columns.device is None else "devices"
-    if columns.device is not None:
-        record |= {"devices": len(costs), "device_cost": how}
-        if len(costs) < num_rows:
-            told = how if isinstance(how, str) else f"quantile {how:g}"
-            remarks.add(f"{num_rows:,} observations of {len(costs):,} devices, each at its {told}")
-    observed = Observed(*np.unique(costs, return_counts=True), word, options.unit_value, record)
+def _note_devices(record: Mapping[str, Any], remarks: Remarks) -> None:
+    """Say that devices have several rows, or none that can be used."""
+    lost, way = record["devices_left_out"], record["device_cost"]
+    if lost:
+        remarks.add(f"{lost:,} device{'s' * (lost > 1)} left out, without a usable row")
+    if record["devices"] < record["observations"]:
+        told = way if isinstance(way, str) else f"quantile {way:g}"
+        remarks.add(
+            f"{record['observations']:,} observations of {record['devices']:,} devices, each at its {told}"
+        )
+
+
+def _make_observed(path: Path, costs: np.ndarray, word: str, record: Mapping[str, Any]) -> Observed:
+    """The different costs. Raises ValueError when they are all one."""
+    observed = Observed(*np.unique(costs, return_counts=True), word, record)
     if len(observed.costs) == 1:
         one = observed.num_devices == 1
         many = f"one {word[:-1]}" if one else f"{observed.num_devices:,} {word} of one cost"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, name_column
-from jaxcontract.cli.design.json_values import is_number, parse_value
+from jaxcontract.cli.design.json_values import is_number, parse_value, write_value
 from jaxcontract.cli.design.numerals import quote
 
 EXTRA = 'pip install "jaxcontract[tables]"'
@@ -63,7 +63,7 @@ class TableRows:
                 hint = ", not text" if isinstance(cell, str) else ""
                 where = f"row {row}, {name_column(name, self.word)}"
                 raise ValueError(f"{where}: {quote(cell)} must be a finite number{hint}")
-            odd[place] = "" if cell is None else str(cell)
+            odd[place] = write_value(cell)
             values.append(math.nan)
         return values
 

@@ -19,7 +19,7 @@ KINDS = {
     "blank": "blank",
     "infinite": "infinite",
     "text": "not a finite number",
-    "out_of_range": f"not between {LEAST:.3g} and {GREATEST:g}",
+    "out_of_range": f"not between {LEAST:.3g} and {GREATEST:g} units of payment",
     "without_device": "without a device",
 }
 
