@@ -19,7 +19,7 @@ that commas separate, a quote that is not closed.
 import csv
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, name_column
-from jaxcontract.cli.design.lines import text_lines
+from jaxcontract.cli.design.lines import text_blocks
 from jaxcontract.cli.design.numerals import (
     NUMBER,
     Decimals,
@@ -44,8 +44,8 @@ TORN = re.compile(r"(?:^|[;\t])\s*[+-]?[0-9]+,[0-9]+\s*(?:[;\t]|$)")  # two cell
 PEEKED = 100  # rows that show which columns are numbers
 NONE = ("", "-", "na", "nan", "n/a", "null", "none")  # between numbers, where there is none
 
-Cells = tuple[int, list[str]]  # the number of a row, what stands in it
-Row = tuple[int, Sequence[str]]  # the same of the columns that are read
+Cells = tuple[int, list[str], int]  # the number of a row, what stands in it, the number of the next one
+Row = tuple[int, Sequence[str]]  # the number of a row, what stands in the columns that are read
 
 
 class CsvRows:
@@ -59,7 +59,7 @@ class CsvRows:
     def __init__(self, path: Path, wanted: Wanted, remarks: Remarks) -> None:
         self._path, self._remarks = path, remarks
         self._first, self._separator = find_separator(path, wanted, remarks)
-        row, header = next(self._cells(), (0, []))
+        row, header, self._body = next(self._cells(self._lines_from(self._first)), (0, [], 0))
         if not header:
             raise ValueError("is empty")
         self._names = [name.strip() for name in header]
@@ -72,6 +72,7 @@ class CsvRows:
         self._suspects = _find_suspects(self._names, self.choice)
         self._unread = _find_unread(self._names, self.choice) if self._separator == "," else []
         self._pick = _make_picker(self.choice)
+        self._blank = re.compile(rf"^(?:[^\S\n]|{self._separator})*\n", re.MULTILINE)
         width = len(self.choice.names)
         numbers = ((row, cells[:width]) for row, cells in self._pick_cells())
         self._decimals: Decimals = find_decimals(numbers, self.choice.names, self._separator)
@@ -81,18 +82,15 @@ class CsvRows:
     def __iter__(self) -> Iterator[Row]:
         return self._pick_cells()
 
-    def values(self, batch: Sequence[Row], odd: dict[int, str] | None = None) -> np.ndarray:
-        """Rows as numbers [n, C].
-
-        odd: where to put the cell of each row, by its place in the batch, that is no number; it is NaN then
-
-        Raises:
-            ValueError: with the row and the column of the first that is none, or that is not clear.
-        """
-        found = parse_numbers([cells for _, cells in batch], self._decimals.sign)
+    def values(
+        self, rows: Sequence[int], columns: Sequence[Sequence[str]], odd: dict[int, str] | None = None
+    ) -> np.ndarray:
+        """Cells as numbers [n, C], as `reading.Rows` has it."""
+        found = parse_numbers(columns, self._decimals.sign)
         if found is not None:
             return found
-        return np.array([self._numbers(place, row, odd) for place, row in enumerate(batch)])
+        numbered = enumerate(zip(rows, zip(*columns, strict=True), strict=True))
+        return np.array([self._numbers(place, row, odd) for place, row in numbered])
 
     def _numbers(self, place: int, numbered: Row, odd: dict[int, str] | None) -> list[float]:
         row, cells = numbered
@@ -109,14 +107,41 @@ class CsvRows:
 
     def _find_numeric(self) -> list[str]:
         """The names of the columns that have a number and no other words in the first rows."""
-        rows = [cells for _, cells in itertools.islice(self._cells(), 1, 1 + PEEKED)]
-        columns = zip(self._names, itertools.zip_longest(*rows, fillvalue=""), strict=False)
-        return [name for name, cells in columns if name and _are_numbers(cells)]
+        rows = (cells for _, cells, _ in self._cells(self._lines_from(self._body)))
+        cells_of = itertools.zip_longest(*itertools.islice(rows, PEEKED), fillvalue="")
+        return [
+            name for name, cells in zip(self._names, cells_of, strict=False) if name and _are_numbers(cells)
+        ]
 
     def _pick_cells(self) -> Iterator[Row]:
-        """The cells of the columns that are wanted, row by row."""
+        """The cells of the columns that are wanted, row by row; plain lines, as most are, all at once."""
+        blocks = self._blocks_from(self._body)
+        for row, lines in blocks:
+            cells = self._split_plain(lines)
+            if cells is not None:
+                yield from zip(itertools.count(row), map(self._pick, cells), strict=False)
+                continue
+            numbered: Iterator[tuple[int, str]] = enumerate(lines, row)
+            if any('"' in line for line in lines):  # a cell may go on beyond these lines
+                later = (enumerate(others, start) for start, others in blocks)
+                numbered = itertools.chain(numbered, itertools.chain.from_iterable(later))
+            yield from self._pick_with_care(numbered)
+
+    def _split_plain(self, lines: list[str]) -> list[list[str]] | None:
+        """The cells of lines with nothing to look at twice; None if there may be something."""
+        text = "".join(lines) + "\n" * (not lines[-1].endswith("\n"))
+        torn = self._suspects or (self._unread and (";" in text or "\t" in text))
+        if torn or '"' in text or self._blank.search(text):
+            return None
+        try:
+            cells = list(self._make_reader(lines))
+        except csv.Error:
+            return None
+        return cells if set(map(len, cells)) == {len(self._names)} else None
+
+    def _pick_with_care(self, numbered: Iterator[tuple[int, str]]) -> Iterator[Row]:
         length = len(self._names)
-        for row, cells in itertools.islice(self._cells(), 1, None):
+        for row, cells, _ in self._cells(numbered):
             if len(cells) != length:
                 cells = self._fit_length(row, cells, length)
             if self._suspects:
@@ -164,24 +189,38 @@ class CsvRows:
                     "names are separated by commas; separate names and numbers in one way"
                 )
 
-    def _cells(self) -> Iterator[Cells]:
-        """The rows that are not blank, the header first; a row is called by its first line."""
-        texts = (text for row, text in text_lines(self._path) if row >= self._first)
-        reader = csv.reader(texts, delimiter=self._separator, strict=True, skipinitialspace=True)
-        last = 0
+    def _blocks_from(self, first: int) -> Iterator[tuple[int, list[str]]]:
+        """The lines of the file from one on, many at a time, with the number of the first of them."""
+        for row, lines in text_blocks(self._path):
+            after = lines[max(first - row, 0) :]
+            if after:
+                yield max(row, first), after
+
+    def _lines_from(self, first: int) -> Iterator[tuple[int, str]]:
+        for row, lines in self._blocks_from(first):
+            yield from enumerate(lines, row)
+
+    def _make_reader(self, lines: Iterable[str]) -> Any:
+        return csv.reader(lines, delimiter=self._separator, strict=True, skipinitialspace=True)
+
+    def _cells(self, numbered: Iterator[tuple[int, str]]) -> Iterator[Cells]:
+        """The rows that are not blank; a row is called by its first line."""
+        start, text = next(numbered, (1, ""))
+        reader = self._make_reader(itertools.chain([text], (text for _, text in numbered)))
+        after = start
         while True:
+            row = after
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                row = last + self._first
                 raise ValueError(f"row {row}: is not CSV ({_explain(error)})") from None
-            row, last = last + self._first, reader.line_num
-            if last + self._first > row + 1 and len(cells) > 0:
+            after = start + reader.line_num
+            if after > row + 1 and len(cells) > 0:
                 self._remarks.add(f"cells over several lines, first in row {row}")
             if any(cells) and not "".join(cells).isspace():
-                yield row, cells
+                yield row, cells, after
 
 
 def _find_suspects(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:

@@ -62,17 +62,11 @@ class JsonRows:
             yield row, [None if key is None else record[key] for key in keys]
 
     def values(
-        self, batch: Sequence[tuple[int, Sequence[Any]]], odd: dict[int, str] | None = None
+        self, rows: Sequence[int], columns: Sequence[Sequence[Any]], odd: dict[int, str] | None = None
     ) -> np.ndarray:
-        """Rows as numbers [n, C].
-
-        odd: where to put the value of each row, by its place in the batch, that is no number; it is NaN then
-
-        Raises:
-            ValueError: with the row and the key of the first that is none.
-        """
-        values = np.empty((len(batch), len(self.choice.names)))
-        for index, (row, cells) in enumerate(batch):
+        """Values as numbers [n, C], as `reading.Rows` has it."""
+        values = np.empty((len(rows), len(columns)))
+        for index, (row, cells) in enumerate(zip(rows, zip(*columns, strict=True), strict=True)):
             try:
                 values[index] = [parse_value(cell) for cell in cells]
             except (ValueError, OverflowError):

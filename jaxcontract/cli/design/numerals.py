@@ -75,13 +75,13 @@ def _may_be_grouped(cell: str, separator: str) -> bool:
     return PERHAPS_GROUPED.fullmatch(cell.strip(BLANKS)) is not None
 
 
-def parse_numbers(texts: Sequence[Sequence[str]], sign: str) -> np.ndarray | None:
-    """Rows of cells as numbers [n, C], at once; None when any of them may not be a number."""
-    joined = "\n".join(map("\n".join, texts))
+def parse_numbers(columns: Sequence[Sequence[str]], sign: str) -> np.ndarray | None:
+    """C columns of n cells as numbers [n, C], at once; None when any of them may not be a number."""
+    joined = "\n".join(map("\n".join, columns))
     if sign == ",":
         joined = joined.translate(SWAPPED)
     parts = joined.split("\n")
-    if ODD.search(joined) or len(parts) != len(texts) * len(texts[0]):
+    if ODD.search(joined) or len(parts) != len(columns) * len(columns[0]):
         return None
     try:
         values = np.array(list(map(float, parts)))
@@ -89,7 +89,7 @@ def parse_numbers(texts: Sequence[Sequence[str]], sign: str) -> np.ndarray | Non
         return None
     if not np.isfinite(values).all() or any(_vanishes(parts[at]) for at in np.flatnonzero(values == 0)):
         return None
-    return values.reshape(len(texts), -1)
+    return values.reshape(len(columns), -1).T
 
 
 def parse_number(text: str, decimals: Decimals) -> float:

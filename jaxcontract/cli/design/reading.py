@@ -22,6 +22,9 @@ from jaxcontract.cli.design.table_rows import open_parquet, open_sheet
 MOST_ROWS, MOST_NUMBERS = 4096, 2**18  # of a block
 
 
+Columns = Sequence[Sequence[Any]]
+
+
 class Block(NamedTuple):
     """Some rows of a file.
 
@@ -49,8 +52,15 @@ class Rows(Protocol):
 
     def __iter__(self) -> Iterator[tuple[int, Sequence[Any]]]: ...
 
-    def values(self, batch: Sequence[Any], odd: dict[int, str] | None = None) -> np.ndarray:
-        """The cells of some rows, without that of the label, as numbers [n, C]."""
+    def values(self, rows: Sequence[int], columns: Columns, odd: dict[int, str] | None = None) -> np.ndarray:
+        """The cells of rows, without that of the label, as numbers [n, C].
+
+        rows: [n] their numbers; columns: C sequences of n cells
+        odd: where to put the cell of each row, by its place among these, that is no number; it is NaN then
+
+        Raises:
+            ValueError: with the row and the column of the first that is no number, or that is not clear.
+        """
         ...
 
 
@@ -108,10 +118,11 @@ def _read_blocks(table: Rows, *, lenient: bool) -> Iterator[Block]:
     rows, found = iter(table), False
     while batch := list(itertools.islice(rows, size)):
         found = True
-        labels = [cells[-1] for _, cells in batch] if labelled else None
-        numbers = [(row, cells[:-1]) for row, cells in batch] if labelled else batch
+        numbers, cells = zip(*batch, strict=True)
+        columns = list(zip(*cells, strict=True))
+        labels = columns.pop() if labelled else None
         odd: dict[int, str] = {}
-        values = table.values(numbers, odd if lenient else None)
-        yield Block(names, np.array([row for row, _ in batch]), values, table.word, labels, odd)
+        values = table.values(numbers, columns, odd if lenient else None)
+        yield Block(names, np.array(numbers), values, table.word, labels, odd)
     if not found:
         raise ValueError("has no rows of numbers")

@@ -42,15 +42,12 @@ class TableRows:
     def __iter__(self) -> Iterator[Row]:
         return ((row, [cells[place] for place in self._places]) for row, cells in self._rows)
 
-    def values(self, batch: Sequence[Row], odd: dict[int, str] | None = None) -> np.ndarray:
-        """Rows as numbers [n, C].
-
-        odd: where to put the cell of each row, by its place in the batch, that is no number; it is NaN then
-
-        Raises:
-            ValueError: with the row and the column of the first that is none.
-        """
-        return np.array([self._numbers(place, row, odd) for place, row in enumerate(batch)], float)
+    def values(
+        self, rows: Sequence[int], columns: Sequence[Sequence[Any]], odd: dict[int, str] | None = None
+    ) -> np.ndarray:
+        """Cells as numbers [n, C], as `reading.Rows` has it."""
+        numbered = enumerate(zip(rows, zip(*columns, strict=True), strict=True))
+        return np.array([self._numbers(place, row, odd) for place, row in numbered], float)
 
     def _numbers(self, place: int, numbered: Row, odd: dict[int, str] | None) -> list[float]:
         row, cells = numbered
