@@ -35,11 +35,9 @@ from jaxcontract.cli.design.numerals import (
     find_decimals,
     parse_number,
     parse_numbers,
-    quote,
 )
 from jaxcontract.cli.design.separators import SEPARATORS, find_separator
-
-TORN = re.compile(r"(?:^|[;\t])\s*[+-]?[0-9]+,[0-9]+\s*(?:[;\t]|$)")  # two cells, other separators in them
+from jaxcontract.cli.design.torn_numbers import TornNumbers
 
 PEEKED = 100  # rows that show which columns are numbers
 NONE = ("", "-", "na", "nan", "n/a", "null", "none")  # between numbers, where there is none
@@ -69,8 +67,7 @@ class CsvRows:
         except ValueError as error:
             raise ValueError(f"row {row}: {error}") from None
         remarks.note_choice(self._names, self.choice)
-        self._suspects = _find_suspects(self._names, self.choice)
-        self._unread = _find_unread(self._names, self.choice) if self._separator == "," else []
+        self._torn = TornNumbers(self._names, self.choice, self._separator)
         self._pick = _make_picker(self.choice)
         self._blank = re.compile(rf"^(?:[^\S\n]|{self._separator})*\n", re.MULTILINE)
         width = len(self.choice.names)
@@ -130,8 +127,7 @@ class CsvRows:
     def _split_plain(self, lines: list[str]) -> list[list[str]] | None:
         """The cells of lines with nothing to look at twice; None if there may be something."""
         text = "".join(lines) + "\n" * (not lines[-1].endswith("\n"))
-        torn = self._suspects or (self._unread and (";" in text or "\t" in text))
-        if torn or '"' in text or self._blank.search(text):
+        if '"' in text or self._torn.may_be_in(text) or self._blank.search(text):
             return None
         try:
             cells = list(self._make_reader(lines))
@@ -144,11 +140,7 @@ class CsvRows:
         for row, cells, _ in self._cells(numbered):
             if len(cells) != length:
                 cells = self._fit_length(row, cells, length)
-            if self._suspects:
-                self._look_for_commas(row, cells)
-            for name, place in self._unread:
-                if ";" in cells[place] or "\t" in cells[place]:
-                    self._look_for_separators(row, name, cells)
+            self._torn.refuse(row, cells)
             yield row, self._pick(cells)
 
     def _fit_length(self, row: int, cells: list[str], length: int) -> list[str]:
@@ -167,27 +159,6 @@ class CsvRows:
             hint = f"; names are separated by {SEPARATORS[self._separator]}, this row has {others[0]}"
         many = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
         raise ValueError(f"row {row}: has {many}, the header has {length}{hint}")
-
-    def _look_for_commas(self, row: int, cells: Sequence[str]) -> None:
-        """Refuse what may be halves of a number with a decimal comma."""
-        for name, place in self._suspects:
-            whole, part = cells[place].strip(), cells[place + 1].strip()
-            if part.isdigit() and re.fullmatch(r"[+-]?\d+", whole):
-                raise ValueError(
-                    f"row {row}, {name_column(name, self.word)}: {whole} before {part} in a column without a "
-                    f"name may be {whole}.{part}; write a decimal point, or name that column"
-                )
-
-    def _look_for_separators(self, row: int, name: str, cells: Sequence[str]) -> None:
-        """Refuse a decimal comma among cells that semicolons or tabs separate: it tears a number in two."""
-        place = self.choice.places[list(self.choice.names).index(name)]
-        for start in (place - 1, place):
-            pair = ",".join(cells[max(start, 0) : start + 2])
-            if TORN.search(pair):
-                raise ValueError(
-                    f"row {row}, {name_column(name, self.word)}: {quote(pair)} may have a decimal comma, and "
-                    "names are separated by commas; separate names and numbers in one way"
-                )
 
     def _blocks_from(self, first: int) -> Iterator[tuple[int, list[str]]]:
         """The lines of the file from one on, many at a time, with the number of the first of them."""
@@ -221,26 +192,6 @@ class CsvRows:
                 self._remarks.add(f"cells over several lines, first in row {row}")
             if any(cells) and not "".join(cells).isspace():
                 yield row, cells, after
-
-
-def _find_suspects(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
-    """The columns to be read that have one without a name behind them."""
-    return [
-        (name, place)
-        for name, place in zip(choice.names, choice.places, strict=True)
-        if place + 1 < len(names) and not names[place + 1]
-    ]
-
-
-def _find_unread(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
-    """The columns to be read, each with the place of one beside it that is not."""
-    read = set(choice.places)
-    return [
-        (name, beside)
-        for name, place in zip(choice.names, choice.places, strict=True)
-        for beside in (place - 1, place + 1)
-        if 0 <= beside < len(names) and beside not in read
-    ]
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
