@@ -31,8 +31,6 @@ observed costs: such a file with a column named cost, or as --cost-column says; 
   as --device-cost says; without one, each row counts: observations. Costs are in units of payment, as
   unit_profit is; in another unit, say what it is worth: --cost-unit-value. Rows without a positive number
   are counted and refused, or left out by --skip-unusable; how many stands in contract.json.
-  PROGRAM network.json --history log.csv --types 4 --cost-column energy_J --device-column phone \
-      --device-cost 0.9 --cost-unit-value 0.0003 --skip-unusable
 
 files: .csv, .tsv, .txt (cells as below), .json, .jsonl, all of them also packed (.csv.gz); .xlsx and .parquet
   with pip install "jaxcontract[tables]"
@@ -52,6 +50,8 @@ examples:
   PROGRAM network.json --integer-cycles
   PROGRAM networks.csv --policy runs/first
   PROGRAM network.json --history costs.csv --types 4
+  PROGRAM network.json --history log.csv --types 4 --cost-column energy_J --device-column phone
+  PROGRAM network.json --history log.xlsx --types 4 --cost-unit-value 0.0003 --skip-unusable
 
 It writes contract.json, items.csv, networks.csv and contract.png; with --history also grouping.csv,
 resolution.csv and grouping.png.
@@ -126,7 +126,7 @@ class PrintExample(argparse.Action):
 def add_options(parser: OneLineParser) -> None:
     """Add all that the command takes."""
     add = parser.add_argument
-    add("network", type=path, metavar="NETWORK", help="file of one or many networks: .json, .jsonl or .csv")
+    add("network", type=path, metavar="NETWORK", help="file of one or many networks: .json, .jsonl, .csv ...")
     add("--history", type=path, metavar="FILE", help="observed update costs, to group into types")
     add("--types", type=count, metavar="K", help="how many types to group them into")
     add(
