@@ -1,8 +1,6 @@
 """The cost of each device, from one or many rows of it. No JAX."""
 
-import itertools
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,21 +15,33 @@ class DeviceNumbers:
     """Numbers the devices of a file as they come, from 1; 0 is a row that names none."""
 
     def __init__(self) -> None:
-        self._number_of: defaultdict[str, int] = defaultdict(itertools.count(1).__next__)
-        self._number_of.update(dict.fromkeys(MISSING, 0))
+        self._numbers = _Numbers()
 
     @property
     def count(self) -> int:
         """How many devices have been named."""
-        return len(self._number_of) - len(MISSING)
+        return self._numbers.count
 
-    def number(self, labels: Iterable[Any]) -> np.ndarray:
+    def number(self, labels: Sequence[Any]) -> np.ndarray:
         """The device [n] of each row, by what its column holds."""
-        try:
-            names = [*map(str.strip, labels)]
-        except TypeError:  # not all of them are text
-            names = [_write_label(label).strip() for label in labels]
-        return np.fromiter(map(self._number_of.__getitem__, names), np.int32)
+        names = labels if set(map(type, labels)) == {str} else map(_write_label, labels)
+        return np.fromiter(map(self._numbers.__getitem__, names), np.int32, len(labels))
+
+
+class _Numbers(dict[str, int]):
+    """The number of each name as it is written, and as it is without blanks around it."""
+
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys(MISSING, 0))
+        self.count = 0
+
+    def __missing__(self, written: str) -> int:
+        name = written.strip()
+        if name not in self:
+            self.count += 1
+            self[name] = self.count
+        self[written] = self[name]
+        return self[name]
 
 
 def _write_label(label: Any) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, cast
 
 LONGEST_LINE = 2**24  # bytes; a file without line breaks is not read into memory
-PIECE = 2**18  # bytes that are read at once
+PIECE = 2**16  # bytes that are read at once
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
