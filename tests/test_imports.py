@@ -52,7 +52,19 @@ JAX_FREE = (
     "training.signals",
     "training.warmstart",
 )
-OPTIONAL = ("distrax", "gymnax", "gymnasium", "cvxpy", "flatbuffers", "tensorboardX", "torch", "wandb")
+OPTIONAL = (
+    "distrax",
+    "gymnax",
+    "gymnasium",
+    "cvxpy",
+    "flatbuffers",
+    "openpyxl",
+    "pandas",
+    "pyarrow",
+    "tensorboardX",
+    "torch",
+    "wandb",
+)
 
 # Faults put into a copy of the package, and what the contracts say of them.
 FAULTS = {

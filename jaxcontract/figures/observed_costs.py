@@ -31,12 +31,14 @@ class GroupedCosts(NamedTuple):
 
     costs, counts:   [D] different costs, and how many devices have each
     ends, stand_for: [G] the highest cost of each group, and the cost that its type has
+    word: what has been observed
     """
 
     costs: Any
     counts: Any
     ends: Any
     stand_for: Any
+    word: str = "devices"
 
 
 class Resolution(NamedTuple):
@@ -72,7 +74,10 @@ def _costs(axes: Axes, grouped: GroupedCosts) -> None:
         axes.axvline(end, color=GREY, linewidth=0.9, linestyle=":")
     look = {**dots(LOOK, size=8), "clip_on": False, "zorder": 5}
     axes.plot(grouped.stand_for, np.zeros(len(grouped.stand_for)), **look)
-    axes.set(xlabel="update cost 1/φ (units of payment)", ylabel="observed devices")
+    axes.set(
+        xlabel="update cost 1/φ (units of payment)",
+        ylabel="observed devices" if grouped.word == "devices" else grouped.word,
+    )
     log_axis(axes, "x")
     axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the keys
     heading(axes, "observed costs and their groups")

@@ -37,9 +37,9 @@ def test_the_history_example(tmp_path, capsys):
     assert float(sizes[-1]["observed"]) == best
     printed = capsys.readouterr().out
     assert "What the number of types costs" in printed
-    assert f"{EXAMPLES / 'costs.csv'}: not read: device\n" in printed
+    assert "400 observed devices" in printed
     assert f"{EXAMPLES / 'network.json'}: its types are not read, --history gives them\n" in printed
-    assert len(json.loads((tmp_path / "out" / "contract.json").read_text())["read_as"]) == 2
+    assert len(json.loads((tmp_path / "out" / "contract.json").read_text())["read_as"]) == 1
     assert (tmp_path / "out" / "grouping.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -49,7 +49,7 @@ BAD = {
     "binary": ("n.csv", bytes(range(128, 256)) * 10, "is not UTF-8"),
     "no breaks": ("n.csv", b"1," * 2**23 + b"1,", "row 1: is longer than 16 MiB"),
     "quote": ("n.csv", HEADER + '"' + "1" * 200_000 + '"\n', "row 2: is not CSV"),
-    "suffix": ("n.txt", HEADER + GOLDEN, "must be a file whose name ends in"),
+    "suffix": ("n.doc", HEADER + GOLDEN, "must be a file whose name ends in"),
     "no JSON": ("n.json", '{"states": [\n{"max_aoi": }]}', "row 2, character 13: is not JSON"),
     "JSON shape": ("n.json", "[1, 2]", 'must be an object {"system"'),
     "JSON without states": ("n.json", '{"states": []}', "is empty"),
@@ -98,12 +98,15 @@ def test_a_bad_network_file_gets_one_line(fault, tmp_path, capsys):
 BAD_COSTS = {
     "empty": ("", "is empty"),
     "missing column": ("price\n1\n", "column cost is missing"),
-    "one device": ("cost\n0.5\n", "has one device"),
-    "one cost": ("cost\n0.5\n0.5\n", "has 2 devices of one cost"),
-    "negative": ("device,cost\na,0.5\nb,-0.5\n", "row 3, column cost: -0.5 must be a positive number"),
-    "zero": ("cost\n0.5\n0\n", "row 3, column cost: 0 must be a positive number"),
-    "NaN": ("cost\n0.5\nnan\n", "row 3, column cost: 'nan' must be a finite number"),
-    "text": ("cost\n0.5\ndear\n", "row 3, column cost: 'dear' must be a finite number"),
+    "one device": ("cost\n0.5\n", "has one observation"),
+    "one cost": ("cost\n0.5\n0.5\n", "has 2 observations of one cost"),
+    "negative": (
+        "device,cost\na,0.5\nb,-0.5\n",
+        "column cost: 1 of 2 rows cannot be used: 1 negative (row 3",
+    ),
+    "zero": ("cost\n0.5\n0\n", "1 zero (row 3); a cost is a positive number; --skip"),
+    "NaN": ("cost\n0.5\nnan\n", "1 not a finite number (row 3: 'nan')"),
+    "text": ("cost\n0.5\ndear\n", "1 not a finite number (row 3: 'dear')"),
     "too few": ("cost\n0.5\n0.6\n", "--types 3: there are 2 different costs"),
 }
 

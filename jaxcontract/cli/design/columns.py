@@ -7,8 +7,8 @@ names are not read, and said to be left out; a name like a known one is taken fo
 import difflib
 import functools
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 LIKE = 0.75  # difflib's ratio from which a name is a slip of another; device_name and device_types: 0.7
 SEPARATION = "columns are separated by commas, semicolons or tabs"
@@ -25,33 +25,14 @@ class Choice(NamedTuple):
     places: [C] where they stand in the file
     unread: the names of the others, as the file has them
     why: the reason why some of the others are left out that are known, "" where there is none
+    label: the place of one more column, of text: what each row is of; None where there is none
     """
 
     names: Names
     places: Sequence[int]
     unread: Names
     why: str = ""
-
-
-class Wanted(Protocol):
-    """What a kind of file is read for.
-
-    lists: the names that stand for a list of numbers in JSON, and for columns x_1, x_2, … in CSV
-    """
-
-    @property
-    def lists(self) -> Collection[str]: ...
-
-    def knows(self, name: str) -> bool:
-        """Whether this is the name of a column of ours."""
-        ...
-
-    def choose(self, names: Names, word: str) -> Choice:
-        """The columns to read out of those of a file. Raises ValueError when they will not do.
-
-        word: what the format calls one, "column" or "key"
-        """
-        ...
+    label: int | None = None
 
 
 class Remarks:
@@ -92,6 +73,40 @@ class Remarks:
         """Each remark."""
         others = " and others" * (len(self._unread) == MOST_REMARKS)
         return [*self._said, *([f"not read: {join_names(self._unread)}{others}"] if self._unread else [])]
+
+
+class Wanted(Protocol):
+    """What a kind of file is read for.
+
+    lists: the names that stand for a list of numbers in JSON, and for columns x_1, x_2, … in CSV
+    alone: the name of the key that a number in place of a JSON record stands for, None where it may not
+    lenient: whether cells of the one column read that are no number are handed on, to be counted
+    """
+
+    @property
+    def lists(self) -> Collection[str]: ...
+
+    @property
+    def alone(self) -> str | None: ...
+
+    @property
+    def lenient(self) -> bool: ...
+
+    def knows(self, name: str) -> bool:
+        """Whether this is the name of a column of ours."""
+        ...
+
+    def choose(self, names: Names, word: str, find_numeric: Callable[[], Names]) -> Choice:
+        """The columns to read out of those of a file. Raises ValueError when they will not do.
+
+        word: what the format calls one, "column" or "key"
+        find_numeric: finds the names of the columns whose first cells are numbers
+        """
+        ...
+
+    def list_records(self, document: Any, remarks: Remarks) -> Iterator[tuple[int, Any]]:
+        """The records of a JSON document, numbered from 1. Raises ValueError when it has another form."""
+        ...
 
 
 def normalise(name: str) -> str:

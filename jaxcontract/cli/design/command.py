@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
         given = read(request)
         require_device()
         contracts = choose_scheme(request, given.num_types)
-        opened = open_run(request.out, "contract", request.configuration)
+        read_as = {"observed": dict(given.observed.record)} if given.observed else {}
+        opened = open_run(request.out, "contract", request.configuration | read_as)
         try:
             if opened.state != "new":
                 raise ValueError(f"--out {opened.path}: is not empty; name a new directory")

@@ -58,6 +58,8 @@ def solve(request: Request, given: Input, contracts: Any, out: Path) -> tuple[di
             records += [make_record(block, found, index) for index in places[: most - len(records)]]
     summed = {"contracts": request.scheme, "read_as": given.read_as, **totals.as_dict()}
     summed["unlike_training"] = unlike
+    if given.observed:
+        summed["observed"] = dict(given.observed.record)
     left_out = given.total - len(records)
     write_json(out / "contract.json", {**summed, "left_out_here": left_out, "contract_of": records})
     return summed, shown

@@ -19,7 +19,7 @@ that commas separate, a quote that is not closed.
 import csv
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,23 @@ from typing import Any
 import numpy as np
 
 from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, name_column
-from jaxcontract.cli.design.lines import text_lines
-from jaxcontract.cli.design.numerals import Decimals, find_decimals, parse_number, parse_numbers, quote
+from jaxcontract.cli.design.lines import text_blocks
+from jaxcontract.cli.design.numerals import (
+    NUMBER,
+    Decimals,
+    NoNumberError,
+    find_decimals,
+    parse_number,
+    parse_numbers,
+)
+from jaxcontract.cli.design.separators import SEPARATORS, find_separator
+from jaxcontract.cli.design.torn_numbers import TornNumbers
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-NAMED_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
-TORN = re.compile(r"(?:^|[;\t])\s*[+-]?[0-9]+,[0-9]+\s*(?:[;\t]|$)")  # two cells, other separators in them
+PEEKED = 100  # rows that show which columns are numbers
+NONE = ("", "-", "na", "nan", "n/a", "null", "none")  # between numbers, where there is none
 
-Cells = tuple[int, list[str]]  # the number of a row, what stands in it
+Cells = tuple[int, list[str], int]  # the number of a row, what stands in it, the number of the next one
+Row = tuple[int, Sequence[str]]  # the number of a row, what stands in the columns that are read
 
 
 class CsvRows:
@@ -47,52 +56,91 @@ class CsvRows:
 
     def __init__(self, path: Path, wanted: Wanted, remarks: Remarks) -> None:
         self._path, self._remarks = path, remarks
-        self._first, self._separator = _find_separator(path, wanted, remarks)
-        row, header = next(self._cells(), (0, []))
+        self._first, self._separator = find_separator(path, wanted, remarks)
+        row, header, self._body = next(self._cells(self._lines_from(self._first)), (0, [], 0))
         if not header:
             raise ValueError("is empty")
         self._names = [name.strip() for name in header]
         self._least = max(place for place, name in enumerate(self._names, 1) if name)  # cells of a row
         try:
-            self.choice: Choice = wanted.choose(self._names, self.word)
+            self.choice: Choice = wanted.choose(self._names, self.word, self._find_numeric)
         except ValueError as error:
             raise ValueError(f"row {row}: {error}") from None
         remarks.note_choice(self._names, self.choice)
-        self._suspects = _find_suspects(self._names, self.choice)
-        self._unread = _find_unread(self._names, self.choice) if self._separator == "," else []
-        self._pick = _make_picker(self.choice.places)
-        self._decimals: Decimals = find_decimals(self._pick_cells(), self.choice.names, self._separator)
+        self._torn = TornNumbers(self._names, self.choice, self._separator)
+        self._pick = _make_picker(self.choice)
+        self._blank = re.compile(rf"^(?:[^\S\n]|{self._separator})*\n", re.MULTILINE)
+        width = len(self.choice.names)
+        numbers = ((row, cells[:width]) for row, cells in self._pick_cells())
+        self._decimals: Decimals = find_decimals(numbers, self.choice.names, self._separator)
         if self._decimals.sign == ",":
             remarks.add("decimal commas")
 
-    def __iter__(self) -> Iterator[tuple[int, Sequence[str]]]:
+    def __iter__(self) -> Iterator[Row]:
         return self._pick_cells()
 
-    def values(self, batch: Sequence[tuple[int, Sequence[str]]]) -> np.ndarray:
-        """Rows as numbers [n, C]. Raises ValueError with the row and the column of the first that is none."""
-        found = parse_numbers([cells for _, cells in batch], self._decimals.sign)
-        return found if found is not None else np.array([self._numbers(*row) for row in batch])
+    def values(
+        self, rows: Sequence[int], columns: Sequence[Sequence[str]], odd: dict[int, str] | None = None
+    ) -> np.ndarray:
+        """Cells as numbers [n, C], as `reading.Rows` has it."""
+        found = parse_numbers(columns, self._decimals.sign)
+        if found is not None:
+            return found
+        numbered = enumerate(zip(rows, zip(*columns, strict=True), strict=True))
+        return np.array([self._numbers(place, row, odd) for place, row in numbered])
 
-    def _numbers(self, row: int, cells: Sequence[str]) -> list[float]:
+    def _numbers(self, place: int, numbered: Row, odd: dict[int, str] | None) -> list[float]:
+        row, cells = numbered
         values = []
         for name, cell in zip(self.choice.names, cells, strict=True):
             try:
                 values.append(parse_number(cell, self._decimals))
             except ValueError as error:
-                raise ValueError(f"row {row}, {name_column(name, self.word)}: {error}") from None
+                if odd is None or not isinstance(error, NoNumberError):
+                    raise ValueError(f"row {row}, {name_column(name, self.word)}: {error}") from None
+                odd[place] = cell
+                values.append(np.nan)
         return values
 
-    def _pick_cells(self) -> Iterator[tuple[int, Sequence[str]]]:
-        """The cells of the columns that are wanted, row by row."""
+    def _find_numeric(self) -> list[str]:
+        """The names of the columns that have a number and no other words in the first rows."""
+        rows = (cells for _, cells, _ in self._cells(self._lines_from(self._body)))
+        cells_of = itertools.zip_longest(*itertools.islice(rows, PEEKED), fillvalue="")
+        return [
+            name for name, cells in zip(self._names, cells_of, strict=False) if name and _are_numbers(cells)
+        ]
+
+    def _pick_cells(self) -> Iterator[Row]:
+        """The cells of the columns that are wanted, row by row; plain lines, as most are, all at once."""
+        blocks = self._blocks_from(self._body)
+        for row, lines in blocks:
+            cells = self._split_plain(lines)
+            if cells is not None:
+                yield from zip(itertools.count(row), map(self._pick, cells), strict=False)
+                continue
+            numbered: Iterator[tuple[int, str]] = enumerate(lines, row)
+            if any('"' in line for line in lines):  # a cell may go on beyond these lines
+                later = (enumerate(others, start) for start, others in blocks)
+                numbered = itertools.chain(numbered, itertools.chain.from_iterable(later))
+            yield from self._pick_with_care(numbered)
+
+    def _split_plain(self, lines: list[str]) -> list[list[str]] | None:
+        """The cells of lines with nothing to look at twice; None if there may be something."""
+        text = "".join(lines) + "\n" * (not lines[-1].endswith("\n"))
+        if '"' in text or self._torn.may_be_in(text) or self._blank.search(text):
+            return None
+        try:
+            cells = list(self._make_reader(lines))
+        except csv.Error:
+            return None
+        return cells if set(map(len, cells)) == {len(self._names)} else None
+
+    def _pick_with_care(self, numbered: Iterator[tuple[int, str]]) -> Iterator[Row]:
         length = len(self._names)
-        for row, cells in itertools.islice(self._cells(), 1, None):
+        for row, cells, _ in self._cells(numbered):
             if len(cells) != length:
                 cells = self._fit_length(row, cells, length)
-            if self._suspects:
-                self._look_for_commas(row, cells)
-            for name, place in self._unread:
-                if ";" in cells[place] or "\t" in cells[place]:
-                    self._look_for_separators(row, name, cells)
+            self._torn.refuse(row, cells)
             yield row, self._pick(cells)
 
     def _fit_length(self, row: int, cells: list[str], length: int) -> list[str]:
@@ -112,107 +160,49 @@ class CsvRows:
         many = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
         raise ValueError(f"row {row}: has {many}, the header has {length}{hint}")
 
-    def _look_for_commas(self, row: int, cells: Sequence[str]) -> None:
-        """Refuse what may be halves of a number with a decimal comma."""
-        for name, place in self._suspects:
-            whole, part = cells[place].strip(), cells[place + 1].strip()
-            if part.isdigit() and re.fullmatch(r"[+-]?\d+", whole):
-                raise ValueError(
-                    f"row {row}, {name_column(name, self.word)}: {whole} before {part} in a column without a "
-                    f"name may be {whole}.{part}; write a decimal point, or name that column"
-                )
+    def _blocks_from(self, first: int) -> Iterator[tuple[int, list[str]]]:
+        """The lines of the file from one on, many at a time, with the number of the first of them."""
+        for row, lines in text_blocks(self._path):
+            after = lines[max(first - row, 0) :]
+            if after:
+                yield max(row, first), after
 
-    def _look_for_separators(self, row: int, name: str, cells: Sequence[str]) -> None:
-        """Refuse a decimal comma among cells that semicolons or tabs separate: it tears a number in two."""
-        place = self.choice.places[list(self.choice.names).index(name)]
-        for start in (place - 1, place):
-            pair = ",".join(cells[max(start, 0) : start + 2])
-            if TORN.search(pair):
-                raise ValueError(
-                    f"row {row}, {name_column(name, self.word)}: {quote(pair)} may have a decimal comma, and "
-                    "names are separated by commas; separate names and numbers in one way"
-                )
+    def _lines_from(self, first: int) -> Iterator[tuple[int, str]]:
+        for row, lines in self._blocks_from(first):
+            yield from enumerate(lines, row)
 
-    def _cells(self) -> Iterator[Cells]:
-        """The rows that are not blank, the header first; a row is called by its first line."""
-        texts = (text for row, text in text_lines(self._path) if row >= self._first)
-        reader = csv.reader(texts, delimiter=self._separator, strict=True, skipinitialspace=True)
-        last = 0
+    def _make_reader(self, lines: Iterable[str]) -> Any:
+        return csv.reader(lines, delimiter=self._separator, strict=True, skipinitialspace=True)
+
+    def _cells(self, numbered: Iterator[tuple[int, str]]) -> Iterator[Cells]:
+        """The rows that are not blank; a row is called by its first line."""
+        start, text = next(numbered, (1, ""))
+        reader = self._make_reader(itertools.chain([text], (text for _, text in numbered)))
+        after = start
         while True:
+            row = after
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                row = last + self._first
                 raise ValueError(f"row {row}: is not CSV ({_explain(error)})") from None
-            row, last = last + self._first, reader.line_num
-            if last + self._first > row + 1 and len(cells) > 0:
+            after = start + reader.line_num
+            if after > row + 1 and len(cells) > 0:
                 self._remarks.add(f"cells over several lines, first in row {row}")
             if any(cells) and not "".join(cells).isspace():
-                yield row, cells
+                yield row, cells, after
 
 
-def _find_separator(path: Path, wanted: Wanted, remarks: Remarks) -> tuple[int, str]:
-    """The row at which the header begins or blank lines before it, and what separates cells."""
-    written = ((row, text) for row, text in text_lines(path) if text.strip(" \t\r\n,;"))
-    row, text = next(written, (1, ""))
-    named = NAMED_SEPARATOR.fullmatch(text)
-    if named:
-        separator = named[1]
-        if separator not in SEPARATORS:
-            raise ValueError(f"row {row}: sep={separator!r} must be one of {', '.join(SEPARATORS.values())}")
-        remarks.add(f"cells separated by {SEPARATORS[separator]}, as row {row} says")
-        return row + 1, separator
-    separator = _read_separator(row, text, wanted)
-    if separator != ",":
-        remarks.add(f"cells separated by {SEPARATORS[separator]}")
-    return 1, separator
+def _are_numbers(cells: Sequence[str]) -> bool:
+    """Whether there are numbers among cells, and nothing else but marks of none."""
+    held = [cell.strip() for cell in cells if cell.strip().casefold() not in NONE]
+    return bool(held) and all(map(NUMBER.fullmatch, held))
 
 
-def _read_separator(row: int, header: str, wanted: Wanted) -> str:
-    """What separates the names of the columns. Raises ValueError where that is not clear."""
-    names = {separator: _split(header, separator) for separator in SEPARATORS}
-    found = [separator for separator, cells in names.items() if len(cells) > 1]
-    if len(found) < 2:
-        return found[0] if found else ","
-    knowing = [separator for separator in found if any(map(wanted.knows, names[separator]))]
-    if len(knowing) == 1 and knowing != [","]:
-        return knowing[0]
-    told = " and ".join(SEPARATORS[separator] for separator in found)
-    raise ValueError(
-        f"row {row}: has {told}; put a line such as sep=; before it, with what separates the cells"
-    )
-
-
-def _split(header: str, separator: str) -> list[str]:
-    try:
-        return next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
-    except csv.Error:
-        return []
-
-
-def _find_suspects(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
-    """The columns to be read that have one without a name behind them."""
-    return [
-        (name, place)
-        for name, place in zip(choice.names, choice.places, strict=True)
-        if place + 1 < len(names) and not names[place + 1]
-    ]
-
-
-def _find_unread(names: Sequence[str], choice: Choice) -> list[tuple[str, int]]:
-    """The columns to be read, each with the place of one beside it that is not."""
-    read = set(choice.places)
-    return [
-        (name, beside)
-        for name, place in zip(choice.names, choice.places, strict=True)
-        for beside in (place - 1, place + 1)
-        if 0 <= beside < len(names) and beside not in read
-    ]
-
-
-def _make_picker(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+def _make_picker(choice: Choice) -> Callable[[Sequence[str]], Sequence[str]]:
+    """What takes the cells to be read out of a row, that of the label last."""
+    places = [*choice.places, *([] if choice.label is None else [choice.label])]
     if len(places) == 1:
         (only,) = places
         return lambda cells: (cells[only],)

@@ -112,6 +112,7 @@ def group_rows(observed: Observed, grouping: Grouping) -> list[dict[str, float]]
             "highest_cost": grouping.highest[at],
             "stands_for": grouping.cost[at],
             "device_type": 1.0 / grouping.cost[at],
+            "cost_unit_value": observed.unit_value,
         }
         for at in reversed(range(size))
     ]

@@ -37,7 +37,7 @@ def study_history(
     rows = list(dict.fromkeys(found))  # where many devices cost the same, more types may be no other groups
     if best:
         rows = [*(row for row in rows if row.num_types < best.num_types), best]
-    console.print(resolution_table(rows, best))
+    console.print(resolution_table(rows, best, observed.word))
     if beyond:
         left_out = ", ".join(map(str, beyond))
         most = MOST_TYPES[request.grouping]
@@ -57,5 +57,7 @@ def draw_history(observed: Observed, grouping: Grouping, found: Sequence[Any], b
         [one.modelled for one in found],
         best.observed if best else float("nan"),
     )
-    grouped = figures.GroupedCosts(*observed, grouping.highest, grouping.cost)
+    grouped = figures.GroupedCosts(
+        observed.costs, observed.counts, grouping.highest, grouping.cost, observed.word
+    )
     figures.save(figures.grouping(grouped, curve), out / "grouping")

@@ -31,7 +31,7 @@ def read(request: Request) -> Input:
     observed = grouping = None
     remarks = {str(path): Remarks() for path in (request.network, request.history) if path}
     if request.history and request.types:
-        observed = read_costs(request.history, remarks[str(request.history)])
+        observed = read_costs(request.history, remarks[str(request.history)], request.cost_options)
         grouping = group(observed, request.types, request.grouping, request.group_cost)
     total, num_types = 0, 0
     for block in stream_networks(request, grouping, remarks[str(request.network)]):

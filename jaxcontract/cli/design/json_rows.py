@@ -5,11 +5,7 @@ case; those that are not read may come and go from record to record, those that 
 JSON number that a double can hold: neither text nor true, nor NaN or Infinity, which JSON does not have.
 """
 
-import difflib
 import itertools
-import json
-import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,26 +13,21 @@ from typing import Any
 import numpy as np
 
 from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, name_column, normalise
+from jaxcontract.cli.design.json_documents import Twice
+from jaxcontract.cli.design.json_values import (
+    Unheld,
+    is_number,
+    parse_json,
+    parse_value,
+    quote_value,
+    write_value,
+)
 from jaxcontract.cli.design.lines import text_lines
-from jaxcontract.cli.design.numerals import quote
 
 LARGEST_DOCUMENT = 2**26  # bytes of JSON, which is read whole
 MOST_FORMS = 1000  # sets of keys that are remembered
-FORM = 'an object {"system": {constants}, "states": [{one state}, …]}'
 
 Record = Mapping[str, Any]
-
-
-class Unheld(str):
-    """A number that a double cannot hold, or that JSON does not have, as it is written."""
-
-    __slots__ = ()
-
-
-class Twice(dict[str, Any]):
-    """An object with one key twice, called `name`."""
-
-    name = ""
 
 
 class JsonRows:
@@ -54,8 +45,11 @@ class JsonRows:
         if first is None:
             raise ValueError("is empty")
         self._records = itertools.chain([first], flat)
-        self.choice: Choice = self._choose(*first)
-        self._forms: dict[frozenset[str], list[str]] = {}
+        self._first = first[1]
+        names = list(self._first)
+        self.choice: Choice = self._choose(first[0], names)
+        self._label = "" if self.choice.label is None else names[self.choice.label]
+        self._forms: dict[frozenset[str], list[str | None]] = {}
 
     def __iter__(self) -> Iterator[tuple[int, Sequence[Any]]]:
         for row, record in self._records:
@@ -65,44 +59,55 @@ class JsonRows:
                 keys = self._forms[form] = self._match_keys(row, record)
                 if len(self._forms) > MOST_FORMS:
                     self._forms.clear()
-            yield row, [record[key] for key in keys]
+            yield row, [None if key is None else record[key] for key in keys]
 
-    def values(self, batch: Sequence[tuple[int, Sequence[Any]]]) -> np.ndarray:
-        """Rows as numbers [n, C]. Raises ValueError with the row and the key of the first that is none."""
-        values = np.empty((len(batch), len(self.choice.names)))
-        for index, (row, cells) in enumerate(batch):
+    def values(
+        self, rows: Sequence[int], columns: Sequence[Sequence[Any]], odd: dict[int, str] | None = None
+    ) -> np.ndarray:
+        """Values as numbers [n, C], as `reading.Rows` has it."""
+        values = np.empty((len(rows), len(columns)))
+        for index, (row, cells) in enumerate(zip(rows, zip(*columns, strict=True), strict=True)):
             try:
-                values[index] = [_number(cell) for cell in cells]
+                values[index] = [parse_value(cell) for cell in cells]
             except (ValueError, OverflowError):
-                raise self._find_bad_cell(row, cells) from None
+                if odd is None:
+                    raise self._find_bad_cell(row, cells) from None
+                values[index], odd[index] = np.nan, write_value(cells[0])
         return values
+
+    def _find_numeric(self) -> list[str]:
+        """The keys of the first record whose values are numbers."""
+        return [name for name, value in self._first.items() if is_number(value)]
 
     def _find_bad_cell(self, row: int, cells: Sequence[Any]) -> ValueError:
         """Says which cell of a row is not a number."""
         for name, cell in zip(self.choice.names, cells, strict=True):
             try:
-                _number(cell)
+                parse_value(cell)
             except (ValueError, OverflowError):
                 where = f"row {row}, {self._name(name)}"
                 hint = ", not text" if isinstance(cell, str) and not isinstance(cell, Unheld) else ""
-                return ValueError(f"{where}: {_write(cell)} must be a finite number{hint}")
+                return ValueError(f"{where}: {quote_value(cell)} must be a finite number{hint}")
         raise AssertionError("every cell is a number")
 
     def _name(self, name: str) -> str:
         return name_column(name, self.word, self._wanted.lists)
 
-    def _choose(self, row: int, record: Record) -> Choice:
-        names = list(record)
+    def _choose(self, row: int, names: Sequence[str]) -> Choice:
         try:
-            choice = self._wanted.choose(names, self.word)
+            choice = self._wanted.choose(names, self.word, self._find_numeric)
         except ValueError as error:
             raise ValueError(f"row {row}: {error}") from None
         self._remarks.note_choice(names, choice)
         return choice
 
-    def _match_keys(self, row: int, record: Record) -> list[str]:
-        """What a record calls the columns of the first one, in their order."""
-        expected, found = self.choice, self._choose(row, record)
+    def _match_keys(self, row: int, record: Record) -> list[str | None]:
+        """What a record calls the columns of the first one, in their order, that of the label last.
+
+        None stands for one that it lacks, where such rows are counted.
+        """
+        expected, names = self.choice, list(record)
+        found = self._choose(row, [*names, *self._list_lacking(names)])
         if found.names != expected.names and set(found.names) != set(expected.names):
             missing, others = (
                 set(expected.names) - set(found.names),
@@ -111,14 +116,27 @@ class JsonRows:
             told = f"{self._name(min(missing))} is missing" if missing else ""
             told = told or f"{self._name(min(others))} is one more"
             raise ValueError(f"row {row}: {told}, unlike in the rows before it")
-        names = list(record)
+        if expected.label is None and found.label is not None:
+            raise ValueError(f"row {row}: key {names[found.label]} is one more, unlike in the rows before it")
         place_of = dict(zip(found.names, found.places, strict=True))
-        return [names[place_of[name]] for name in expected.names]
+        places = [place_of[name] for name in expected.names]
+        places += [] if found.label is None else [found.label]
+        return [names[place] if place < len(names) else None for place in places]
+
+    def _list_lacking(self, names: Sequence[str]) -> list[str]:
+        """The keys that a record lacks and may lack."""
+        if not self._wanted.lenient:
+            return []
+        expected = [*self.choice.names, *([self._label] if self._label else [])]
+        given = set(map(normalise, names))
+        return [name for name in expected if normalise(name) not in given]
 
     def _flatten(self, row: int, record: Any) -> Record:
         """A record with every list of ours as single numbers."""
+        if self._wanted.alone and not isinstance(record, dict):
+            return {self._wanted.alone: record}
         if not isinstance(record, dict):
-            raise ValueError(f"row {row}: {_write(record)} must be an object of named numbers")
+            raise ValueError(f"row {row}: {quote_value(record)} must be an object of named numbers")
         if isinstance(record, Twice):
             raise ValueError(f"row {row}: {self.word} {record.name} stands there twice")
         flat: dict[str, Any] = {}
@@ -132,7 +150,9 @@ class JsonRows:
                     raise ValueError(f"row {row}: {self.word} {twice} stands there twice, also in {name}")
                 flat |= parts
             else:
-                raise ValueError(f"row {row}, {self.word} {base}: {_write(value)} must be a list of numbers")
+                raise ValueError(
+                    f"row {row}, {self.word} {base}: {quote_value(value)} must be a list of numbers"
+                )
         return flat
 
 
@@ -140,95 +160,24 @@ def line_records(path: Path) -> Iterator[tuple[int, Any]]:
     """The records of a file with one on each line; a record's number is its line's."""
     for row, text in text_lines(path):
         if text.strip():
-            yield row, _parse(text, row)
+            yield row, parse_json(text, row)
 
 
-def document_records(path: Path, remarks: Remarks) -> Iterator[tuple[int, Any]]:
-    """`{"system": {constants}, "states": [{…}, …]}`: the constants go with every state, numbered from 1.
+def document_records(path: Path, wanted: Wanted, remarks: Remarks) -> Iterator[tuple[int, Any]]:
+    """The records of a file with one JSON document, of the form that is wanted, numbered from 1.
 
-    remarks: where to say which other keys stand beside these two
+    remarks: where to say what is not read of it
     """
-    if path.stat().st_size > LARGEST_DOCUMENT:
-        limit = LARGEST_DOCUMENT // 2**20
-        raise ValueError(f"is larger than {limit} MiB; write so many states as .jsonl or .csv")
-    document = _parse("".join(text for _, text in text_lines(path)), None)
-    if not isinstance(document, dict):
-        raise ValueError(f"must be {FORM}")
-    others = [name for name in document if name not in ("system", "states")]
-    for name in others:
-        close = difflib.get_close_matches(normalise(name), ["system", "states"], n=1)
-        if close:
-            raise ValueError(f"key {quote(name)}: did you mean {close[0]}?")
-    constants, states = document.get("system", {}), document.get("states")
-    if not isinstance(constants, dict) or not isinstance(states, list):
-        raise ValueError(f"must be {FORM}")
-    for part, name in ((document, ""), (constants, "system: ")):
-        if isinstance(part, Twice):
-            raise ValueError(f"{name}key {part.name} stands there twice")
-    remarks.note_unread(others)
-    return enumerate((_merge(row, constants, state) for row, state in enumerate(states, 1)), 1)
+    return wanted.list_records(parse_json(_read_document(path), None), remarks)
 
 
-def _merge(row: int, constants: dict[str, Any], state: Any) -> Any:
-    """A state with the constants of its document."""
-    if not isinstance(state, dict) or isinstance(state, Twice):
-        return state
-    given = set(map(normalise, constants))
-    for name in state:
-        if normalise(name) in given:
-            raise ValueError(f"row {row}, key {name}: stands in system already")
-    return constants | state
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError
-    return float(value)
-
-
-def _write(value: Any) -> str:
-    """A value in a message, as JSON writes it."""
-    text = str(value) if isinstance(value, Unheld) else json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _as_float(text: str) -> float | str:
-    value = float(text)
-    lost = not math.isfinite(value) or (value == 0 and re.search("[1-9]", re.split("[eE]", text)[0]))
-    return Unheld(text) if lost else value
-
-
-def _as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    twice = Twice(found)
-    seen: set[str] = set()
-    for name, _ in pairs:
-        if name in seen:
-            twice.name = name
-        seen.add(name)
-    return twice
-
-
-DECODER = json.JSONDecoder(object_pairs_hook=_as_object, parse_float=_as_float, parse_constant=Unheld)
-
-
-def _parse(text: str, row: int | None) -> Any:
-    """A JSON value; a document when it is not one of many rows."""
-    if not text.strip():
-        raise ValueError("is empty")
-    try:
-        return DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        line = error.lineno if row is None else row
-        what = "a comma before it too many" if _comma_too_many(error) else error.msg
-        raise ValueError(f"row {line}, character {error.colno}: is not JSON ({what})") from None
-    except (RecursionError, ValueError):  # nested too deep, a number of too many digits
-        raise ValueError("is not JSON of numbers" if row is None else f"row {row}: is no numbers") from None
-
-
-def _comma_too_many(error: json.JSONDecodeError) -> bool:
-    """Whether the object or the list ends right behind a comma; Python 3.13 points at the comma."""
-    before, after = error.doc[: error.pos + 1].rstrip(), error.doc[error.pos :].lstrip(", \t\r\n")
-    return after[:1] in ("}", "]") and before.rstrip("}] \t\r\n").endswith(",")
+def _read_document(path: Path) -> str:
+    """The text of a document that is not too large, packed or not."""
+    parts, size = [], 0
+    for _, text in text_lines(path):
+        parts.append(text)
+        size += len(text)
+        if size > LARGEST_DOCUMENT:
+            limit = LARGEST_DOCUMENT // 2**20
+            raise ValueError(f"is larger than {limit} MiB; write so many rows as .jsonl or .csv")
+    return "".join(parts)

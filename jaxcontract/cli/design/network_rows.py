@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from jaxcontract.cli.design.columns import (
     name_column,
     normalise,
 )
+from jaxcontract.cli.design.json_documents import list_states
 from jaxcontract.cli.design.numerals import quote
 from jaxcontract.cli.design.reading import Block, read_blocks
 from jaxcontract.core.fields import Allowed
@@ -36,6 +37,7 @@ TYPES = {
     # Below the smallest normal float32 the cost 1/φ of an update overflows.
     "device_types": Allowed("number", "1 / update cost of a type-k device", False, "", TINY),
 }
+MILLISECONDS = 100.0  # seconds from which a time is more likely given in milliseconds
 KNOWN = (*CONSTANTS, *STATE, *(f"{kind}_k" for kind in TYPES))
 
 Fault = tuple[int, str]  # place in a block, what is wrong there
@@ -59,6 +61,8 @@ class NetworkColumns:
     """
 
     lists = tuple(TYPES)
+    alone = None
+    lenient = False
 
     def __init__(self, *, typed: bool = True) -> None:
         self._typed = typed
@@ -67,7 +71,7 @@ class NetworkColumns:
         """Whether this is a constant, a part of a state or of a type."""
         return normalise(name) in (*CONSTANTS, *STATE) or _is_of_type(normalise(name))
 
-    def choose(self, names: Names, word: str) -> Choice:
+    def choose(self, names: Names, word: str, find_numeric: Callable[[], Names]) -> Choice:  # noqa: ARG002
         """The columns to read. Raises ValueError when one is missing, there twice, or a slip of one."""
         ours = {place: normalise(name) for place, name in enumerate(names) if self.knows(name)}
         unread = [name for place, name in enumerate(names) if place not in ours]
@@ -82,6 +86,10 @@ class NetworkColumns:
         kept = {name: place for name, place in read.items() if self._typed or not _is_of_type(name)}
         why = "" if len(kept) == len(read) else "its types are not read, --history gives them"
         return Choice(list(kept), list(kept.values()), unread, why)
+
+    def list_records(self, document: Any, remarks: Remarks) -> Iterator[tuple[int, Any]]:
+        """The states of a document, numbered from 1, with its constants."""
+        return list_states(document, remarks)
 
     def _miss_none(self, read: Mapping[str, int], names: Names, word: str) -> None:
         needed = [*STATE]
@@ -107,9 +115,26 @@ def read_networks(path: Path, *, typed: bool = True, remarks: Remarks | None = N
     Raises:
         ValueError: one line naming the file, the row, the column and what is allowed.
     """
+    doubtful = [*STATE]
     for block in read_blocks(path, NetworkColumns(typed=typed), remarks):
         _check(path, block)
-        yield _networks(block)
+        networks = _networks(block)
+        if remarks:
+            doubtful = [name for name in doubtful if not _note_milliseconds(networks, name, remarks)]
+        yield networks
+
+
+def _note_milliseconds(networks: NetworkRows, name: str, remarks: Remarks) -> bool:
+    """Say whether the first long time of a name looks like milliseconds."""
+    values = networks.fields[name]
+    long = np.flatnonzero(values >= MILLISECONDS)
+    if long.size:
+        value, row = values[long[0]], networks.rows[long[0]]
+        remarks.add(
+            f"row {row}: {name} = {value:g} looks like milliseconds and is taken in seconds; if it is "
+            f"{value:g} ms, write {value / 1000:g}"
+        )
+    return bool(long.size)
 
 
 def _is_of_type(name: str) -> bool:

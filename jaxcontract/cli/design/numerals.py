@@ -24,6 +24,10 @@ BLANKS = " \t"
 NAMES = {".": "point", ",": "comma"}
 
 
+class NoNumberError(ValueError):
+    """A cell is no number at all; not one that may be read in two ways, or that is written in another way."""
+
+
 class Decimals(NamedTuple):
     """The decimal sign of a file, and the row that says so; None where no number has one."""
 
@@ -71,13 +75,13 @@ def _may_be_grouped(cell: str, separator: str) -> bool:
     return PERHAPS_GROUPED.fullmatch(cell.strip(BLANKS)) is not None
 
 
-def parse_numbers(texts: Sequence[Sequence[str]], sign: str) -> np.ndarray | None:
-    """Rows of cells as numbers [n, C], at once; None when any of them may not be a number."""
-    joined = "\n".join(map("\n".join, texts))
+def parse_numbers(columns: Sequence[Sequence[str]], sign: str) -> np.ndarray | None:
+    """C columns of n cells as numbers [n, C], at once; None when any of them may not be a number."""
+    joined = "\n".join(map("\n".join, columns))
     if sign == ",":
         joined = joined.translate(SWAPPED)
     parts = joined.split("\n")
-    if ODD.search(joined) or len(parts) != len(texts) * len(texts[0]):
+    if ODD.search(joined) or len(parts) != len(columns) * len(columns[0]):
         return None
     try:
         values = np.array(list(map(float, parts)))
@@ -85,21 +89,26 @@ def parse_numbers(texts: Sequence[Sequence[str]], sign: str) -> np.ndarray | Non
         return None
     if not np.isfinite(values).all() or any(_vanishes(parts[at]) for at in np.flatnonzero(values == 0)):
         return None
-    return values.reshape(len(texts), -1)
+    return values.reshape(len(columns), -1).T
 
 
 def parse_number(text: str, decimals: Decimals) -> float:
-    """One cell as a number. Raises ValueError with what is wrong and how to mend it."""
+    """One cell as a number.
+
+    Raises:
+        NoNumberError: when it is none, with how to mend it.
+        ValueError: when it is written in another way than those before it.
+    """
     held = text.strip(BLANKS)
     if not NUMBER.fullmatch(held):
-        raise ValueError(f"{quote(text)} must be a finite number{_suggest(held)}")
+        raise NoNumberError(f"{quote(text)} must be a finite number{suggest(held)}")
     other = "." if decimals.sign == "," else ","
     if other in held:
         says = f"; row {decimals.row} has a decimal {NAMES[decimals.sign]}" if decimals.row else ""
         raise ValueError(f"{quote(text)} has a {NAMES[other]}{says}: write all numbers of a file in one way")
     value = float(held.replace(",", "."))
     if np.isinf(value) or (value == 0 and _vanishes(held)):
-        raise ValueError(f"{quote(text)} must be a finite number that a double can hold")
+        raise NoNumberError(f"{quote(text)} must be a finite number that a double can hold")
     return value
 
 
@@ -108,7 +117,7 @@ def _vanishes(text: str) -> bool:
     return re.search("[1-9]", re.split("[eE]", text)[0]) is not None
 
 
-def _suggest(text: str) -> str:
+def suggest(text: str) -> str:
     """How a cell that is no number may be mended, where that can be told."""
     if text and not text.isascii() and any(sign.isdecimal() for sign in text):
         return ", in plain digits 0 to 9 and nothing else"

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from jaxcontract.cli.design.cost_options import MEAN, CostOptions, add_cost_options, check_cost_options
 from jaxcontract.cli.design.grouping import STAND_FOR, WAYS
 from jaxcontract.cli.options import OneLineParser, count, path
 from jaxcontract.cli.program import Program, name_command
@@ -25,7 +26,14 @@ network files:
   max_frequency may stand beside them, as columns too; the paper's are taken for what is left out.
   Networks are called by their row in the file; the header of a .csv file is row 1, or 2 behind sep=.
 
-observed costs: such a file with a column named cost, a row for each device
+observed costs: such a file with a column named cost, or as --cost-column says; or a JSON list [0.12, 0.3]
+  With a column named device, or as --device-column says, a device counts once, at the mean of its rows or
+  as --device-cost says; without one, each row counts: observations. Costs are in units of payment, as
+  unit_profit is; in another unit, say what it is worth: --cost-unit-value. Rows without a positive number
+  are counted and refused, or left out by --skip-unusable; how many stands in contract.json.
+
+files: .csv, .tsv, .txt (cells as below), .json, .jsonl, all of them also packed (.csv.gz); .xlsx and .parquet
+  with pip install "jaxcontract[tables]"
 
 how files are read; what is not plain to see is said in one line and in contract.json:
   cells     separated by commas, semicolons or tabs: whatever stands between the names, or sep=; before them
@@ -42,6 +50,8 @@ examples:
   PROGRAM network.json --integer-cycles
   PROGRAM networks.csv --policy runs/first
   PROGRAM network.json --history costs.csv --types 4
+  PROGRAM network.json --history log.csv --types 4 --cost-column energy_J --device-column phone
+  PROGRAM network.json --history log.xlsx --types 4 --cost-unit-value 0.0003 --skip-unusable
 
 It writes contract.json, items.csv, networks.csv and contract.png; with --history also grouping.csv,
 resolution.csv and grouping.png.
@@ -76,10 +86,26 @@ class Request(NamedTuple):
     integer_cycles: bool
     policy: Path | None
     out: Path | None
+    cost_column: str | None
+    device_column: str | None
+    device_cost: float | str
+    cost_unit_value: float
+    skip_unusable: bool
 
     @property
     def scheme(self) -> str:
         return "learned" if self.policy else "whole cycles" if self.integer_cycles else "optimum"
+
+    @property
+    def cost_options(self) -> CostOptions:
+        """How the file of observed costs is read."""
+        return CostOptions(
+            self.cost_column,
+            self.device_column,
+            self.device_cost,
+            self.cost_unit_value,
+            self.skip_unusable,
+        )
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -100,7 +126,7 @@ class PrintExample(argparse.Action):
 def add_options(parser: OneLineParser) -> None:
     """Add all that the command takes."""
     add = parser.add_argument
-    add("network", type=path, metavar="NETWORK", help="file of one or many networks: .json, .jsonl or .csv")
+    add("network", type=path, metavar="NETWORK", help="file of one or many networks: .json, .jsonl, .csv ...")
     add("--history", type=path, metavar="FILE", help="observed update costs, to group into types")
     add("--types", type=count, metavar="K", help="how many types to group them into")
     add(
@@ -113,6 +139,7 @@ def add_options(parser: OneLineParser) -> None:
         choices=STAND_FOR,
         help="the cost that a group stands for. highest (default): all take part; mean: some stay out",
     )
+    add_cost_options(parser)
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument(
         "--integer-cycles", action="store_true", help="the best contract of whole-number cycles"
@@ -140,5 +167,10 @@ def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) ->
             parser.error(f"--{option.replace('_', '-')}: goes with --history")
     if parsed.history and not parsed.types:
         parser.error("--history: goes with --types K")
+    check_cost_options(parser, parsed)
+    read_by = {
+        "device_cost": MEAN if parsed.device_cost is None else parsed.device_cost,
+        "cost_unit_value": parsed.cost_unit_value or 1.0,
+    }
     defaults = {"grouping": parsed.grouping or "quantiles", "group_cost": parsed.group_cost or STAND_FOR[0]}
-    return Request(**{**vars(parsed), **defaults})
+    return Request(**{**vars(parsed), **read_by, **defaults})

@@ -14,6 +14,7 @@ from jaxcontract.cli.design.writing import Found, item_columns, take_one
 from jaxcontract.cli.text_tables import FittedTable, plain_table
 
 MOST_ITEMS = 40  # of a table
+OBSERVED = {"devices": "the observed devices", "observations": "a device for each observation"}
 CHOSEN = {
     "optimum": "the exact optimum",
     "whole cycles": "the best whole-number cycles",
@@ -145,24 +146,26 @@ def grouping_table(observed: Observed, grouping: Grouping, asked: int) -> Fitted
     size = len(grouping.cost)
     fewer = f" (not {asked}, as many devices cost the same)" if size < asked else ""
     table = plain_table(
-        f"{observed.num_devices:,} observed devices in {size} types{fewer}; "
+        f"{observed.describe()}, in {size} types{fewer}; "
         f"{grouping.explained:.1%} of the variance of their costs lies between the types",
         ["type", "share", "lowest cost", "highest cost", "stands for", "phi"],
     )
+    shown = ("share", "lowest_cost", "highest_cost", "stands_for", "device_type")
     for row in group_rows(observed, grouping)[:MOST_ITEMS]:
-        table.add_row(str(row["type"]), *(f"{value:.4g}" for name, value in row.items() if name != "type"))
+        table.add_row(str(row["type"]), *(f"{row[name]:.4g}" for name in shown))
     if size > MOST_ITEMS:
         table.add_note(f"and {size - MOST_ITEMS} more types, in grouping.csv")
     return table
 
 
-def resolution_table(outcomes: Sequence[Outcome], best: Outcome | None) -> FittedTable:
+def resolution_table(outcomes: Sequence[Outcome], best: Outcome | None, word: str = "devices") -> FittedTable:
     """What each number of types costs.
 
     outcomes: of growing numbers of types; best: with an item for every cost, where that is known
+    word: what has been observed
     """
     table = plain_table(
-        "What the number of types costs: U_B as modelled, and of the observed devices choosing freely",
+        f"What the number of types costs: U_B as modelled, and of {OBSERVED[word]} choosing freely",
         ["types", "as modelled", "observed", "lost", "taking part", "as meant"],
     )
     top = best.observed if best else float("nan")
