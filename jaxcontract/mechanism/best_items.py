@@ -37,7 +37,9 @@ def make_best_items(system: System, state: NetworkState, rule: Rule = best_frequ
                 part = np.asarray(costs[start : start + MOST], np.float64)
                 size = max(FEWEST, 1 << (len(part) - 1).bit_length())  # few shapes, so few compilations
                 padded = np.pad(part, (0, size - len(part)), mode="edge")
-                parts.append([one[: len(part)] for one in jax.device_get(_solve(rule, system, state, padded))])
+                parts.append(
+                    [one[: len(part)] for one in jax.device_get(_solve(rule, system, state, padded))]
+                )
         worth, taken = (np.concatenate(column) for column in zip(*parts, strict=True))
         return worth, taken
 

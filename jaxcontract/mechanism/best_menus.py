@@ -11,7 +11,7 @@ from jaxcontract.mechanism.splits import best_splits, trace_cuts
 MOST_VERTICES = 2**13  # among which the ends of groups are sought
 ROUNDING = 1e-12  # of the profit, by which one menu earns more than another through rounding alone
 
-# What the f of the greatest β QoD(f) − v e(f) is worth and what it takes, (β QoD(f), e(f)), for virtual costs v.
+# Virtual costs v to (β QoD(f), e(f)): what the f of the greatest β QoD(f) − v e(f) is worth, and what it takes.
 BestItems = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -91,6 +91,19 @@ def best_menus(
     return _offer(ends, share, owed, chosen, profits, solve)
 
 
+def find_dearest_served(costs: np.ndarray, counts: np.ndarray, solve: BestItems) -> float:
+    """The highest cost that the best of all menus serves when the dearest devices may be left out.
+
+    costs, counts, solve: as in `best_menus`. There an item for every group between neighbouring
+    `hull_costs` is best, so what a group adds does not depend on the others.
+    """
+    ends = hull_costs(costs, counts)
+    reached = np.cumsum(counts, dtype=np.float64)[np.searchsorted(costs, ends)]
+    devices, cost = np.diff(reached, prepend=0.0), np.diff(reached * ends, prepend=0.0)
+    worth, taken = solve(cost / devices)
+    return float(ends[np.argmax(np.cumsum(devices * worth - cost * taken))])
+
+
 def count_useful(menus: list[Menu]) -> int:
     """The fewest items of menus of 1, 2, … that earn as much as the last menu, up to rounding."""
     profit = np.array([menu.profit for menu in menus])
@@ -98,7 +111,7 @@ def count_useful(menus: list[Menu]) -> int:
 
 
 def realised_profit(menu: Menu, costs: np.ndarray, counts: np.ndarray) -> float:
-    """What a device of other costs earns the base station, mean over all, when each takes what is best for it.
+    """What devices of other costs earn the base station, mean over all, when each takes what is best for it.
 
     costs: [N]; counts: [N]. Devices that cost more than the highest group's stay out and earn it nothing.
     """
