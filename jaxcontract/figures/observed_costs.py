@@ -71,7 +71,8 @@ def grouping(grouped: GroupedCosts, resolution: Resolution) -> Figure:
 def _costs(axes: Axes, grouped: GroupedCosts) -> None:
     edges = (10 ** np.histogram_bin_edges(np.log10(grouped.costs), BINS)).tolist()
     axes.hist(grouped.costs, bins=edges, weights=grouped.counts, color="#B0B0B0")
-    for end in np.asarray(grouped.ends)[:-1]:
+    ends = np.asarray(grouped.ends)
+    for end in ends[ends < np.max(grouped.costs)]:
         axes.axvline(end, color=GREY, linewidth=0.9, linestyle=":")
     look = {**dots(LOOK, size=8), "clip_on": False, "zorder": 5}
     axes.plot(grouped.stand_for, np.zeros(len(grouped.stand_for)), **look)
@@ -94,7 +95,7 @@ def _resolution(axes: Axes, resolution: Resolution) -> list[Label]:
     look = {**dots(LOOK, size=5), "linestyle": LOOKS[LOOK].line}
     axes.plot(number, observed, color=LOOKS[LOOK].colour, **look)
     same = np.allclose(observed, modelled, rtol=1e-9)
-    name = "observed devices" + ",\nand as modelled" * same
+    name = "observed, as modelled" if same else "observed devices"
     labels = [Label(name, ink(LOOK), float(observed[-1]), float(number[-1]))]
     if not same:
         labels.append(Label("as modelled", GREY, float(modelled[-1]), float(number[-1])))
@@ -117,5 +118,5 @@ def _held_out(axes: Axes, resolution: Resolution) -> Label:
     axes.vlines(number[shown], low[shown], high[shown], color=HELD_OUT, linewidth=3, alpha=0.35, zorder=1)
     axes.plot(number[shown], gain[shown], color=HELD_OUT, marker="_", markersize=8, linestyle="none")
     last = int(np.flatnonzero(shown)[-1]) if shown.any() else 0
-    text = "held-out gain\nover one type, 90 %"
+    text = "held-out gain, 90 %"
     return Label(text, HELD_OUT, float(gain[last]), float(number[last]))

@@ -11,7 +11,7 @@ from jaxcontract.mechanism.splits import best_splits, trace_cuts
 MOST_VERTICES = 2**13  # among which the ends of groups are sought
 ROUNDING = 1e-12  # of the profit, by which one menu earns more than another through rounding alone
 
-# Virtual costs v to (β QoD(f), e(f)): what the f of the greatest β QoD(f) − v e(f) is worth, and what it takes.
+# Virtual costs v to (β QoD(f), e(f)), what the f of the greatest β QoD(f) − v e(f) is worth and takes.
 BestItems = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -55,7 +55,8 @@ def best_menus(
                β QoD(f) − v e(f). Any QoD that is concave in e will do
     leave_out: whether the dearest devices may be left without an item; they add nothing then
 
-    Returns the menus of 1 … min(K, V) items, V the number of `hull_costs`, none below the one before.
+    Returns the best menus of at most 1 … min(K, V) items, V the number of `hull_costs`. Only where devices
+    may be left out has a menu fewer items than it may have.
 
     With T_g and H_g = T_g c_g for the devices that cost up to the highest cost c_g of group g, a menu
     earns Σ_g (T_g − T_{g−1}) (β QoD(f_g) − v_g e(f_g)) with the virtual costs
@@ -86,9 +87,13 @@ def best_menus(
 
     sums, cuts = best_splits(value, len(share), min(most, len(ends)))
     lasts = sums.argmax(axis=1) if leave_out else np.full(len(sums), len(ends))
-    chosen = [trace_cuts(cuts, size, int(last)) for size, last in enumerate(lasts, start=1)]
-    profits = sums[np.arange(len(sums)), lasts].tolist()
-    return _offer(ends, share, owed, chosen, profits, solve)
+    profits = sums[np.arange(len(sums)), lasts]
+    # More groups may mean more devices to serve than is worth while: then fewer are as many.
+    sizes = np.maximum.accumulate(
+        np.where(profits >= np.maximum.accumulate(profits), np.arange(len(sums)), 0)
+    )
+    chosen = [trace_cuts(cuts, int(size) + 1, int(lasts[size])) for size in sizes]
+    return _offer(ends, share, owed, chosen, profits[sizes].tolist(), solve)
 
 
 def find_dearest_served(costs: np.ndarray, counts: np.ndarray, solve: BestItems) -> float:

@@ -206,6 +206,7 @@ def test_totals_keep_a_violation_that_is_no_number(tmp_path):
     (block,) = read_networks(tmp_path / "n.csv")
     found = dict.fromkeys(("regret", "station_utility", "optimum", "complete_information"), np.zeros(2))
     found |= {"pooled": np.zeros(2), "device_utility": np.zeros(2), "binding": np.zeros((2, 2), int)}
+    found |= {"frequency": np.ones((2, 2)), "greatest_worth": np.ones(2)}
     totals = Totals()
     totals.add(
         block,

@@ -55,10 +55,11 @@ def _tell_far(far: Observed, rest: Observed, gain: float) -> str:
     count, total = far.num_devices, far.num_devices + rest.num_devices
     ends = f"{far.costs[0]:.4g}" + f" to {far.costs[-1]:.4g}" * (len(far.costs) > 1)
     one = count == 1
+    them, kept = ("it", "it is kept") if one else ("them", "they are kept")
     return (
         f"{count} of {total:,} observations cost{'s' * one} far more than the rest ({ends}, beside at most "
-        f"{rest.costs[-1]:.4g}): without {'it' if one else 'them'} the base station would earn {gain:.4f} more; "
-        f"{'it is' if one else 'they are'} kept"
+        f"{rest.costs[-1]:.4g}): without {them} the base station would earn "
+        f"{gain:.4f} more; {kept}"
     )
 
 
