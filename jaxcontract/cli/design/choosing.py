@@ -93,15 +93,17 @@ def stream_served(request: Request, found: Study | None) -> Iterator[NetworkRows
 
 def _make_solve(network: Mapping[str, float], whole_cycles: bool) -> BestItems | None:
     """The best items of a network at virtual costs, or None where they have no quality of data."""
+    import jax
+
     import jaxcontract as jc
     from jaxcontract.mechanism.best_items import make_best_items
     from jaxcontract.mechanism.cycles import best_cycle_frequency
     from jaxcontract.mechanism.optimum import best_frequency
 
-    system = jc.System(**{name: network[name] for name in CONSTANTS})
-    state = jc.NetworkState(
-        max_aoi=network["max_aoi"], max_latency=network["max_latency"], type_probs=[1.0], device_types=[1.0]
-    )
+    asked = {name: network[name] for name in ("max_aoi", "max_latency")}
+    with jax.enable_x64(True):
+        system = jc.System(**{name: network[name] for name in CONSTANTS})
+        state = jc.NetworkState(**asked, type_probs=[1.0], device_types=[1.0])
     solve = make_best_items(system, state, best_cycle_frequency if whole_cycles else best_frequency)
     return solve if np.isfinite(solve(np.array([0.0, 1.0]))[0]).all() else None
 

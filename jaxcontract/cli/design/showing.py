@@ -145,8 +145,11 @@ def grouping_table(observed: Observed, grouping: Grouping, asked: int) -> Fitted
     """What the groups are, the dearest first, as the types are numbered."""
     size = len(grouping.cost)
     fewer = f" (not {asked}, as many devices cost the same)" if size < asked else ""
+    total = f"{observed.num_devices:,}"
+    if grouping.covered < 1:
+        total = f"{round(grouping.covered * observed.num_devices):,} of {total}"
     table = plain_table(
-        f"{observed.num_devices:,} observed devices in {size} type{'s' * (size > 1)}{fewer}; "
+        f"{total} observed devices in {size} type{'s' * (size > 1)}{fewer}; "
         f"{grouping.explained:.1%} of the variance of their costs lies between the types",
         ["type", "share", "lowest cost", "highest cost", "stands for", "phi"],
     )

@@ -122,7 +122,7 @@ def total_lines(totals: Mapping[str, Any], scheme: str) -> list[str]:
         )
     if totals["dear_everywhere"]:
         lines.append(
-            f"an update in every slot costs each type more than any data is worth in "
+            f"an update in every slot costs each type ten times what any data is worth in "
             f"{totals['dear_everywhere']:,}: are costs and unit_profit in one unit?"
         )
     if totals["losing"]:

@@ -26,6 +26,7 @@ MEASURES = (
 MEANS = MEASURES[2:8]
 BOUNDS = {-1: "min_frequency", 1: "max_frequency"}
 
+DEAR = 10.0  # times what data is worth
 SAME = 1e-9  # of f, by which items differ through rounding alone
 
 # How many networks have no contract with a quality, lose by theirs, are held by a bound, by it in all items,
@@ -126,11 +127,11 @@ def is_one_item(found: Found) -> np.ndarray:
 
 
 def are_dear(networks: NetworkRows, found: Found) -> np.ndarray:
-    """In which networks [n] an update in every slot costs each type more than any data is worth.
+    """In which networks [n] an update in every slot costs each type ten times what any data is worth.
 
-    No such device is worth 1 in f, so a cost in another unit than the profit is likely.
+    Their costs are likely to be in another unit than the profit.
     """
-    dear: np.ndarray = networks.fields["device_types"][:, -1] * found["greatest_worth"] < 1
+    dear: np.ndarray = networks.fields["device_types"][:, -1] * found["greatest_worth"] * DEAR < 1
     return dear & np.isfinite(found["station_utility"]) & ~loses(found)
 
 
