@@ -10,12 +10,9 @@ import jaxcontract as jc
 from jaxcontract.cli.design.choosing import Study
 from jaxcontract.cli.design.network_rows import CONSTANTS, NetworkRows
 from jaxcontract.cli.design.solving import Exact, Learned, make_records
-from jaxcontract.cli.design.writing import BOUNDS, Found
+from jaxcontract.cli.design.writing import BOUNDS, Decades, Found
 
 MOST = 6  # decades between the least and the greatest frequency that there may be
-
-# By the name of a bound: (its next values, each a decade further, U_B with each).
-Decades = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 def find_decades(

@@ -191,9 +191,9 @@ def _held_out_cells(columns: Mapping[str, Any]) -> tuple[str, str]:
 def held_out_note(held_out: HeldOut, total: int) -> str:
     """How the held-out columns were measured."""
     count, size = len(held_out.profit), held_out.size
-    of = f" of {size:,} of the {total:,}" if size < total else ""
+    of = f"{size:,} of the {total:,}" if size < total else "the"
     wider = "; intervals are those of so few" if size < total else ""
     return (
-        f"held out: menus made from {count} resamples of the observations{of}, on those not drawn; who costs "
+        f"held out: menus made from {count} resamples of {of} observations, on those not drawn; who costs "
         f"more than all drawn stays out{wider}"
     )

@@ -2,15 +2,20 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from jaxcontract.cli.design.network_rows import CONSTANTS, NetworkRows
-from jaxcontract.cli.design.writing import BOUNDS, Found, are_dear, is_one_item, list_bound_types, loses
-
-if TYPE_CHECKING:
-    from jaxcontract.cli.design.decades import Decades
+from jaxcontract.cli.design.writing import (
+    BOUNDS,
+    Decades,
+    Found,
+    are_dear,
+    is_one_item,
+    list_bound_types,
+    loses,
+)
 
 ROUNDING = 1e-12  # of U_B
 
@@ -25,7 +30,7 @@ def no_quality(networks: NetworkRows, index: int) -> str:
 
 
 def network_remarks(
-    networks: NetworkRows, found: Found, index: int, scheme: str, decades: "Decades"
+    networks: NetworkRows, found: Found, index: int, scheme: str, decades: Decades
 ) -> list[str]:
     """What to know before offering a contract: bounds on f that hold items, a loss, items that are all one.
 
@@ -49,9 +54,7 @@ def network_remarks(
     return lines
 
 
-def _bound_lines(
-    networks: NetworkRows, found: Found, index: int, scheme: str, decades: "Decades"
-) -> list[str]:
+def _bound_lines(networks: NetworkRows, found: Found, index: int, scheme: str, decades: Decades) -> list[str]:
     """Which bounds on f hold which items, and what wider ones would earn: one line or none."""
     limits = {name: f"{name} = {networks.fields[name][index]:g}" for name in BOUNDS.values()}
     size, held = found["frequency"].shape[1], list_bound_types(found, index)

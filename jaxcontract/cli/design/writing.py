@@ -10,6 +10,8 @@ import numpy as np
 from jaxcontract.cli.design.network_rows import NetworkRows
 
 Found = Mapping[str, np.ndarray]
+# By the name of a bound on f: (its next values, each a decade further, U_B with each).
+Decades = Mapping[str, tuple[np.ndarray, np.ndarray]]
 ITEMS, NETWORKS = "items.csv", "networks.csv"
 MEASURES = (
     "feasible",
