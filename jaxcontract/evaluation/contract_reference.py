@@ -1,6 +1,7 @@
 """The exact optimum of (10) as the reference of the contract game."""
 
 import dataclasses
+import math
 from typing import Any
 
 from jaxcontract.envs.contract import ContractEnv, EnvParams
@@ -39,7 +40,7 @@ class ContractReference:
         return {name: judge(offered, states, **numbers) for name, offered in contracts.items()}
 
     def remarks(self, report: Report) -> list[str]:
-        """What a person should know of the states: how many have no optimum, or one at a bound on f."""
+        """What a person should know of the states: no optimum, or one at a bound on f, a loss, or one item."""
         lines, system = [], self.params.system
         if report.without_quality:
             lines.append(
@@ -51,5 +52,14 @@ class ContractReference:
                 f"in {report.bound_binds:.2%} of the unseen states a bound on f binds at the optimum: "
                 f"U_B* is the best with min_frequency = {system.min_frequency:g} and "
                 f"max_frequency = {system.max_frequency:g}"
+            )
+        if report.optimum < 0:
+            lines.append(
+                f"the optimum of the unseen states earns {report.optimum:.4f} on average, and offering "
+                "nothing 0: costs and unit_profit must be in one unit"
+            )
+        if report.feasible > 0 and math.isnan(report.screening_gap) and self.env.num_types > 1:
+            lines.append(
+                "one item for all types earns as much as the optimum: telling them apart earns nothing"
             )
         return lines

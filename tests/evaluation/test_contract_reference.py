@@ -15,7 +15,9 @@ def reference(**constants):
 
 
 def remarks(without_quality, bound_binds, **constants):
-    report = SimpleNamespace(without_quality=without_quality, bound_binds=bound_binds)
+    report = SimpleNamespace(
+        without_quality=without_quality, bound_binds=bound_binds, optimum=1.0, feasible=1.0, screening_gap=0.0
+    )
     return reference(**constants).remarks(report)
 
 
@@ -25,6 +27,19 @@ def test_states_that_a_bound_or_long_slots_decide_are_named():
     assert line.startswith("in 3.17% of the unseen states a bound on f binds")
     assert line.endswith("min_frequency = 0.01 and max_frequency = 1")
     assert "no contract has a quality of data" in remarks(0.12, 0.5)[0]
+
+
+def test_an_optimum_that_loses_and_one_that_is_one_item_are_named():
+    """Updates so often that they cost more than any data is worth."""
+    game = reference(unit_profit=0.05, min_frequency=0.9)
+    report = game.evaluate(lambda observation: 0.0 * observation[:4], game.test_states(20, 1))
+    _, loss, one_item = game.remarks(report)
+    assert loss.startswith(f"the optimum of the unseen states earns {report.optimum:.4f} on average")
+    assert one_item == "one item for all types earns as much as the optimum: telling them apart earns nothing"
+    free = reference()
+    assert (
+        free.remarks(free.evaluate(lambda observation: 0.0 * observation[:4], free.test_states(9, 1))) == []
+    )
 
 
 def test_its_states_are_the_same_every_time_and_other_seeds_have_others():
