@@ -40,7 +40,7 @@ class ContractReference:
         return {name: judge(offered, states, **numbers) for name, offered in contracts.items()}
 
     def remarks(self, report: Report) -> list[str]:
-        """What a person should know of the states: no optimum, or one at a bound on f, a loss, or one item."""
+        """What a person should know of the states: no optimum, one at a bound on f, a loss, or one item."""
         lines, system = [], self.params.system
         if report.without_quality:
             lines.append(
