@@ -11,6 +11,7 @@ BAD_INPUT = 2  # or a directory in use, or no device of the kind that is asked f
 PARTLY_DONE = 3  # a seed diverged; a contract is not feasible
 NOT_LOADABLE = 4
 NOT_WRITTEN = 5
+REMARKED = 6  # done, and something was remarked that --strict makes a failure
 INTERRUPTED, TERMINATED = 130, 143  # 128 and the number of the signal, as shells report it
 
 NAME = "jaxcontract"

@@ -24,6 +24,7 @@ from jaxcontract.figures.style import (
 
 BINS = 60
 LOOK = "optimum"
+HELD_OUT = ink("pooled")
 
 
 class GroupedCosts(NamedTuple):
@@ -45,13 +46,15 @@ class Resolution(NamedTuple):
     """U_B against the number of types.
 
     num_types: [V]; observed: [V] when observed devices choose; modelled: [V] if they were of the grouped
-    types; finest: [] with an item for every cost, NaN where it is not known
+    types; finest: [] of the best of all menus, NaN where it is not known
+    held_out: [3, V] what is earned more than by one type on other observations, with the ends of its interval
     """
 
     num_types: Any
     observed: Any
     modelled: Any
     finest: float
+    held_out: Any = None
 
 
 @at_defaults()
@@ -70,7 +73,8 @@ def grouping(grouped: GroupedCosts, resolution: Resolution) -> Figure:
 def _costs(axes: Axes, grouped: GroupedCosts) -> None:
     edges = (10 ** np.histogram_bin_edges(np.log10(grouped.costs), BINS)).tolist()
     axes.hist(grouped.costs, bins=edges, weights=grouped.counts, color="#B0B0B0")
-    for end in np.asarray(grouped.ends)[:-1]:
+    ends = np.asarray(grouped.ends)
+    for end in ends[ends < np.max(grouped.costs)]:
         axes.axvline(end, color=GREY, linewidth=0.9, linestyle=":")
     look = {**dots(LOOK, size=8), "clip_on": False, "zorder": 5}
     axes.plot(grouped.stand_for, np.zeros(len(grouped.stand_for)), **look)
@@ -90,20 +94,34 @@ def _costs(axes: Axes, grouped: GroupedCosts) -> None:
 
 def _resolution(axes: Axes, resolution: Resolution) -> list[Label]:
     """The curves; returns their labels."""
-    number, observed, modelled, finest = resolution
+    number, observed, modelled, finest, held_out = resolution
     hollow: dict[str, Any] = {"marker": "o", "markersize": 4, "markerfacecolor": "white"}
     axes.plot(number, modelled, color=GREY, linestyle=":", **hollow)
     look = {**dots(LOOK, size=5), "linestyle": LOOKS[LOOK].line}
     axes.plot(number, observed, color=LOOKS[LOOK].colour, **look)
     same = np.allclose(observed, modelled, rtol=1e-9)
-    name = "observed devices" + ",\nand as modelled" * same
+    name = "observed, as modelled" if same else "observed devices"
     labels = [Label(name, ink(LOOK), float(observed[-1]), float(number[-1]))]
     if not same:
         labels.append(Label("as modelled", GREY, float(modelled[-1]), float(number[-1])))
+    if held_out is not None:
+        labels.append(_held_out(axes, resolution))
     if np.isfinite(finest):
         axes.axhline(finest, color="black", linewidth=0.9, linestyle="--")
-        labels.append(Label("an item for every cost", "black", finest))
+        labels.append(Label("the best of all menus", "black", finest))
     axes.set(xlabel="number of types K", ylabel="utility U$_B$ (units of payment)")
     log_axis(axes, "x", between=2.0)
     heading(axes, "what the number of types costs")
     return labels
+
+
+def _held_out(axes: Axes, resolution: Resolution) -> Label:
+    """Gains over one type with their intervals, drawn from where one type stands; returns their label."""
+    number = np.asarray(resolution.num_types)
+    gain, low, high = resolution.observed[0] + np.asarray(resolution.held_out)
+    shown = np.isfinite(gain) & (number > 1)
+    axes.vlines(number[shown], low[shown], high[shown], color=HELD_OUT, linewidth=3, alpha=0.35, zorder=1)
+    axes.plot(number[shown], gain[shown], color=HELD_OUT, marker="_", markersize=8, linestyle="none")
+    last = int(np.flatnonzero(shown)[-1]) if shown.any() else 0
+    text = "held-out gain, 90 %"
+    return Label(text, HELD_OUT, float(gain[last]), float(number[last]))

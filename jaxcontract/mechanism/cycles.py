@@ -30,8 +30,16 @@ def whole_cycle_contract(system: System, state: NetworkState) -> Contract:
     [6.0, 3.0]
     """
     cost = pooled_virtual_costs(state)
-    frequency = 1.0 / _better_cycle(system, state, cost)
+    frequency = best_cycle_frequency(system, state, cost)
     return Contract(frequency=frequency, payment=binding_payments(state, effort(system, frequency)))
+
+
+def best_cycle_frequency(system: System, state: NetworkState, cost: jax.Array) -> jax.Array:
+    """argmax β QoD(f) − cost · f over f = 1/θ, θ whole, within the system's bounds on f.
+
+    cost: [K, ...], non-negative. Returns its shape.
+    """
+    return 1.0 / _better_cycle(system, state, cost)
 
 
 def _better_cycle(system: System, state: NetworkState, cost: jax.Array) -> jax.Array:

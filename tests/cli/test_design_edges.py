@@ -17,6 +17,7 @@ from jaxcontract.cli.design.network_rows import read_networks
 from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.showing import verdict
 from jaxcontract.cli.design.solving import Exact, Learned, Solver
+from jaxcontract.cli.design.telling import network_remarks
 from jaxcontract.cli.design.writing import NUMBERS, Totals, loses
 from paths import EXAMPLES
 
@@ -49,9 +50,10 @@ def test_no_quality_a_loss_and_bounds_that_bind_are_said_in_plain_lines(edges, c
     (narrow, low) = [line for line in lines if line.startswith("bounds on f:")]
     assert narrow.startswith(
         "bounds on f: min_frequency = 0.2 binds for type 1 of 2, max_frequency = 0.3 binds for type 2 of 2; "
-        "with f between 1e-06 and 1 the base station would earn 2547.3715"
+        "min_frequency 0.02 would earn +"
     )
-    assert "all 2 items stand at min_frequency = 0.01, which does not tell the types apart" in low
+    assert narrow.endswith("f between 1e-06 and 1 would earn +2547.3715")
+    assert "all items stand at min_frequency = 0.01 (2 of them), which does not tell the types apart" in low
     (loss,) = [line for line in lines if "loses" in line]
     assert loss.endswith("offering nothing is better: costs and unit_profit must be in one unit")
     best = jc.System(min_frequency=1e-6)
@@ -63,7 +65,7 @@ def test_no_quality_a_loss_and_bounds_that_bind_are_said_in_plain_lines(edges, c
     quality = np.log(1 + 0.75 * 0.95 + 0.25 * 0.73 - 0.001 * (0.75 * (0.01 + 50 + 0.5) + 0.25 * 1.01))
     earned = 40 * (100 * quality - 0.01 / 1e-4)
     assert f"loses {-earned:.4f}" in loss
-    assert f"would earn {free:.4f}" in low
+    assert f"{free:+.4f}" in low
 
     record = json.loads((edges / "out" / "contract.json").read_text())
     assert {name: record[name] for name in NUMBERS} == {
@@ -72,6 +74,9 @@ def test_no_quality_a_loss_and_bounds_that_bind_are_said_in_plain_lines(edges, c
         "min_frequency_binding": 2,
         "max_frequency_binding": 1,
         "all_at_min_frequency": 1,
+        "one_item": 1,
+        "dear_everywhere": 0,
+        "remarked": 2,
     }
     assert record["first_without_quality_row"] == 2
     none, bound, lost = record["contract_of"]
@@ -129,7 +134,9 @@ def test_a_whole_cycle_binds_only_where_a_longer_one_is_better(tmp_path):
     np.testing.assert_allclose(1 / found["frequency"], [[6, 3], [6, 3], [5, 4], [2, 2], [2, 2]])
     np.testing.assert_array_equal(found["binding"], [[0, 0], [0, 0], [-1, 1], [0, 0], [0, 0]])
     np.testing.assert_array_equal(loses(found), [False, False, False, True, False])
-    little, none = ("\n".join(verdict(block, found, k, "whole cycles", (0, 0))) for k in (3, 4))
+    little = "\n".join(network_remarks(block, found, 3, "whole cycles", {}))
+    none = "\n".join(verdict(found, 4, "whole cycles", (0, 0)))
+    assert network_remarks(block, found, 4, "whole cycles", {}) == []
     assert "offering nothing is better: the quality of data itself is below zero" in little
     assert "NOT FEASIBLE: data has no quality at the frequency of all 2 types" in none
     assert not NO_NUMBER.search(little + none)
@@ -199,6 +206,7 @@ def test_totals_keep_a_violation_that_is_no_number(tmp_path):
     (block,) = read_networks(tmp_path / "n.csv")
     found = dict.fromkeys(("regret", "station_utility", "optimum", "complete_information"), np.zeros(2))
     found |= {"pooled": np.zeros(2), "device_utility": np.zeros(2), "binding": np.zeros((2, 2), int)}
+    found |= {"frequency": np.ones((2, 2)), "greatest_worth": np.ones(2)}
     totals = Totals()
     totals.add(
         block,

@@ -125,7 +125,13 @@ def test_bad_command_lines_get_one_line(tmp_path, capsys):
     (tmp_path / "folder.csv").mkdir()
     history = ("--history", EXAMPLES / "costs.csv")
     cases = {
-        "goes with --types": (network, *history),
+        "--grouping quantiles: with --history, goes with --types": (
+            network,
+            *history,
+            "--grouping",
+            "quantiles",
+        ),
+        "--leave-out: goes with --grouping best": (network, *history, "--group-cost", "mean", "--leave-out"),
         "--types: goes with --history": (network, "--types", 3),
         "must be a whole number": (network, *history, "--types", "some"),
         "goes with one network, this file has 2": (tmp_path / "two.csv", *history, "--types", 2),

@@ -592,4 +592,9 @@ def test_grouping_shows_all_devices_and_both_curves():
     np.testing.assert_array_equal(marked(left, "optimum")[0].get_xdata(), [0.2, 0.4])
     drawn = [list(line.get_ydata()) for line in right.lines]
     assert drawn[:3] == [[14.0, 13.5, 13.2], [10.0, 12.0, 13.0], [13.1, 13.1]]
-    assert {"observed devices", "as modelled", "an item for every cost"} <= set(words(right))
+    assert {"observed devices", "as modelled", "the best of all menus"} <= set(words(right))
+    gains = [[0.0, 1.5, np.nan], [0.0, 1.2, np.nan], [0.0, 1.9, np.nan]]
+    right = figures.grouping(grouped, resolution._replace(held_out=gains)).axes[1]
+    (bars,) = right.collections
+    np.testing.assert_allclose(bars.get_segments(), [[[2, 11.2], [2, 11.9]]])  # from where one type stands
+    assert "held-out gain, 90 %" in words(right)

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jaxcontract.cli.design.choosing import Study, study
 from jaxcontract.cli.design.contracts import choose_scheme, draw_contracts, show_contracts, solve
 from jaxcontract.cli.design.grouping import group_rows
 from jaxcontract.cli.design.history import show_history, study_history
@@ -12,9 +13,9 @@ from jaxcontract.cli.design.inputs import Input, read
 from jaxcontract.cli.design.request import PROGRAM, Request, parse
 from jaxcontract.cli.design.writing import ITEMS, NETWORKS
 from jaxcontract.cli.pictures import attempt
-from jaxcontract.cli.program import BAD_INPUT, DONE, INTERRUPTED, NOT_WRITTEN, PARTLY_DONE, Program
+from jaxcontract.cli.program import BAD_INPUT, DONE, INTERRUPTED, NOT_WRITTEN, PARTLY_DONE, REMARKED, Program
 from jaxcontract.storage.files import write_csv
-from jaxcontract.storage.run_directory import close_run, open_run
+from jaxcontract.storage.run_directory import RunDirectory, abandon_run, close_run, open_run
 from jaxcontract.training.devices import require_device
 
 
@@ -24,13 +25,15 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
     try:
         given = read(request)
         require_device()
-        contracts = choose_scheme(request, given.num_types)
         read_as = {"observed": dict(given.observed.record)} if given.observed else {}
         opened = open_run(request.out, "contract", request.configuration | read_as)
         try:
-            if opened.state != "new":
-                raise ValueError(f"--out {opened.path}: is not empty; name a new directory")
-            return run(request, given, contracts, opened.path, program)
+            found, contracts = prepare(request, given, opened)
+        except BaseException:
+            abandon_run(opened)
+            raise
+        try:
+            return run(request, given, found, contracts, opened.path, program)
         finally:
             close_run(opened)
     except ValueError as error:
@@ -41,29 +44,42 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
         return program.fail(INTERRUPTED, "interrupted")
 
 
-def run(request: Request, given: Input, contracts: Any, out: Path, program: Program) -> int:
+def prepare(request: Request, given: Input, opened: RunDirectory) -> tuple[Study | None, Any]:
+    """What was found of observed costs, and what chooses contracts. Raises ValueError."""
+    if opened.state != "new":
+        raise ValueError(f"--out {opened.path}: is not empty; name a new directory")
+    found = study(request, given)
+    return found, choose_scheme(request, len(found.grouping.cost) if found else given.num_types)
+
+
+def run(
+    request: Request, given: Input, found: Study | None, contracts: Any, out: Path, program: Program
+) -> int:
     """Solve, write and print: the exit code."""
     from jaxcontract.cli.console import make_console
 
     console = make_console()
     for file, said in given.read_as.items():
         console.print(f"{file}: {'; '.join(said)}", soft_wrap=True, markup=False)
-    if given.observed and given.grouping:
-        show_history(request, given.observed, given.grouping, console)
-    totals, shown = solve(request, given, contracts, out)
+    if found:
+        show_history(request, found, console)
+    totals, shown = solve(request, given, found, contracts, out)
     show_contracts(request, totals, shown, contracts, console)
     written = ["contract.json", ITEMS, NETWORKS]
     served = [one for one in shown if one.found["any_quality"][one.place]]
     pictures: dict[str, Callable[[], None]] = {}
     if served:
         pictures["contract.png"] = partial(draw_contracts, request, totals["networks"], served, out)
-    if given.observed and given.grouping and not shown[0].found["any_quality"][0]:
-        write_csv(out / "grouping.csv", group_rows(given.observed, given.grouping))
+    if found and not shown[0].found["any_quality"][0]:
+        write_csv(out / "grouping.csv", group_rows(found.observed, found.grouping))
         written.append("grouping.csv")
-    elif given.observed and given.grouping:
-        pictures["grouping.png"] = study_history(request, given.observed, given.grouping, out, console)
+    elif found:
+        pictures["grouping.png"] = study_history(request, found, out, console)
         written += ["grouping.csv", "resolution.csv"]
     for name, draw in pictures.items():
         written += attempt(name, draw, program.say)
     console.print(f"\nwritten to {out}/: {', '.join(written)}", soft_wrap=True)
-    return DONE if totals["feasible"] == totals["networks"] else PARTLY_DONE
+    if totals["feasible"] < totals["networks"]:
+        return PARTLY_DONE
+    amiss = totals["remarked"] or totals["remarks_on_costs"]
+    return REMARKED if request.strict and amiss else DONE

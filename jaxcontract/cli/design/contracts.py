@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.design.inputs import Input, stream_networks
+from jaxcontract.cli.design.choosing import Study, stream_served
+from jaxcontract.cli.design.inputs import Input
 from jaxcontract.cli.design.network_rows import NetworkRows
 from jaxcontract.cli.design.request import Request
 from jaxcontract.cli.design.writing import Found, Tables, Totals, make_record
@@ -24,6 +25,7 @@ class Shown(NamedTuple):
     found: Found
     place: int
     slacks: tuple[float, float]  # the least of IR and of IC, NaN of very many types
+    remarks: list[str]
 
 
 def choose_scheme(request: Request, num_types: int) -> Any:
@@ -38,31 +40,54 @@ def choose_scheme(request: Request, num_types: int) -> Any:
     return Exact.from_name(request.scheme)
 
 
-def solve(request: Request, given: Input, contracts: Any, out: Path) -> tuple[dict[str, Any], list[Shown]]:
-    """Every network's contract, written as it comes: the totals, and the first few networks."""
-    from jaxcontract.cli.design.solving import Solver, find_least_slacks
+def solve(
+    request: Request, given: Input, found_of: Study | None, contracts: Any, out: Path
+) -> tuple[dict[str, Any], list[Shown]]:
+    """Every network's contract, written as it comes: the totals, and the first few networks.
+
+    found_of: what was found of observed costs, where there are any
+    """
+    from jaxcontract.cli.design.solving import Solver
 
     solver, totals, unlike = Solver(contracts), Totals(), 0
     shown: list[Shown] = []
     records: list[dict[str, Any]] = []
-    most = max(1, IN_JSON // given.num_types)
+    num_types = len(found_of.grouping.cost) if found_of else given.num_types
+    most = max(1, IN_JSON // num_types)
     with Tables(out) as tables:
-        for block in stream_networks(request, given.grouping):
+        for block in stream_served(request, found_of):
             found = solver(block)
             tables.add(block, found)
             totals.add(block, found)
             unlike += int(contracts.find_unlike(block).sum())
-            places = range(len(block.rows))
-            first = places[: SHOWN - len(shown)]
-            shown += [Shown(block, found, index, find_least_slacks(block, found, index)) for index in first]
-            records += [make_record(block, found, index) for index in places[: most - len(records)]]
+            new = max(SHOWN - len(shown), most - len(records), 0)
+            told = [
+                _look_at(request, contracts, block, found, place, found_of)
+                for place in range(len(block.rows))[:new]
+            ]
+            shown += told[: SHOWN - len(shown)]
+            records += [make_record(*one[:3], one.remarks) for one in told[: most - len(records)]]
     summed = {"contracts": request.scheme, "read_as": given.read_as, **totals.as_dict()}
     summed["unlike_training"] = unlike
     if given.observed:
         summed["observed"] = dict(given.observed.record)
+    summed["remarks_on_costs"] = list(found_of.remarks) if found_of else []
     left_out = given.total - len(records)
     write_json(out / "contract.json", {**summed, "left_out_here": left_out, "contract_of": records})
     return summed, shown
+
+
+def _look_at(
+    request: Request, contracts: Any, block: NetworkRows, found: Found, place: int, found_of: Study | None
+) -> Shown:
+    """One network of a block, with what is said of it."""
+    from jaxcontract.cli.design.decades import find_decades
+    from jaxcontract.cli.design.solving import find_least_slacks
+    from jaxcontract.cli.design.telling import network_remarks
+
+    decades = find_decades(contracts, block, found, place, found_of)
+    remarks = network_remarks(block, found, place, request.scheme, decades)
+    return Shown(block, found, place, find_least_slacks(block, found, place), remarks)
 
 
 def show_contracts(
@@ -82,7 +107,7 @@ def show_contracts(
             console.print(no_quality(one.networks, one.place), "", sep="\n", soft_wrap=whole)
             continue
         console.print(items_table(*one[:3], request.scheme))
-        lines = verdict(*one[:3], request.scheme, one.slacks)
+        lines = verdict(one.found, one.place, request.scheme, one.slacks, one.remarks)
         console.print("\n".join(lines), "", sep="\n", soft_wrap=whole)
     if totals["unlike_training"]:
         many = f"{totals['unlike_training']:,} of {totals['networks']:,} networks"
@@ -94,7 +119,7 @@ def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Pa
     from jaxcontract.figures import Design, designs, save
 
     rows = []
-    for block, found, place, slacks in shown:
+    for block, found, place, slacks, _ in shown:
         size = found["frequency"].shape[1]
         some = np.unique(np.linspace(0, size - 1, min(size, DRAWN)).round().astype(int))
         told = f"row {block.rows[place]}" + f" (of {total:,})" * (total > SHOWN)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxcontract.cli.design.observed import MOST_DEVICES, Observed
+from jaxcontract.mechanism.best_menus import hull_costs
 
 MOST_CLUSTERS = 255  # that ckmeans finds
 
@@ -14,8 +15,9 @@ class Grouping(NamedTuple):
     """Neighbouring costs taken together, G groups from the cheapest on.
 
     highest: [G] the highest cost in each; cost: [G] what the group's type is taken to cost
-    shares:  [G] of the devices; member: [D] the group of each observed cost
+    shares:  [G] of the devices that are in groups; member: [D] the group of each observed cost, G for none
     explained: share of the variance of the costs that lies between the groups
+    covered:   share of all devices that are in groups; the dearest may be left out
     """
 
     highest: np.ndarray
@@ -23,6 +25,7 @@ class Grouping(NamedTuple):
     shares: np.ndarray
     member: np.ndarray
     explained: float
+    covered: float = 1.0
 
     @property
     def device_types(self) -> np.ndarray:
@@ -56,15 +59,25 @@ def by_kmeans(observed: Observed, num_types: int) -> np.ndarray:
     return np.unique([group[-1] for group in groups])
 
 
-WAYS: dict[str, Callable[[Observed, int], np.ndarray]] = {"quantiles": by_quantiles, "kmeans": by_kmeans}
-MOST_TYPES = {"quantiles": MOST_DEVICES, "kmeans": MOST_CLUSTERS}  # that a way of grouping finds
+def by_hull(observed: Observed, num_types: int) -> np.ndarray:
+    """The highest costs of the groups that the best ones are made of, whatever the network and K."""
+    del num_types  # which of them are neighbours in one group, the network says: `choosing.py`
+    return hull_costs(observed.costs, observed.counts)
+
+
+WAYS: dict[str, Callable[[Observed, int], np.ndarray]] = {
+    "best": by_hull,
+    "quantiles": by_quantiles,
+    "kmeans": by_kmeans,
+}
+MOST_TYPES = {"best": MOST_DEVICES, "quantiles": MOST_DEVICES, "kmeans": MOST_CLUSTERS}  # that a way finds
 STAND_FOR = ("highest", "mean")
 
 
-def group(observed: Observed, num_types: int, way: str, stand_for: str = "highest") -> Grouping:
+def group(observed: Observed, num_types: int | None, way: str, stand_for: str = "highest") -> Grouping:
     """Group observed costs into at most K types.
 
-    way: "quantiles" or "kmeans"
+    way: "quantiles" or "kmeans"; "best" gives the groups that the best ones are made of, which takes no K
     stand_for: which cost of its members a group's type has. With the highest every member takes part,
         and takes the item meant for its group: it gains r − f·cost or more, and the next item up is
         meant for costs below its own. The best menu of (10) that treats the members of each group alike
@@ -74,29 +87,33 @@ def group(observed: Observed, num_types: int, way: str, stand_for: str = "highes
     Raises:
         ValueError: when there are fewer different costs than types, or more types than this way finds.
     """
-    if num_types > len(observed.costs):
-        raise ValueError(f"--types {num_types}: there are {len(observed.costs)} different costs")
-    if num_types > MOST_TYPES[way]:
+    size = num_types or 1
+    if size > len(observed.costs):
+        raise ValueError(f"--types {size}: there are {len(observed.costs)} different costs")
+    if size > MOST_TYPES[way]:
         raise ValueError(
-            f"--types {num_types}: --grouping {way} takes at most {MOST_TYPES[way]}; use --grouping quantiles"
+            f"--types {size}: --grouping {way} takes at most {MOST_TYPES[way]}; use --grouping quantiles"
         )
-    return form_groups(observed, WAYS[way](observed, num_types), stand_for)
+    return form_groups(observed, WAYS[way](observed, size), stand_for)
 
 
 def form_groups(observed: Observed, highest: np.ndarray, stand_for: str = "highest") -> Grouping:
-    """The groups that end at these costs [G], ascending, the last one the highest of all."""
+    """The groups that end at these costs [G], ascending; what costs more than the last is in none."""
+    size = len(highest)
     member = np.searchsorted(highest, observed.costs)
-    counts, size = observed.counts, len(highest)
-    devices = np.bincount(member, counts, size)
-    mean = np.bincount(member, counts * observed.costs, size) / devices
-    within = counts @ (observed.costs - mean[member]) ** 2
-    overall = counts @ (observed.costs - counts @ observed.costs / counts.sum()) ** 2
+    within = member < size
+    costs, counts, own = (column[within] for column in (observed.costs, observed.counts, member))
+    devices = np.bincount(own, counts, size)
+    mean = np.bincount(own, counts * costs, size) / devices
+    inside = counts @ (costs - mean[own]) ** 2
+    overall = counts @ (costs - counts @ costs / counts.sum()) ** 2
     return Grouping(
         highest=highest,
         cost=highest if stand_for == "highest" else mean,
         shares=devices / counts.sum(),
         member=member,
-        explained=float(1 - within / overall),
+        explained=float(1 - inside / overall) if overall else 1.0,
+        covered=float(counts.sum() / observed.counts.sum()),
     )
 
 

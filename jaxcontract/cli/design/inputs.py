@@ -30,7 +30,7 @@ def read(request: Request) -> Input:
     """Read and check everything, before JAX is imported. Raises ValueError."""
     observed = grouping = None
     remarks = {str(path): Remarks() for path in (request.network, request.history) if path}
-    if request.history and request.types:
+    if request.history:
         observed = read_costs(request.history, remarks[str(request.history)], request.cost_options)
         grouping = group(observed, request.types, request.grouping, request.group_cost)
     total, num_types = 0, 0

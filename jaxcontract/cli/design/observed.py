@@ -40,10 +40,16 @@ class Observed(NamedTuple):
         """What one unit of the file's costs is worth, which they have been multiplied by."""
         return float(self.record["cost_unit_value"])
 
-    def describe(self) -> str:
-        """How many there are of what, and the unit of the file's costs where it is not that of payment."""
+    def describe(self, covered: float = 1.0) -> str:
+        """How many there are of what, and the unit of the file's costs where it is not that of payment.
+
+        covered: the share of them that is spoken of
+        """
         unit = f", costs times {self.unit_value:g} (--cost-unit-value)" * (self.unit_value != 1)
-        return f"{self.num_devices:,} {'observed ' * (self.word == 'devices')}{self.word}{unit}"
+        many = f"{self.num_devices:,}"
+        if covered < 1:
+            many = f"{round(covered * self.num_devices):,} of {many}"
+        return f"{many} {'observed ' * (self.word == 'devices')}{self.word}{unit}"
 
 
 def read_costs(path: Path, remarks: Remarks | None = None, options: CostOptions | None = None) -> Observed:

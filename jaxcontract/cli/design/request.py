@@ -31,6 +31,9 @@ observed costs: such a file with a column named cost, or as --cost-column says; 
   as --device-cost says; without one, each row counts: observations. Costs are in units of payment, as
   unit_profit is; in another unit, say what it is worth: --cost-unit-value. Rows without a positive number
   are counted and refused, or left out by --skip-unusable; how many stands in contract.json.
+  Devices choose freely among the K items; --grouping best finds the K that earn most, exactly, and drops
+  items that earn nothing more. What each K earns is also measured on observations that its menu was not
+  made from (200 resamples)
 
 files: .csv, .tsv, .txt (cells as below), .json, .jsonl, all of them also packed (.csv.gz); .xlsx and .parquet
   with pip install "jaxcontract[tables]"
@@ -49,18 +52,23 @@ examples:
   PROGRAM network.json
   PROGRAM network.json --integer-cycles
   PROGRAM networks.csv --policy runs/first
-  PROGRAM network.json --history costs.csv --types 4
-  PROGRAM network.json --history log.csv --types 4 --cost-column energy_J --device-column phone
-  PROGRAM network.json --history log.xlsx --types 4 --cost-unit-value 0.0003 --skip-unusable
+  PROGRAM network.json --history costs.csv
+  PROGRAM network.json --history costs.csv --types 4 --leave-out
+  PROGRAM network.json --history log.csv --cost-column energy_J --device-column phone
+  PROGRAM network.json --history log.xlsx --cost-unit-value 0.0003 --skip-unusable
 
 It writes contract.json, items.csv, networks.csv and contract.png; with --history also grouping.csv,
 resolution.csv and grouping.png.
 
 A policy of a seed that diverged is refused.
 
+remarks, a line each and in contract.json: items that stand at a bound on f, and what wider bounds would earn;
+a base station that loses; costs that no data is worth; one item for all types; with --history outliers among
+the costs, types of one observation, and items that earn nothing more
+
 exit codes: 0 done, 2 bad input, a directory in use, or no device of the kind that JAX_PLATFORMS asks for,
 3 a contract is not feasible, or no contract has a quality of data, 5 the results could not be written,
-130 interrupted
+6 done, and with --strict: something was remarked, 130 interrupted
 """
 EXAMPLE = """\
 {
@@ -83,6 +91,8 @@ class Request(NamedTuple):
     types: int | None
     grouping: str
     group_cost: str
+    leave_out: bool
+    strict: bool
     integer_cycles: bool
     policy: Path | None
     out: Path | None
@@ -128,17 +138,7 @@ def add_options(parser: OneLineParser) -> None:
     add = parser.add_argument
     add("network", type=path, metavar="NETWORK", help="file of one or many networks: .json, .jsonl, .csv ...")
     add("--history", type=path, metavar="FILE", help="observed update costs, to group into types")
-    add("--types", type=count, metavar="K", help="how many types to group them into")
-    add(
-        "--grouping",
-        choices=tuple(WAYS),
-        help="quantiles: as many devices in each (default); kmeans: least squares",
-    )
-    add(
-        "--group-cost",
-        choices=STAND_FOR,
-        help="the cost that a group stands for. highest (default): all take part; mean: some stay out",
-    )
+    _add_grouping_options(parser)
     add_cost_options(parser)
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument(
@@ -147,6 +147,7 @@ def add_options(parser: OneLineParser) -> None:
     kinds.add_argument(
         "--policy", type=path, metavar="DIR", help="the contract of a trained policy, with its regret"
     )
+    add("--strict", action="store_true", help="exit code 6 when there is a remark")
     add("--out", type=path, metavar="DIR", help="a new directory to write to (default runs/contract-<time>)")
     add(
         "--example",
@@ -157,20 +158,50 @@ def add_options(parser: OneLineParser) -> None:
     )
 
 
+def _add_grouping_options(parser: OneLineParser) -> None:
+    """Add what goes with --history."""
+    add = parser.add_argument
+    add(
+        "--types",
+        type=count,
+        metavar="K",
+        help="how many types to group them into (default: the fewest that do no worse than the best number "
+        "of types on held-out observations)",
+    )
+    add(
+        "--grouping",
+        choices=tuple(WAYS),
+        help="best (default): what earns most; quantiles: as many devices in each; kmeans: least squares",
+    )
+    add(
+        "--group-cost",
+        choices=STAND_FOR,
+        help="the cost that a group stands for. highest (default): all take part; mean: some stay out",
+    )
+    add(
+        "--leave-out",
+        action="store_true",
+        help="leave the dearest devices without an item where that earns more; with --grouping best",
+    )
+
+
 def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> Request:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
     parser = OneLineParser(prog=program.name, description=DESCRIPTION, epilog=program.fill_in(EPILOG))
     add_options(parser)
     parsed = parser.parse_args(arguments)
-    for option in ("types", "grouping", "group_cost"):
+    for option in ("types", "grouping", "group_cost", "leave_out"):
         if getattr(parsed, option) and not parsed.history:
             parser.error(f"--{option.replace('_', '-')}: goes with --history")
-    if parsed.history and not parsed.types:
-        parser.error("--history: goes with --types K")
     check_cost_options(parser, parsed)
+    defaults = {"grouping": parsed.grouping or "best", "group_cost": parsed.group_cost or STAND_FOR[0]}
+    if parsed.leave_out and list(defaults.values()) != ["best", STAND_FOR[0]]:
+        parser.error("--leave-out: goes with --grouping best and --group-cost highest")
+    if parsed.history and not parsed.types and (parsed.policy or defaults["grouping"] != "best"):
+        found = "--policy" if parsed.policy else f"--grouping {defaults['grouping']}"
+        parser.error(f"{found}: with --history, goes with --types K")
     read_by = {
         "device_cost": MEAN if parsed.device_cost is None else parsed.device_cost,
         "cost_unit_value": parsed.cost_unit_value or 1.0,
     }
-    defaults = {"grouping": parsed.grouping or "quantiles", "group_cost": parsed.group_cost or STAND_FOR[0]}
     return Request(**{**vars(parsed), **read_by, **defaults})

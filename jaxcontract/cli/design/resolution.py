@@ -12,16 +12,17 @@ from jaxcontract.cli.design.grouping import Grouping, form_groups
 from jaxcontract.cli.design.network_rows import CONSTANTS
 from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.solving import EXACT_TOLERANCE, Scheme
+from jaxcontract.mechanism.best_menus import hull_costs
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
-FINEST = 10_000  # different costs up to which each gets an item of its own, as the solution
+FINEST = 10_000  # items of a menu that is still solved
 TABLE = 2**22  # utilities in memory at once, of devices that choose
 
 
 class Outcome(NamedTuple):
     """What the menu for so many types brings.
 
-    modelled:    U_B (7), as if every device had the cost that its group stands for
+    modelled:    U_B (7), as if every device had the cost that its group stands for; none of those in no group
     observed:    U_B when every observed device takes the item it likes best or stays out, for M devices
     taking_part: share of the observed devices
     as_meant:    share that takes the item of its own group
@@ -69,11 +70,21 @@ def find_outcomes(
     return found
 
 
-def find_finest(observed: Observed, network: Mapping[str, float], scheme: Scheme) -> Outcome | None:
-    """With an item for every cost that was observed; None where these are too many."""
-    if len(observed.costs) > FINEST:
+def find_finest(
+    observed: Observed, network: Mapping[str, float], scheme: Scheme, dearest: float | None = None
+) -> Outcome | None:
+    """The best of all menus: an item for every cost, or of very many costs for those that need one.
+
+    dearest: the highest cost that it serves, all of them without it
+
+    Returns None where even those are too many.
+    """
+    served = observed.costs if dearest is None else observed.costs[observed.costs <= dearest]
+    if len(served) > FINEST:
+        served = hull_costs(served, observed.counts[: len(served)])
+    if len(served) > FINEST:
         return None
-    return find_outcomes(observed, [form_groups(observed, observed.costs)], network, scheme)[0]
+    return find_outcomes(observed, [form_groups(observed, served)], network, scheme)[0]
 
 
 def _pad(grouping: Grouping, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +126,8 @@ def _measure_choices(
     step = max(1, TABLE // size)
     for start in range(0, len(observed.costs), step):
         part = slice(start, start + step)
-        costs, meant = observed.costs[part], grouping.member[part]
+        # What is in no group gains from no item, the dearest group's included.
+        costs, meant = observed.costs[part], np.minimum(grouping.member[part], size - 1)
         item = choose_items(costs, meant, menu["frequency"], menu["payment"], tie)
         takes = item >= 0
         earned += float(counts[part][takes] @ profit[item[takes]])
@@ -124,7 +136,7 @@ def _measure_choices(
     devices = observed.num_devices
     return Outcome(
         num_types=size,
-        modelled=float(modelled),
+        modelled=float(modelled) * grouping.covered,
         observed=float(network["num_devices"]) * earned / devices,
         taking_part=taking_part / devices,
         as_meant=as_meant / devices,

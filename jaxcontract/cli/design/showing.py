@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from jaxcontract.cli.design.grouping import Grouping, group_rows
+from jaxcontract.cli.design.held_out import HeldOut
 from jaxcontract.cli.design.network_rows import NetworkRows
 from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.resolution import Outcome
-from jaxcontract.cli.design.telling import bound_lines, list_types, total_lines
+from jaxcontract.cli.design.telling import list_types, total_lines
 from jaxcontract.cli.design.writing import Found, item_columns, take_one
 from jaxcontract.cli.text_tables import FittedTable, plain_table
 
@@ -58,11 +59,11 @@ def _describe(networks: NetworkRows, index: int) -> str:
 
 
 def verdict(
-    networks: NetworkRows,
     found: Found,
     index: int,
     scheme: str,
     slacks: tuple[float, float],
+    remarks: Sequence[str] = (),
 ) -> list[str]:
     """What the contract of one network brings, and whether it holds."""
     one = {name: float(value[index]) for name, value in found.items() if np.ndim(value[index]) == 0}
@@ -74,7 +75,7 @@ def verdict(
             f"the base station earns {earned:.4f} per round{lost}",
             f"beside it: {_compare(one, scheme)}",
             f"a device earns {one['device_utility']:.6f} on average: its rent for the type that it hides",
-            *bound_lines(networks, found, index, scheme),
+            *remarks,
         ]
     else:
         lines.append(f"beside it: {_compare(one, scheme)}")
@@ -146,7 +147,7 @@ def grouping_table(observed: Observed, grouping: Grouping, asked: int) -> Fitted
     size = len(grouping.cost)
     fewer = f" (not {asked}, as many devices cost the same)" if size < asked else ""
     table = plain_table(
-        f"{observed.describe()}, in {size} types{fewer}; "
+        f"{observed.describe(grouping.covered)}, in {size} type{'s' * (size > 1)}{fewer}; "
         f"{grouping.explained:.1%} of the variance of their costs lies between the types",
         ["type", "share", "lowest cost", "highest cost", "stands for", "phi"],
     )
@@ -158,19 +159,44 @@ def grouping_table(observed: Observed, grouping: Grouping, asked: int) -> Fitted
     return table
 
 
-def resolution_table(outcomes: Sequence[Outcome], best: Outcome | None, word: str = "devices") -> FittedTable:
+def resolution_table(
+    outcomes: Sequence[Outcome],
+    best: Outcome | None,
+    held_out: Sequence[Mapping[str, Any]],
+    word: str = "devices",
+) -> FittedTable:
     """What each number of types costs.
 
-    outcomes: of growing numbers of types; best: with an item for every cost, where that is known
+    outcomes: of growing numbers of types; best: of all menus, where that is known
+    held_out: what each earns on other observations; empty where that was not measured
     word: what has been observed
     """
+    measured = any(held_out)
     table = plain_table(
         f"What the number of types costs: U_B as modelled, and of {OBSERVED[word]} choosing freely",
-        ["types", "as modelled", "observed", "lost", "taking part", "as meant"],
+        ["types", "as modelled", "observed", "lost", "taking part", "as meant"]
+        + ["held out", "over one type (90 %)"] * measured,
     )
     top = best.observed if best else float("nan")
-    for one in outcomes:
+    for one, other in zip(outcomes, held_out, strict=True):
         amounts = map(_cell, (one.modelled, one.observed, top - one.observed))
         shares = f"{one.taking_part:.2%}", f"{one.as_meant:.2%}"
-        table.add_row(str(one.num_types), *amounts, *shares)
+        table.add_row(str(one.num_types), *amounts, *shares, *(_held_out_cells(other) if measured else ()))
     return table
+
+
+def _held_out_cells(columns: Mapping[str, Any]) -> tuple[str, str]:
+    mean, gain, low, high = columns.values()
+    told = f"{gain:+.4f} ({low:+.4f} to {high:+.4f})"
+    return _cell(mean), _cell(gain, told) if low < high else "-"  # one type earns nothing over itself
+
+
+def held_out_note(held_out: HeldOut, total: int) -> str:
+    """How the held-out columns were measured."""
+    count, size = len(held_out.profit), held_out.size
+    of = f"{size:,} of the {total:,}" if size < total else "the"
+    wider = "; intervals are those of so few" if size < total else ""
+    return (
+        f"held out: menus made from {count} resamples of {of} observations, on those not drawn; who costs "
+        f"more than all drawn stays out{wider}"
+    )

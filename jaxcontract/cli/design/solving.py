@@ -39,7 +39,8 @@ class Solver:
         has_quality; binding, −1 where min_frequency raises f_k, 1 where max_frequency lowers it, else 0.
         By network, [n]: feasible; max_violation; station_utility; optimum, complete_information and
         pooled, the U_B of those contracts; regret; device_utility, Σ Q_k u[k, k]; any_quality, whether any
-        contract has a quality of data; utility_without_bounds, with f bounded by the model alone.
+        contract has a quality of data; greatest_worth, β QoD at the best f of a device that costs nothing;
+        utility_without_bounds, with f bounded by the model alone.
         """
         count = len(networks.rows)
         self._size = self._size or count
@@ -233,6 +234,7 @@ def _measure(systems: Any, states: Any, contracts: Any, free: Any, tolerance: fl
             "device_utility": jnp.sum(state.type_probs * certificate.ir_slack),
             "has_quality": jnp.isfinite(jc.quality_of_data(system, state, contract.frequency)),
             "any_quality": jnp.isfinite(jc.quality_of_data(system, state, best)),
+            "greatest_worth": system.unit_profit * jc.quality_of_data(system, state, best),
             "utility_without_bounds": jc.station_utility(system, state, free),
         }
 

@@ -1,7 +1,7 @@
 """What was found, written as it comes: a row for each item, a row for each network. No JAX."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +10,8 @@ import numpy as np
 from jaxcontract.cli.design.network_rows import NetworkRows
 
 Found = Mapping[str, np.ndarray]
+# By the name of a bound on f: (its next values, each a decade further, U_B with each).
+Decades = Mapping[str, tuple[np.ndarray, np.ndarray]]
 ITEMS, NETWORKS = "items.csv", "networks.csv"
 MEASURES = (
     "feasible",
@@ -26,13 +28,21 @@ MEASURES = (
 MEANS = MEASURES[2:8]
 BOUNDS = {-1: "min_frequency", 1: "max_frequency"}
 
-# How many networks have no contract with a quality, lose by theirs, are held by a bound, by it in all items.
+DEAR = 10.0  # times what data is worth
+SAME = 1e-9  # of f, by which items differ through rounding alone
+
+# How many networks have no contract with a quality, lose by theirs, are held by a bound, by it in all items,
+# have one item for all of several types, have types all too dear to update in every slot; and of how many
+# there is a remark at all.
 NUMBERS = (
     "without_quality",
     "losing",
     "min_frequency_binding",
     "max_frequency_binding",
     "all_at_min_frequency",
+    "one_item",
+    "dear_everywhere",
+    "remarked",
 )
 
 
@@ -110,6 +120,23 @@ def loses(found: Found) -> np.ndarray:
     return less
 
 
+def is_one_item(found: Found) -> np.ndarray:
+    """Which contracts [n] have a quality of data and give several types the same item."""
+    frequency = found["frequency"]
+    same = np.ptp(frequency, axis=1) <= SAME * frequency.max(axis=1)
+    one: np.ndarray = same & np.isfinite(found["station_utility"]) & (frequency.shape[1] > 1)
+    return one
+
+
+def are_dear(networks: NetworkRows, found: Found) -> np.ndarray:
+    """In which networks [n] an update in every slot costs each type ten times what any data is worth.
+
+    Their costs are likely to be in another unit than the profit.
+    """
+    dear: np.ndarray = networks.fields["device_types"][:, -1] * found["greatest_worth"] * DEAR < 1
+    return dear & np.isfinite(found["station_utility"]) & ~loses(found)
+
+
 def list_bound_types(found: Found, index: int) -> dict[str, list[int]]:
     """The types, numbered from 1, whose item each bound on f moves."""
     return {
@@ -125,8 +152,8 @@ def take_one(networks: NetworkRows, found: Found, index: int) -> tuple[NetworkRo
     }
 
 
-def make_record(networks: NetworkRows, found: Found, index: int) -> dict[str, Any]:
-    """One network with its contract, plain values for JSON."""
+def make_record(networks: NetworkRows, found: Found, index: int, remarks: Sequence[str]) -> dict[str, Any]:
+    """One network with its contract and what is to be said of it, plain values for JSON."""
     one, alone = take_one(networks, found, index)
     columns = item_columns(one, alone)
     names = [name for name in columns if name != "row"]
@@ -137,6 +164,7 @@ def make_record(networks: NetworkRows, found: Found, index: int) -> dict[str, An
         **{name: field[index].tolist() for name, field in networks.fields.items()},
         **{name: measures[name][0].item() for name in MEASURES},
         "loses": bool(loses(found)[index]),
+        "remarks": list(remarks),
         "binding_types": list_bound_types(found, index),
         "items": [dict(zip(names, item, strict=True)) for item in items],
     }
@@ -171,16 +199,12 @@ class Totals:
     def _count_remarks(self, networks: NetworkRows, found: Found) -> None:
         """Count the networks of a block of which something is to be said."""
         binding, none = found["binding"], ~found["any_quality"]
-        for name, which in zip(
-            NUMBERS,
-            (
-                none,
-                loses(found),
-                *((binding == side).any(axis=1) for side in BOUNDS),
-                (binding == -1).all(axis=1) & ~none,
-            ),
-            strict=True,
-        ):
+        held = [(binding == side).any(axis=1) for side in BOUNDS]
+        all_held = (binding == -1).all(axis=1) & ~none
+        said = [loses(found), *held, is_one_item(found), are_dear(networks, found)]
+        remarked = np.isfinite(found["station_utility"]) & np.any(said, axis=0)
+        columns = (none, *said[:3], all_held, *said[3:], remarked)
+        for name, which in zip(NUMBERS, columns, strict=True):
             self._number[name] += int(which.sum())
         if self.first_without_quality is None and none.any():
             self.first_without_quality = int(networks.rows[none.argmax()])
