@@ -120,8 +120,8 @@ def _choose_best(request: Request, found: Study, solve: BestItems) -> Study:
     if asked is None:
         asked, top = held_out.choose_fewest() if held_out else (len(menus), len(menus))
         said.append(
-            f"--types is left out: {asked} type{'s' * (asked > 1)}, the fewest that on held-out observations do as well as "
-            f"{top}, the best there, within noise"
+            f"--types is left out: {asked} type{'s' * (asked > 1)}, the fewest that on held-out observations "
+            f"do as well as {top}, the best there, within noise"
         )
     useful = count_useful(menus[:asked])
     if request.types and useful < asked:
