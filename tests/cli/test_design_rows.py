@@ -290,7 +290,10 @@ def test_what_is_left_out_is_all_that_cannot_be_used(tmp_path):
         assert observed.record["rows"] == len(cells)
 
 
-ROWS = ["a,1", "b,2.5", "c, 3", "d;0,1", '"e\n",4', '"f",5', "g,6,", ",", "", "h,7,8", "i,\r9", "j"]
+ROWS = [
+    *("a,1", " a,1", "b,2.5", "c, 3", "a, ", "k ,NA", "d;0,1", "g,6,", ",", "", "h,7,8", "i,\r9", "j"),
+    *('"e\n",4', '"f",5'),
+]
 
 
 def test_lines_read_at_once_are_read_as_one_by_one(tmp_path, monkeypatch):

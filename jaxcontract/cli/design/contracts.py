@@ -24,8 +24,11 @@ class Shown(NamedTuple):
     networks: NetworkRows
     found: Found
     place: int
-    slacks: tuple[float, float]  # the least of IR and of IC, NaN of very many types
     remarks: list[str]
+    slacks: tuple[float, float] = (
+        float("nan"),
+        float("nan"),
+    )  # the least of IR and of IC; NaN: not looked at
 
 
 def choose_scheme(request: Request, num_types: int) -> Any:
@@ -47,7 +50,7 @@ def solve(
 
     found_of: what was found of observed costs, where there are any
     """
-    from jaxcontract.cli.design.solving import Solver
+    from jaxcontract.cli.design.solving import Solver, find_least_slacks
 
     solver, totals, unlike = Solver(contracts), Totals(), 0
     shown: list[Shown] = []
@@ -65,7 +68,7 @@ def solve(
                 _look_at(request, contracts, block, found, place, found_of)
                 for place in range(len(block.rows))[:new]
             ]
-            shown += told[: SHOWN - len(shown)]
+            shown += [one._replace(slacks=find_least_slacks(*one[:3])) for one in told[: SHOWN - len(shown)]]
             records += [make_record(*one[:3], one.remarks) for one in told[: most - len(records)]]
     summed = {"contracts": request.scheme, "read_as": given.read_as, **totals.as_dict()}
     summed["unlike_training"] = unlike
@@ -82,12 +85,11 @@ def _look_at(
 ) -> Shown:
     """One network of a block, with what is said of it."""
     from jaxcontract.cli.design.decades import find_decades
-    from jaxcontract.cli.design.solving import find_least_slacks
     from jaxcontract.cli.design.telling import network_remarks
 
     decades = find_decades(contracts, block, found, place, found_of)
     remarks = network_remarks(block, found, place, request.scheme, decades)
-    return Shown(block, found, place, find_least_slacks(block, found, place), remarks)
+    return Shown(block, found, place, remarks)
 
 
 def show_contracts(
@@ -119,7 +121,7 @@ def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Pa
     from jaxcontract.figures import Design, designs, save
 
     rows = []
-    for block, found, place, slacks, _ in shown:
+    for block, found, place, _, slacks in shown:
         size = found["frequency"].shape[1]
         some = np.unique(np.linspace(0, size - 1, min(size, DRAWN)).round().astype(int))
         told = f"row {block.rows[place]}" + f" (of {total:,})" * (total > SHOWN)

@@ -68,7 +68,9 @@ class CsvRows:
             raise ValueError(f"row {row}: {error}") from None
         remarks.note_choice(self._names, self.choice)
         self._torn = TornNumbers(self._names, self.choice, self._separator)
-        self._pick = _make_picker(self.choice)
+        label = self.choice.label
+        self._places = [*self.choice.places, *([] if label is None else [label])]  # that of the label last
+        self._pick = _make_picker(self._places)
         self._blank = re.compile(rf"^(?:[^\S\n]|{self._separator})*\n", re.MULTILINE)
         width = len(self.choice.names)
         numbers = ((row, cells[:width]) for row, cells in self._pick_cells())
@@ -116,7 +118,7 @@ class CsvRows:
         for row, lines in blocks:
             cells = self._split_plain(lines)
             if cells is not None:
-                yield from zip(itertools.count(row), map(self._pick, cells), strict=False)
+                yield from zip(itertools.count(row), cells, strict=False)
                 continue
             numbered: Iterator[tuple[int, str]] = enumerate(lines, row)
             if any('"' in line for line in lines):  # a cell may go on beyond these lines
@@ -124,16 +126,22 @@ class CsvRows:
                 numbered = itertools.chain(numbered, itertools.chain.from_iterable(later))
             yield from self._pick_with_care(numbered)
 
-    def _split_plain(self, lines: list[str]) -> list[list[str]] | None:
-        """The cells of lines with nothing to look at twice; None if there may be something."""
-        text = "".join(lines) + "\n" * (not lines[-1].endswith("\n"))
-        if '"' in text or self._torn.may_be_in(text) or self._blank.search(text):
+    def _split_plain(self, lines: list[str]) -> Iterator[Sequence[str]] | None:
+        """The wanted cells of lines with nothing to look at twice, as the csv module splits them, or None."""
+        text = "".join(lines).replace("\r\n", "\n").removesuffix("\n")
+        sign, length = self._separator, len(self._names)
+        if any(part in text for part in ('"', "\r", sign + " ", "\n ")) or text.startswith(" "):
             return None
-        try:
-            cells = list(self._make_reader(lines))
-        except csv.Error:
+        if (
+            len(text) > csv.field_size_limit()
+            or self._torn.may_be_in(text)
+            or self._blank.search(text + "\n")
+        ):
             return None
-        return cells if set(map(len, cells)) == {len(self._names)} else None
+        if {line.count(sign) for line in lines} != {length - 1}:
+            return None
+        cells = text.replace(sign, "\n").split("\n")
+        return zip(*(cells[place::length] for place in self._places), strict=True)
 
     def _pick_with_care(self, numbered: Iterator[tuple[int, str]]) -> Iterator[Row]:
         length = len(self._names)
@@ -200,9 +208,7 @@ def _are_numbers(cells: Sequence[str]) -> bool:
     return bool(held) and all(map(NUMBER.fullmatch, held))
 
 
-def _make_picker(choice: Choice) -> Callable[[Sequence[str]], Sequence[str]]:
-    """What takes the cells to be read out of a row, that of the label last."""
-    places = [*choice.places, *([] if choice.label is None else [choice.label])]
+def _make_picker(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
     if len(places) == 1:
         (only,) = places
         return lambda cells: (cells[only],)
