@@ -117,7 +117,16 @@ def test_a_policy_and_its_regret(tmp_path, capsys):
     assert np.all(regret > 0)
     printed = capsys.readouterr().out
     assert f"{regret[0]:.4f}" in printed
-    assert "1 of 2 networks are unlike those" in printed  # its second type lies beyond 15
+    # Its second type lies beyond 15, the end of a band of 7.
+    assert "1 of 2 networks lie outside of what the policy was trained on, by up to 14% of a range" in printed
+    assert "(device_types_2 in row 3)" in printed
+    assert f"mean regret of such networks {regret[1]:.4g}, of the others {regret[0]:.4g}" in printed
+    told = json.loads((tmp_path / "out" / "contract.json").read_text())["unlike_training"]
+    assert told["farthest"]["widths_outside"] == pytest.approx(1 / 7)
+    assert (told["outside_law"], told["other_constants"]) == (1, 0)
+    (tmp_path / "n.csv").write_text("unit_profit," + HEADER + "90," + GOLDEN)
+    assert design(*command[:-1], tmp_path / "other", "--strict") == 6
+    assert "1 of 1 networks have other constants" in capsys.readouterr().out
     assert design(EXAMPLES / "network.json", "--policy", tmp_path / "policy", "--out", tmp_path / "no") == 2
     assert "is for 2 types, the networks have 4" in capsys.readouterr().err
     assert design(tmp_path / "n.csv", "--policy", tmp_path / "out", "--out", tmp_path / "no") == 2

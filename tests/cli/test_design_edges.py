@@ -13,12 +13,12 @@ from design_command import GOLDEN, HEADER, column, design, rows_of
 from jaxcontract import figures
 from jaxcontract.cli.design import contracts
 from jaxcontract.cli.design.grouping import MOST_CLUSTERS, MOST_TYPES, by_kmeans
-from jaxcontract.cli.design.network_rows import read_networks
-from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.showing import verdict
 from jaxcontract.cli.design.solving import Exact, Learned, Solver
 from jaxcontract.cli.design.telling import network_remarks
 from jaxcontract.cli.design.writing import NUMBERS, Totals, loses
+from jaxcontract.cli.input_files.network_rows import read_networks
+from jaxcontract.cli.input_files.observed import Observed
 from paths import EXAMPLES
 
 COLUMNS = f"slot_duration,min_frequency,max_frequency,{HEADER}"

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from design_command import GOLDEN, HEADER, design
-from jaxcontract.cli.design.columns import Remarks
-from jaxcontract.cli.design.network_rows import KNOWN, read_networks
-from jaxcontract.cli.design.numerals import Decimals, parse_number, parse_numbers
-from jaxcontract.cli.design.observed import read_costs
+from jaxcontract.cli.input_files.columns import Remarks
+from jaxcontract.cli.input_files.network_rows import KNOWN, read_networks
+from jaxcontract.cli.input_files.numerals import Decimals, parse_number, parse_numbers
+from jaxcontract.cli.input_files.observed import read_costs
 
 NETWORK = HEADER + GOLDEN
 COSTS = [0.098, 0.21, 0.566]

@@ -9,8 +9,8 @@ import pytest
 import jaxcontract as jc
 from design_command import column, design, rows_of
 from jaxcontract.cli.design.grouping import form_groups, group
-from jaxcontract.cli.design.observed import Observed, read_costs
 from jaxcontract.cli.design.resolution import choose_items, find_finest, find_outcomes
+from jaxcontract.cli.input_files.observed import Observed, read_costs
 from paths import EXAMPLES
 
 PAPER = {name: field.default for name, field in jc.System.__dataclass_fields__.items()}

@@ -12,9 +12,9 @@ from design_command import column, design, rows_of
 from jaxcontract.cli.design import command
 from jaxcontract.cli.design.grouping import form_groups, group
 from jaxcontract.cli.design.held_out import LARGEST, HeldOut, hold_out
-from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.outliers import find_far
 from jaxcontract.cli.design.resolution import find_outcomes
+from jaxcontract.cli.input_files.observed import Observed
 from jaxcontract.mechanism.best_items import make_best_items
 from jaxcontract.mechanism.best_menus import best_menus
 from paths import EXAMPLES, ROOT

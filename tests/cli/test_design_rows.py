@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from design_command import GOLDEN, HEADER, design, rows_of
-from jaxcontract.cli.design import lines
-from jaxcontract.cli.design.columns import Remarks
-from jaxcontract.cli.design.cost_options import CostOptions
-from jaxcontract.cli.design.csv_rows import CsvRows
-from jaxcontract.cli.design.device_costs import find_device_costs
-from jaxcontract.cli.design.network_rows import read_networks
-from jaxcontract.cli.design.observed import read_costs
+from jaxcontract.cli.input_files import lines
+from jaxcontract.cli.input_files.columns import Remarks
+from jaxcontract.cli.input_files.cost_options import CostOptions
+from jaxcontract.cli.input_files.csv_rows import CsvRows
+from jaxcontract.cli.input_files.device_costs import find_device_costs
+from jaxcontract.cli.input_files.network_rows import read_networks
+from jaxcontract.cli.input_files.observed import read_costs
 from paths import EXAMPLES
 
 CASES = Path(__file__).parent / "cases"

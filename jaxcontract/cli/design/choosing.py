@@ -8,10 +8,10 @@ import numpy as np
 from jaxcontract.cli.design.grouping import Grouping, form_groups, group
 from jaxcontract.cli.design.held_out import HeldOut, hold_out
 from jaxcontract.cli.design.inputs import Input, stream_networks
-from jaxcontract.cli.design.network_rows import CONSTANTS, NetworkRows
-from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.outliers import outlier_lines, sparse_lines
 from jaxcontract.cli.design.request import Request
+from jaxcontract.cli.input_files.network_rows import CONSTANTS, NetworkRows
+from jaxcontract.cli.input_files.observed import Observed
 from jaxcontract.mechanism.best_menus import BestItems, Menu, best_menus, count_useful
 
 LOOKED_AT = 32  # numbers of items, or twice the number asked for

@@ -10,6 +10,8 @@ from jaxcontract.cli.design.contracts import choose_scheme, draw_contracts, show
 from jaxcontract.cli.design.grouping import group_rows
 from jaxcontract.cli.design.history import show_history, study_history
 from jaxcontract.cli.design.inputs import Input, read
+from jaxcontract.cli.design.network_file import NAME as NETWORK_FILE
+from jaxcontract.cli.design.network_file import describe_training, write_network
 from jaxcontract.cli.design.request import PROGRAM, Request, parse
 from jaxcontract.cli.design.writing import ITEMS, NETWORKS
 from jaxcontract.cli.pictures import attempt
@@ -75,11 +77,13 @@ def run(
         written.append("grouping.csv")
     elif found:
         pictures["grouping.png"] = study_history(request, found, out, console)
-        written += ["grouping.csv", "resolution.csv"]
+        write_network(out, found)
+        written += ["grouping.csv", "resolution.csv", NETWORK_FILE]
+        console.print(f"\n{describe_training(out, found)}", soft_wrap=True)
     for name, draw in pictures.items():
         written += attempt(name, draw, program.say)
     console.print(f"\nwritten to {out}/: {', '.join(written)}", soft_wrap=True)
     if totals["feasible"] < totals["networks"]:
         return PARTLY_DONE
-    amiss = totals["remarked"] or totals["remarks_on_costs"]
+    amiss = totals["remarked"] or totals["remarks_on_costs"] or totals["outside_lines"]
     return REMARKED if request.strict and amiss else DONE

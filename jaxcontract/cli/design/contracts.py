@@ -8,9 +8,10 @@ import numpy as np
 
 from jaxcontract.cli.design.choosing import Study, stream_served
 from jaxcontract.cli.design.inputs import Input
-from jaxcontract.cli.design.network_rows import NetworkRows
+from jaxcontract.cli.design.outside import OutsideTotals
 from jaxcontract.cli.design.request import Request
 from jaxcontract.cli.design.writing import Found, Tables, Totals, make_record
+from jaxcontract.cli.input_files.network_rows import NetworkRows
 from jaxcontract.storage.files import write_json
 
 SHOWN = 3  # networks up to which every contract is printed item by item; as many are drawn
@@ -52,7 +53,7 @@ def solve(
     """
     from jaxcontract.cli.design.solving import Solver, find_least_slacks
 
-    solver, totals, unlike = Solver(contracts), Totals(), 0
+    solver, totals, outside = Solver(contracts), Totals(), OutsideTotals()
     shown: list[Shown] = []
     records: list[dict[str, Any]] = []
     num_types = len(found_of.grouping.cost) if found_of else given.num_types
@@ -62,7 +63,8 @@ def solve(
             found = solver(block)
             tables.add(block, found)
             totals.add(block, found)
-            unlike += int(contracts.find_unlike(block).sum())
+            if contracts.params is not None:
+                outside.add(block, found, contracts.params)
             new = max(SHOWN - len(shown), most - len(records), 0)
             told = [
                 _look_at(request, contracts, block, found, place, found_of)
@@ -71,12 +73,14 @@ def solve(
             shown += [one._replace(slacks=find_least_slacks(*one[:3])) for one in told[: SHOWN - len(shown)]]
             records += [make_record(*one[:3], one.remarks) for one in told[: most - len(records)]]
     summed = {"contracts": request.scheme, "read_as": given.read_as, **totals.as_dict()}
-    summed["unlike_training"] = unlike
+    if request.policy:
+        summed["unlike_training"] = outside.as_dict()
     if given.observed:
         summed["observed"] = dict(given.observed.record)
     summed["remarks_on_costs"] = list(found_of.remarks) if found_of else []
     left_out = given.total - len(records)
     write_json(out / "contract.json", {**summed, "left_out_here": left_out, "contract_of": records})
+    summed["outside_lines"] = outside.describe(totals.count)
     return summed, shown
 
 
@@ -111,9 +115,8 @@ def show_contracts(
         console.print(items_table(*one[:3], request.scheme))
         lines = verdict(one.found, one.place, request.scheme, one.slacks, one.remarks)
         console.print("\n".join(lines), "", sep="\n", soft_wrap=whole)
-    if totals["unlike_training"]:
-        many = f"{totals['unlike_training']:,} of {totals['networks']:,} networks"
-        console.print(f"{many} are unlike those that the policy was trained on")
+    for line in totals["outside_lines"]:
+        console.print(line, soft_wrap=whole)
 
 
 def draw_contracts(request: Request, total: int, shown: Sequence[Shown], out: Path) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 
 import jaxcontract as jc
 from jaxcontract.cli.design.choosing import Study
-from jaxcontract.cli.design.network_rows import CONSTANTS, NetworkRows
 from jaxcontract.cli.design.solving import Exact, Learned, make_records
 from jaxcontract.cli.design.writing import BOUNDS, Decades, Found
+from jaxcontract.cli.input_files.network_rows import CONSTANTS, NetworkRows
 
 MOST = 6  # decades between the least and the greatest frequency that there may be
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.design.observed import MOST_DEVICES, Observed
+from jaxcontract.cli.input_files.observed import MOST_DEVICES, Observed
 from jaxcontract.mechanism.best_menus import hull_costs
 
 MOST_CLUSTERS = 255  # that ckmeans finds

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.design.observed import Observed
+from jaxcontract.cli.input_files.observed import Observed
 from jaxcontract.mechanism.best_menus import BestItems, best_menus, realised_profit
 
 RESAMPLES = 200

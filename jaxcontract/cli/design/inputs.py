@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import Remarks
 from jaxcontract.cli.design.grouping import Grouping, group
-from jaxcontract.cli.design.network_rows import NetworkRows, read_networks
-from jaxcontract.cli.design.observed import Observed, read_costs
 from jaxcontract.cli.design.request import Request
+from jaxcontract.cli.input_files.columns import Remarks
+from jaxcontract.cli.input_files.network_rows import NetworkRows, read_networks
+from jaxcontract.cli.input_files.observed import Observed, read_costs
 
 
 class Input(NamedTuple):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from jaxcontract.cli.design.grouping import Grouping
-from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.telling import list_types
+from jaxcontract.cli.input_files.observed import Observed
 from jaxcontract.mechanism.best_menus import ROUNDING, BestItems, best_menus
 
 FENCE = 3.0  # interquartile ranges of ln c above the upper quartile: Tukey's far out (1977)

@@ -6,8 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from jaxcontract.cli.design.cost_options import MEAN, CostOptions, add_cost_options, check_cost_options
 from jaxcontract.cli.design.grouping import STAND_FOR, WAYS
+from jaxcontract.cli.input_files.cost_options import MEAN, CostOptions, add_cost_options, check_cost_options
 from jaxcontract.cli.options import OneLineParser, count, path
 from jaxcontract.cli.program import Program, name_command
 
@@ -58,7 +58,7 @@ examples:
   PROGRAM network.json --history log.xlsx --cost-unit-value 0.0003 --skip-unusable
 
 It writes contract.json, items.csv, networks.csv and contract.png; with --history also grouping.csv,
-resolution.csv and grouping.png.
+resolution.csv, grouping.png and network.json, the network of these types, to train a policy on.
 
 A policy of a seed that diverged is refused.
 

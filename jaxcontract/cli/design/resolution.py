@@ -9,9 +9,9 @@ import numpy as np
 
 import jaxcontract as jc
 from jaxcontract.cli.design.grouping import Grouping, form_groups
-from jaxcontract.cli.design.network_rows import CONSTANTS
-from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.solving import EXACT_TOLERANCE, Scheme
+from jaxcontract.cli.input_files.network_rows import CONSTANTS
+from jaxcontract.cli.input_files.observed import Observed
 from jaxcontract.mechanism.best_menus import hull_costs
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)

@@ -7,11 +7,11 @@ import numpy as np
 
 from jaxcontract.cli.design.grouping import Grouping, group_rows
 from jaxcontract.cli.design.held_out import HeldOut
-from jaxcontract.cli.design.network_rows import NetworkRows
-from jaxcontract.cli.design.observed import Observed
 from jaxcontract.cli.design.resolution import Outcome
 from jaxcontract.cli.design.telling import list_types, total_lines
 from jaxcontract.cli.design.writing import Found, item_columns, take_one
+from jaxcontract.cli.input_files.network_rows import NetworkRows
+from jaxcontract.cli.input_files.observed import Observed
 from jaxcontract.cli.text_tables import FittedTable, plain_table
 
 MOST_ITEMS = 40  # of a table

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxcontract as jc
-from jaxcontract.cli.design.network_rows import CONSTANTS, STATE, TYPES, NetworkRows
+from jaxcontract.cli.input_files.network_rows import CONSTANTS, STATE, TYPES, NetworkRows
 from jaxcontract.mechanism.validation import TOLERANCE
 
 EXACT_TOLERANCE = 1e-9  # of contracts made in float64
@@ -80,6 +80,7 @@ class Exact:
 
     scheme: Scheme
     tolerance: float = EXACT_TOLERANCE
+    params: None = None  # nothing was trained
 
     @classmethod
     def from_name(cls, name: str) -> "Exact":
@@ -107,10 +108,6 @@ class Exact:
         moved = np.asarray(contract.frequency - free.frequency)
         sides: np.ndarray = np.where(np.abs(moved) > MOVED * contract.frequency, -np.sign(moved), 0)
         return sides.astype(int)
-
-    def find_unlike(self, networks: NetworkRows) -> np.ndarray:
-        """Nothing was trained, so that no network is unlike what was trained on. [n]"""
-        return np.zeros(len(networks.rows), bool)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,26 +152,6 @@ class Learned:
         )
         sides: np.ndarray = np.where(at_low, -1, np.where(at_high, 1, 0))
         return sides
-
-    def find_unlike(self, networks: NetworkRows) -> np.ndarray:
-        """Which networks [n] are not among those that the policy was trained on."""
-        fields, law = networks.fields, self.params.distribution
-        constants = [np.asarray(getattr(self.params.system, name), np.float64) for name in CONSTANTS]
-        other = [
-            ~np.isclose(fields[name], value, rtol=1e-6, atol=0)
-            for name, value in zip(CONSTANTS, constants, strict=True)
-        ]
-        edges = np.asarray(law.type_edges)
-        ranges = {"max_aoi": law.aoi_range, "max_latency": law.latency_range}
-        outside = [_are_outside(fields[name], *np.asarray(ends)) for name, ends in ranges.items()]
-        types = _are_outside(fields["device_types"], edges[:-1], edges[1:]).any(axis=1)
-        unlike: np.ndarray = np.any([*other, *outside, types], axis=0)
-        return unlike
-
-
-def _are_outside(values: np.ndarray, low: Any, high: Any) -> np.ndarray:
-    rounding = 1e-6 * np.abs(high)
-    return (values < low - rounding) | (values > high + rounding)
 
 
 def find_least_slacks(

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.cli.design.network_rows import CONSTANTS, NetworkRows
 from jaxcontract.cli.design.writing import (
     BOUNDS,
     Decades,
@@ -16,6 +15,7 @@ from jaxcontract.cli.design.writing import (
     list_bound_types,
     loses,
 )
+from jaxcontract.cli.input_files.network_rows import CONSTANTS, NetworkRows
 
 ROUNDING = 1e-12  # of U_B
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from jaxcontract.cli.design.network_rows import NetworkRows
+from jaxcontract.cli.input_files.network_rows import NetworkRows
 
 Found = Mapping[str, np.ndarray]
 # By the name of a bound on f: (its next values, each a decade further, U_B with each).

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import Remarks
-from jaxcontract.cli.design.network_rows import CONSTANTS, read_networks
+from jaxcontract.cli.input_files.columns import Remarks
+from jaxcontract.cli.input_files.network_rows import CONSTANTS, read_networks
 
 
 class FittedLaw(NamedTuple):

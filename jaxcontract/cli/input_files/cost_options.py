@@ -4,8 +4,8 @@ import argparse
 import math
 from typing import NamedTuple
 
-from jaxcontract.cli.design.columns import normalise
-from jaxcontract.cli.design.cost_columns import COST
+from jaxcontract.cli.input_files.columns import normalise
+from jaxcontract.cli.input_files.cost_columns import COST
 from jaxcontract.cli.options import OneLineParser
 
 MEAN = "mean"

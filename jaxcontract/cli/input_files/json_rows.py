@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, name_column, normalise
-from jaxcontract.cli.design.json_documents import Twice
-from jaxcontract.cli.design.json_values import (
+from jaxcontract.cli.input_files.columns import Choice, Remarks, Wanted, name_column, normalise
+from jaxcontract.cli.input_files.json_documents import Twice
+from jaxcontract.cli.input_files.json_values import (
     Unheld,
     is_number,
     parse_json,
@@ -22,7 +22,7 @@ from jaxcontract.cli.design.json_values import (
     quote_value,
     write_value,
 )
-from jaxcontract.cli.design.lines import text_lines
+from jaxcontract.cli.input_files.lines import text_lines
 
 LARGEST_DOCUMENT = 2**26  # bytes of JSON, which is read whole
 MOST_FORMS = 1000  # sets of keys that are remembered

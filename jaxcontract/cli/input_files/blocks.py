@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import Choice, Names, Remarks, Wanted
-from jaxcontract.cli.design.csv_rows import CsvRows
-from jaxcontract.cli.design.json_rows import JsonRows, document_records, line_records
-from jaxcontract.cli.design.table_rows import open_parquet, open_sheet
+from jaxcontract.cli.input_files.columns import Choice, Names, Remarks, Wanted
+from jaxcontract.cli.input_files.csv_rows import CsvRows
+from jaxcontract.cli.input_files.json_rows import JsonRows, document_records, line_records
+from jaxcontract.cli.input_files.table_rows import open_parquet, open_sheet
 
 MOST_ROWS, MOST_NUMBERS = 4096, 2**18  # of a block
 

@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Iterator
 from typing import Any
 
-from jaxcontract.cli.design.columns import Remarks, normalise
-from jaxcontract.cli.design.numerals import quote
+from jaxcontract.cli.input_files.columns import Remarks, normalise
+from jaxcontract.cli.input_files.numerals import quote
 
 STATES = 'an object {"system": {constants}, "states": [{one state}, …]}'
 COSTS = 'a list of numbers, such as [0.12, 0.3], or of objects, such as [{"cost": 0.12}, {"cost": 0.3}]'

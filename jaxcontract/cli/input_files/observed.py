@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import Remarks, name_column
-from jaxcontract.cli.design.cost_columns import CostColumns
-from jaxcontract.cli.design.cost_options import CostOptions
-from jaxcontract.cli.design.device_costs import DeviceNumbers, find_device_costs
-from jaxcontract.cli.design.reading import Block, read_blocks
-from jaxcontract.cli.design.unusable import GREATEST, LEAST, Unusable, name_kind
+from jaxcontract.cli.input_files.blocks import Block, read_blocks
+from jaxcontract.cli.input_files.columns import Remarks, name_column
+from jaxcontract.cli.input_files.cost_columns import CostColumns
+from jaxcontract.cli.input_files.cost_options import CostOptions
+from jaxcontract.cli.input_files.device_costs import DeviceNumbers, find_device_costs
+from jaxcontract.cli.input_files.unusable import GREATEST, LEAST, Unusable, name_kind
 
 MOST_DEVICES = 10**7
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.design.numerals import BLANKS, NUMBER, quote, suggest
+from jaxcontract.cli.input_files.numerals import BLANKS, NUMBER, quote, suggest
 
 LEAST, GREATEST = float(np.finfo(np.float32).tiny), 1e30  # of a cost, so that 1/cost is one too
 

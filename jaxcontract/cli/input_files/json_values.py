@@ -5,8 +5,8 @@ import math
 import re
 from typing import Any
 
-from jaxcontract.cli.design.json_documents import Twice
-from jaxcontract.cli.design.numerals import NUMBER
+from jaxcontract.cli.input_files.json_documents import Twice
+from jaxcontract.cli.input_files.numerals import NUMBER
 
 
 class Unheld(str):

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, name_column
-from jaxcontract.cli.design.json_values import is_number, parse_value, write_value
-from jaxcontract.cli.design.numerals import quote
+from jaxcontract.cli.input_files.columns import Choice, Remarks, Wanted, name_column
+from jaxcontract.cli.input_files.json_values import is_number, parse_value, write_value
+from jaxcontract.cli.input_files.numerals import quote
 
 EXTRA = 'pip install "jaxcontract[tables]"'
 PEEKED = 100  # rows that show which columns are numbers

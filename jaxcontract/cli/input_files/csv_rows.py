@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import Choice, Remarks, Wanted, name_column
-from jaxcontract.cli.design.lines import text_blocks
-from jaxcontract.cli.design.numerals import (
+from jaxcontract.cli.input_files.columns import Choice, Remarks, Wanted, name_column
+from jaxcontract.cli.input_files.lines import text_blocks
+from jaxcontract.cli.input_files.numerals import (
     NUMBER,
     Decimals,
     NoNumberError,
@@ -36,8 +36,8 @@ from jaxcontract.cli.design.numerals import (
     parse_number,
     parse_numbers,
 )
-from jaxcontract.cli.design.separators import SEPARATORS, find_separator
-from jaxcontract.cli.design.torn_numbers import TornNumbers
+from jaxcontract.cli.input_files.separators import SEPARATORS, find_separator
+from jaxcontract.cli.input_files.torn_numbers import TornNumbers
 
 PEEKED = 100  # rows that show which columns are numbers
 NONE = ("", "-", "na", "nan", "n/a", "null", "none")  # between numbers, where there is none

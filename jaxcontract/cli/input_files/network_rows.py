@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcontract.cli.design.columns import (
+from jaxcontract.cli.input_files.blocks import Block, read_blocks
+from jaxcontract.cli.input_files.columns import (
     SEPARATION,
     Choice,
     Names,
@@ -19,9 +20,8 @@ from jaxcontract.cli.design.columns import (
     name_column,
     normalise,
 )
-from jaxcontract.cli.design.json_documents import list_states
-from jaxcontract.cli.design.numerals import quote
-from jaxcontract.cli.design.reading import Block, read_blocks
+from jaxcontract.cli.input_files.json_documents import list_states
+from jaxcontract.cli.input_files.numerals import quote
 from jaxcontract.core.fields import Allowed
 from jaxcontract.mechanism.system import System
 from jaxcontract.mechanism.validation import SUM_TOLERANCE

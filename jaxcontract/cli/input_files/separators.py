@@ -4,8 +4,8 @@ import csv
 import re
 from pathlib import Path
 
-from jaxcontract.cli.design.columns import Remarks, Wanted
-from jaxcontract.cli.design.lines import text_lines
+from jaxcontract.cli.input_files.columns import Remarks, Wanted
+from jaxcontract.cli.input_files.lines import text_lines
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 NAMED_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)

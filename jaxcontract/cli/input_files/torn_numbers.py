@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from jaxcontract.cli.design.columns import Choice, name_column
-from jaxcontract.cli.design.numerals import quote
+from jaxcontract.cli.input_files.columns import Choice, name_column
+from jaxcontract.cli.input_files.numerals import quote
 
 TORN = re.compile(r"(?:^|[;\t])\s*[+-]?[0-9]+,[0-9]+\s*(?:[;\t]|$)")  # two cells, other separators in them
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from jaxcontract.cli.design.columns import (
+from jaxcontract.cli.input_files.columns import (
     SEPARATION,
     Choice,
     Names,
@@ -13,8 +13,8 @@ from jaxcontract.cli.design.columns import (
     join_names,
     normalise,
 )
-from jaxcontract.cli.design.json_documents import list_costs
-from jaxcontract.cli.design.numerals import NUMBER
+from jaxcontract.cli.input_files.json_documents import list_costs
+from jaxcontract.cli.input_files.numerals import NUMBER
 
 COST, DEVICE = "cost", "device"
 OPTIONS = {COST: "--cost-column", DEVICE: "--device-column"}
