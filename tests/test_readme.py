@@ -1,6 +1,7 @@
 """The README works as a newcomer reads it: every block, in the order written; what it names exists."""
 
 import importlib.util
+import os
 import re
 import shlex
 import subprocess
@@ -31,15 +32,18 @@ SMALLER = {
     "experiments/train_pendulum.py": "--seeds 1 --num-updates 1",
     "experiments/export_policy.py": "",
     "experiments/plot_runs.py": "",
+    "-c": "",
+    "jaxcontract design": "",
+    "jaxcontract train": "--seeds 1 --num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50",
+    "jaxcontract export": "",
     "benchmarks/peers.py": CONTEST,
-    "benchmarks/steps_per_second.py": "--num-envs 64 --seeds 1 --num-types 2 --base-rounds 64 "
-    f"--base-seeds 1 --steps 64 --plot growth.png {BENCHMARK}",
-    "benchmarks/roofline.py": f"--scale 0.01 --num-envs 64 --seeds 1 --steps 64 {BENCHMARK}",
     "benchmarks/time_to_optimum.py": f"{CONTEST} --points 2 --plot time.png",
-    "benchmarks/solver.py": f"--num-types 2 --states 16 --peer-states 1 --peer-seconds 5 {BENCHMARK}",
 }
 # Of other people's, and not in every environment: without it a script says what to install.
 NEEDS = {"experiments/train_sb3.py": "stable_baselines3", "experiments/train_pendulum.py": "gymnax"}
+
+# The programs run the code that is tested, from wherever they are.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
 def steps():
@@ -82,7 +86,8 @@ def test_every_block_works_in_the_order_written(step, home, monkeypatch, capsys)
         assert "nan" not in printed
         return
     program, *words = shlex.split(text, comments=True)
-    {"pip": installs, "python": runs, "pytest": exists, "bash": exists}[program](*words)
+    programs = {"pip": installs, "python": runs, "jaxcontract": commands, "pytest": exists, "bash": exists}
+    programs[program](*words)
 
 
 def installs(command, *words):
@@ -100,12 +105,26 @@ def installs(command, *words):
 def runs(script, *words):
     """At a small size it ends well and prints; where a library is missing it says which."""
     command = [sys.executable, script, *words, *SMALLER[script].split()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=ENVIRONMENT)
     library = NEEDS.get(script)
     if library and importlib.util.find_spec(library) is None:
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "pip install" in done.stderr
         return
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def commands(command, *words):
+    """The installed command, as a module: it need not be the one on the path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxcontract", command, *words, *SMALLER[f"jaxcontract {command}"].split()],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env=ENVIRONMENT,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout
 

@@ -94,8 +94,8 @@ def test_the_number_of_types_is_chosen_on_held_out_observations(tmp_path, capsys
     out = tmp_path / "out"
     assert design(NETWORK, "--history", EXAMPLES / "costs.csv", "--strict", "--out", out) == 0
     printed = capsys.readouterr().out
-    assert "--types is left out: 4 types, the fewest that on held-out observations do as well as" in printed
-    assert "held out: menus made from 200 resamples of the observations, on those not drawn" in printed
+    assert "--types is left out: 4 types, the fewest that on held-out devices do as well as" in printed
+    assert "held out: menus made from 200 resamples of the devices, on those not drawn" in printed
     sizes = rows_of(out / "resolution.csv")
     assert sizes[-1]["held_out"] == ""
     gain, low, high = (column(sizes[1:-1], f"held_out_{name}") for name in ("gain", "low", "high"))

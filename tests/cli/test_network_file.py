@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
+from jaxcontract.cli.design.command import main as design
 from jaxcontract.cli.train.command import main
 from jaxcontract.cli.train.network_file import fit_law
 
@@ -82,3 +83,23 @@ def test_what_does_not_go_with_the_file_is_refused_in_one_line(networks, options
     said = capsys.readouterr().err
     assert line in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("group_cost", ["highest", "mean"])
+def test_grouped_costs_are_a_file_to_train_on_with_the_groups_as_bands(tmp_path, group_cost):
+    """The law's edges are the ends of the groups' costs, and the network designed for lies inside."""
+    file, out = tmp_path / "costs.csv", tmp_path / "out"
+    file.write_text(
+        "device,cost\n" + "\n".join(f"p{at},{cost}" for at, cost in enumerate([1, 2, 3, 8, 9, 20]))
+    )
+    network = tmp_path / "n.json"
+    network.write_text('{"states": [{"max_aoi": 0.9, "max_latency": 0.8}]}')
+    asked = [str(network), "--history", str(file), "--types", "2", "--out", str(out)]
+    assert design([*asked, "--grouping", "quantiles", "--group-cost", group_cost]) == 0
+    fitted = fit_law(out / "train_on.json")
+    np.testing.assert_allclose(fitted.options["type_edges"], [1 / 20, 1 / 3, 1.0])
+    assert not any("outside its band" in line for line in fitted.said)
+    first = json.loads((out / "train_on.json").read_text())["states"][0]
+    dearest = {"highest": [20, 3], "mean": [37 / 3, 2]}[group_cost]
+    np.testing.assert_allclose(first["device_types"], 1 / np.array(dearest))
+    assert (first["max_aoi"], first["max_latency"]) == (0.9, 0.8)

@@ -126,8 +126,8 @@ def _choose_best(request: Request, found: Study, solve: BestItems) -> Study:
     if asked is None:
         asked, top = held_out.choose_fewest() if held_out else (len(menus), len(menus))
         said.append(
-            f"--types is left out: {asked} type{'s' * (asked > 1)}, the fewest that on held-out observations "
-            f"do as well as {top}, the best there, within noise"
+            f"--types is left out: {asked} type{'s' * (asked > 1)}, the fewest that on held-out "
+            f"{observed.word} do as well as {top}, the best there, within noise"
         )
     useful = count_useful(menus[:asked])
     if request.types and useful < asked:
@@ -158,7 +158,7 @@ def _tell_left_out(found: Study, grouping: Grouping) -> str:
         )
     gone = int(found.observed.counts[found.observed.costs > dearest].sum())
     return (
-        f"left out, since that earns more: {gone:,} of {found.observed.num_devices:,} observations "
+        f"left out, since that earns more: {gone:,} of {found.observed.num_devices:,} {found.observed.word} "
         f"({share:.2%}), those that cost more than {dearest:.4g}; the contract is for {devices:.4g} of "
         f"{found.network['num_devices']:g} devices"
     )

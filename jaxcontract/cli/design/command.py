@@ -10,9 +10,9 @@ from jaxcontract.cli.design.contracts import choose_scheme, draw_contracts, show
 from jaxcontract.cli.design.grouping import group_rows
 from jaxcontract.cli.design.history import show_history, study_history
 from jaxcontract.cli.design.inputs import Input, read
-from jaxcontract.cli.design.network_file import NAME as NETWORK_FILE
-from jaxcontract.cli.design.network_file import describe_training, write_network
 from jaxcontract.cli.design.request import PROGRAM, Request, parse
+from jaxcontract.cli.design.training_file import NAME as TRAINING_FILE
+from jaxcontract.cli.design.training_file import write_training_file
 from jaxcontract.cli.design.writing import ITEMS, NETWORKS
 from jaxcontract.cli.pictures import attempt
 from jaxcontract.cli.program import BAD_INPUT, DONE, INTERRUPTED, NOT_WRITTEN, PARTLY_DONE, REMARKED, Program
@@ -77,9 +77,8 @@ def run(
         written.append("grouping.csv")
     elif found:
         pictures["grouping.png"] = study_history(request, found, out, console)
-        write_network(out, found)
-        written += ["grouping.csv", "resolution.csv", NETWORK_FILE]
-        console.print(f"\n{describe_training(out, found)}", soft_wrap=True)
+        console.print(f"\n{write_training_file(out, found)}", soft_wrap=True)
+        written += ["grouping.csv", "resolution.csv", TRAINING_FILE]
     for name, draw in pictures.items():
         written += attempt(name, draw, program.say)
     console.print(f"\nwritten to {out}/: {', '.join(written)}", soft_wrap=True)

@@ -49,7 +49,8 @@ def study_history(request: Request, found: Study, out: Path, console: Any) -> Ca
         held_out = [found.held_out.describe(row.num_types, network["num_devices"]) for row in rows]
     console.print(resolution_table(rows, best, held_out, observed.word))
     if found.held_out:
-        console.print(held_out_note(found.held_out, observed.num_devices), soft_wrap=not console.is_terminal)
+        note = held_out_note(found.held_out, observed.num_devices, observed.word)
+        console.print(note, soft_wrap=not console.is_terminal)
     if beyond:
         left_out = ", ".join(map(str, beyond))
         most = MOST_TYPES[request.grouping]

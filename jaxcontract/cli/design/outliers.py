@@ -48,7 +48,7 @@ def outlier_lines(
         gone, above = int(observed.counts[~served].sum()), chosen.highest[-1]
         lines.append(
             f"--leave-out would earn {num_devices * gain:.4f} more: no item for {gone:,} of "
-            f"{observed.num_devices:,} observations, those that cost more than {above:.4g}"
+            f"{observed.num_devices:,} {observed.word}, those that cost more than {above:.4g}"
         )
     return lines
 
@@ -59,7 +59,7 @@ def _tell_far(far: Observed, rest: Observed, gain: float) -> str:
     one = count == 1
     them, kept = ("it", "it is kept") if one else ("them", "they are kept")
     return (
-        f"{count} of {total:,} observations cost{'s' * one} far more than the rest ({ends}, beside at most "
+        f"{count} of {total:,} {far.word} cost{'s' * one} far more than the rest ({ends}, beside at most "
         f"{rest.costs[-1]:.4g}): without {them} the base station would earn "
         f"{gain:.4f} more; {kept}"
     )
@@ -73,4 +73,4 @@ def sparse_lines(observed: Observed, grouping: Grouping) -> list[str]:
     if not types:
         return []
     each = "each rest" if len(types) > 1 else "rests"
-    return [f"{list_types(types, size)} {each} on one observation"]
+    return [f"{list_types(types, size)} {each} on one {observed.word.removesuffix('s')}"]

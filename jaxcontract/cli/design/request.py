@@ -58,7 +58,7 @@ examples:
   PROGRAM network.json --history log.xlsx --cost-unit-value 0.0003 --skip-unusable
 
 It writes contract.json, items.csv, networks.csv and contract.png; with --history also grouping.csv,
-resolution.csv, grouping.png and network.json, the network of these types, to train a policy on.
+resolution.csv, grouping.png and train_on.json, networks of these types to train a policy on.
 
 A policy of a seed that diverged is refused.
 

@@ -191,12 +191,12 @@ def _held_out_cells(columns: Mapping[str, Any]) -> tuple[str, str]:
     return _cell(mean), _cell(gain, told) if low < high else "-"  # one type earns nothing over itself
 
 
-def held_out_note(held_out: HeldOut, total: int) -> str:
-    """How the held-out columns were measured."""
+def held_out_note(held_out: HeldOut, total: int, word: str) -> str:
+    """How the held-out columns were measured. total, word: how many were observed of what"""
     count, size = len(held_out.profit), held_out.size
     of = f"{size:,} of the {total:,}" if size < total else "the"
     wider = "; intervals are those of so few" if size < total else ""
     return (
-        f"held out: menus made from {count} resamples of {of} observations, on those not drawn; who costs "
+        f"held out: menus made from {count} resamples of {of} {word}, on those not drawn; who costs "
         f"more than all drawn stays out{wider}"
     )
