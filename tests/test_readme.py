@@ -15,6 +15,7 @@ from jaxcontract.cli.options import OneLineParser
 from jaxcontract.cli.setting_options import add_setting_options
 from jaxcontract.config.presets import PRESETS
 from paths import ROOT
+from quick_programs import compile_quickly
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
@@ -100,7 +101,9 @@ def installs(command, *words):
 def runs(script, *words):
     """At a small size it ends well and prints; where a library is missing it says which."""
     command = [sys.executable, script, *words, *SMALLER[script].split()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=200, env=compile_quickly(), check=False
+    )
     library = NEEDS.get(script)
     if library and importlib.util.find_spec(library) is None:
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
