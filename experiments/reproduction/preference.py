@@ -201,7 +201,7 @@ def peak_interval(
 
 
 def peak_of(grid: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Where the parabola through the largest value and its neighbours has its vertex: [A], [..., A] → [...]."""
+    """Where the parabola through the largest of values [..., A] and its neighbours has its vertex: [...]."""
     largest = np.argmax(values, axis=-1)
     places = np.clip(largest, 1, len(grid) - 2)[..., None] + np.array([-1, 0, 1])
     x, y = grid[places], np.take_along_axis(values, places, axis=-1)
