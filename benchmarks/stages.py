@@ -14,7 +14,7 @@ from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.learning.algorithms.ppo.ppo import init, learn, make_batch, update
 from jaxcontract.learning.rollout import rollout
 from jaxcontract.mechanism.network_states import sample_network
-from jaxcontract.training.cores import on_cpu
+from jaxcontract.training.cores import FAST_COMPILE, compile_with, on_cpu
 
 
 class Stage(NamedTuple):
@@ -38,9 +38,9 @@ def stages(env: Any, params: Any, config: PPOConfig) -> dict[str, Stage]:
         before = learner.env_state, learner.observation
         return rollout(learner.key, learner.policy, env, params, *before, config.num_steps)
 
-    learner = jax.jit(lambda key: init(key, env, params, config))(jax.random.key(0))
-    _, following, rounds = jax.jit(play)(learner, params)
-    batch = jax.jit(make_batch)(learner, rounds, following, config)
+    learner = _run_once(lambda key: init(key, env, params, config), jax.random.key(0))
+    _, following, rounds = _run_once(play, learner, params)
+    batch = _run_once(make_batch, learner, rounds, following, config)
     return {
         "sampling": Stage(sample, (learner, params)),
         "rollout": Stage(play, (learner, params)),
@@ -48,6 +48,11 @@ def stages(env: Any, params: Any, config: PPOConfig) -> dict[str, Stage]:
         "update": Stage(learn, (learner, batch, config)),
         "whole": Stage(lambda learner, *numbers: update(learner, env, *numbers), (learner, params, config)),
     }
+
+
+def _run_once(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function gives, compiled for the one time that it runs."""
+    return compile_with(jax.jit(function).lower(*arguments), FAST_COMPILE)(*arguments)
 
 
 def by_compiler(env: Any, params: Any, config: PPOConfig) -> dict[str, Cost]:
@@ -58,7 +63,8 @@ def by_compiler(env: Any, params: Any, config: PPOConfig) -> dict[str, Cost]:
     """
     rows = config.num_envs // config.minibatches
     one_step = dataclasses.replace(config, num_envs=rows, minibatches=1, epochs=1)
-    counts = {name: _count(stages(env, params, config)[name], config) for name in STAGES[:3]}
+    parts = stages(env, params, config)
+    counts = {name: _count(parts[name], config) for name in STAGES[:3]}
     counts["update"] = _count(stages(env, params, one_step)["update"], one_step).times(config.epochs)
     return counts
 

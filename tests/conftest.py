@@ -9,6 +9,30 @@ CACHE = tempfile.TemporaryDirectory(prefix="jaxcontract-tests-")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
+# Files of tests that take longest come first, so that no worker is left alone with one at the end.
+LONGEST = (
+    "test_reproduction.py",
+    "test_faults.py",
+    "test_readme.py",
+    "test_train.py",
+    "test_effort.py",
+    "test_time_to_optimum.py",
+    "test_roofline.py",
+    "test_seeds.py",
+    "test_exported_policy.py",
+    "test_design_contract.py",
+    "test_schemes.py",
+    "test_own_parts.py",
+    "test_gradient.py",
+    "test_ppo.py",
+    "test_scarce_types.py",
+    "test_extension.py",
+    "test_peers.py",
+    "test_loggers.py",
+    "test_solver.py",
+    "test_presentation.py",
+)
+
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
@@ -25,6 +49,20 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "long" in item.keywords:
                 item.add_marker(skip)
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(scope="module")
+def compiled_quickly():
+    """The programs of a module's tests are compiled for their results, not for their speed; no other's are.
+
+    Not for tests of bits, or of what a compiler makes of NaN.
+    """
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()
 
 
 @pytest.fixture

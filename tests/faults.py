@@ -94,7 +94,7 @@ def above(count: int) -> Outcome:
 
 
 ROWS = {
-    "sigkill": Row("SIGKILL at a random moment of a run", sigkills, 50, 6),
+    "sigkill": Row("SIGKILL at a random moment of a run", sigkills, 50, 5),
     "save": Row(
         "SIGKILL inside a save", lambda n: Outcome(n, faulty.storage.apart("kills_in_a_save", n)), 120, 12
     ),

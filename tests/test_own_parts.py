@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quick_programs import compile_quickly
+
 TOY = Path(__file__).parent / "toy"
 ENTRY_POINTS = """
 [jaxcontract.games]
@@ -59,7 +61,7 @@ def start(folder, *arguments, program=("-m", "jaxcontract")):
     return subprocess.Popen(
         [sys.executable, *program, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**compile_quickly(), "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

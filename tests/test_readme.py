@@ -16,6 +16,7 @@ from jaxcontract.cli.options import OneLineParser
 from jaxcontract.cli.setting_options import add_setting_options
 from jaxcontract.config.presets import PRESETS
 from paths import ROOT
+from quick_programs import compile_quickly
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
@@ -43,7 +44,10 @@ SMALLER = {
 NEEDS = {"experiments/train_sb3.py": "stable_baselines3", "experiments/train_pendulum.py": "gymnax"}
 
 # The programs run the code that is tested, from wherever they are.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+ENVIRONMENT = {
+    **compile_quickly(),
+    "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+}
 
 
 def steps():

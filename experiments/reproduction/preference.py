@@ -196,18 +196,21 @@ def peak_interval(
         rows = np.arange(len(mean))[:, None, None]
         picks = rng.integers(seeds.shape[1], size=(len(mean), DRAWS, seeds.shape[1]))
         curves = curves + deviations[rows, picks].mean(axis=-1).T
-    low, high = np.quantile([peak_of(grid, curve) for curve in curves], [0.025, 0.975])
-    return float(low), peak_of(grid, mean), float(high)
+    low, high = np.quantile(peak_of(grid, curves), [0.025, 0.975])
+    return float(low), float(peak_of(grid, mean)), float(high)
 
 
-def peak_of(grid: np.ndarray, values: np.ndarray) -> float:
-    """Where the parabola through the largest value and its neighbours has its vertex."""
-    top = int(np.clip(np.argmax(values), 1, len(grid) - 2))
-    x, y = grid[top - 1 : top + 2], values[top - 1 : top + 2]
-    curvature, slope, _ = np.polyfit(x - x[1], y, 2)
-    if curvature >= 0:
-        return float(grid[np.argmax(values)])
-    return float(np.clip(x[1] - 0.5 * slope / curvature, x[0], x[-1]))
+def peak_of(grid: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Where the parabola through the largest of values [..., A] and its neighbours has its vertex: [...]."""
+    largest = np.argmax(values, axis=-1)
+    places = np.clip(largest, 1, len(grid) - 2)[..., None] + np.array([-1, 0, 1])
+    x, y = grid[places], np.take_along_axis(values, places, axis=-1)
+    rises = np.diff(y) / np.diff(x)
+    curvature = (rises[..., 1] - rises[..., 0]) / (x[..., 2] - x[..., 0])
+    slope = rises[..., 0] + curvature * (x[..., 1] - x[..., 0])  # of the parabola, at the middle point
+    bends_down = curvature < 0
+    vertex = x[..., 1] - 0.5 * slope / np.where(bends_down, curvature, -1.0)
+    return np.where(bends_down, np.clip(vertex, x[..., 0], x[..., 2]), grid[largest])
 
 
 def _params(one: float) -> Any:

@@ -12,9 +12,9 @@ import dataclasses
 import functools
 import importlib
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
+from jaxcontract.core.entry_points import find_entry_points
 from jaxcontract.core.fields import first_line
 
 
@@ -26,12 +26,6 @@ def resolve(target: str) -> Any:
     """
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-@functools.cache
-def _find_entry_points() -> Any:
-    """Those of all installed packages: looking through them takes as long as the rest of `--help`."""
-    return entry_points()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,8 +44,7 @@ class Registry:
     @functools.cached_property
     def targets(self) -> dict[str, str]:
         """ "module:Record" by name: this package's own, and those of other packages."""
-        others = {point.name: point.value for point in _find_entry_points().select(group=self.group)}
-        return {**others, **self.entries}
+        return {**find_entry_points(self.group), **self.entries}
 
     @property
     def names(self) -> tuple[str, ...]:

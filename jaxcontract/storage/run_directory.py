@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,6 +124,8 @@ def version_changes(path: Path) -> list[str]:
 
 
 def _versions() -> dict[str, str]:
+    from importlib.metadata import version  # slow to import
+
     libraries = ("jax", "jaxlib", "flax", "optax", "numpy")
     return {name: version(name) for name in libraries}
 

@@ -8,7 +8,6 @@ not keep twice.
 import importlib.util
 import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -195,7 +194,7 @@ def _run_id(directory: Path) -> str:
     path = directory / "run-id"
     known = path.read_text("utf-8") if path.is_file() else ""
     if not re.fullmatch(r"[0-9a-f]{8}", known):
-        known = secrets.token_hex(4)
+        known = os.urandom(4).hex()
         write_text(path, known)
     return known
 

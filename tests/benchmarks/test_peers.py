@@ -12,6 +12,7 @@ import pytest
 import peers
 from learners import child, plan
 from paths import BENCHMARKS
+from quick_programs import compile_quickly
 
 TOY = "--game paper --seeds 2 --sizes 16x2 --env-steps 160 --states 50".split()
 
@@ -20,7 +21,9 @@ TOY = "--game paper --seeds 2 --sizes 16x2 --env-steps 160 --states 50".split()
 def finished(tmp_path_factory):
     file = tmp_path_factory.mktemp("peers") / "peers.json"
     command = [sys.executable, str(BENCHMARKS / "peers.py"), *TOY, "--json", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, env=compile_quickly(), check=False
+    )
     assert done.returncode == 0, done.stderr + done.stdout
     return {run["name"]: run for run in json.loads(file.read_text())["runs"]}, done.stdout
 

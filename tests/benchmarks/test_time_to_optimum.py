@@ -11,6 +11,7 @@ import pytest
 import time_to_optimum
 from learners import plan
 from paths import BENCHMARKS
+from quick_programs import compile_quickly
 
 TOY = "--learners jaxcontract --game default --sizes 16x2 --seeds 2 --env-steps 640 --points 3 --states 50"
 
@@ -20,7 +21,9 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("time")
     files = ["--json", str(folder / "time.json"), "--plot", str(folder / "time.png")]
     command = [sys.executable, str(BENCHMARKS / "time_to_optimum.py"), *TOY.split(), "--repeats", "2", *files]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, env=compile_quickly(), check=False
+    )
     assert done.returncode == 0, done.stderr + done.stdout
     return json.loads((folder / "time.json").read_text()), done.stdout, folder / "time.png"
 

@@ -15,6 +15,8 @@ from jaxcontract.config.presets import PRESETS
 from jaxcontract.storage.policies import save_policies
 from paths import EXAMPLES, EXPERIMENTS
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):

@@ -25,6 +25,7 @@ from jaxcontract.figures import learning_curve, save
 from jaxcontract.learning.algorithms.ppo.ppo import init
 from jaxcontract.mechanism.optimum import pooled_contract
 from paths import BENCHMARKS
+from quick_programs import compile_quickly
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +228,9 @@ def test_the_benchmark_reports_speed_with_quality(tmp_path):
     sizes = "--num-envs 64 --seeds 1,2 --num-types 2 --base-rounds 64 --base-seeds 1 --steps 512"
     options = f"{sizes} --repeats 2 --json figures.json --plot growth.png".split()
     command = [sys.executable, str(script), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=tmp_path, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=200, cwd=tmp_path, env=compile_quickly(), check=False
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "figures.json").read_text())
     assert len(result["training over seeds"]) == 2

@@ -1,7 +1,6 @@
 """The main job from end to end, at a small size, as a person runs it."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from jaxcontract.cli import export as export_policy  # beside design_contract
 from jaxcontract.cli.tables import MEASURES as TITLES
 from jaxcontract.training.summary import MEASURES
 from paths import EXAMPLES, EXPERIMENTS
+from quick_programs import compile_quickly
 
 SCRIPT = EXPERIMENTS / "run_ppo.py"
 SMALL = "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50 --curve-points 2".split()
@@ -169,8 +169,8 @@ def test_a_seed_earns_the_same_alone(finished, tmp_path):
 
 @pytest.mark.parametrize("preset", ["raw", "paper", "stress"])
 def test_the_other_presets_run(preset, tmp_path):
-    done = run("--preset", preset, "--seeds", "2", "--out", "out", "--num-updates", "2",
-               "--eval-states", "100", "--curve-states", "50", cwd=tmp_path)  # fmt: skip
+    asked = "--seeds 2 --out out --num-updates 2 --eval-states 100 --curve-states 50".split()
+    done = run("--preset", preset, *asked, cwd=tmp_path, env=compile_quickly())
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["preset"] == preset
@@ -178,7 +178,8 @@ def test_the_other_presets_run(preset, tmp_path):
 
 
 def test_more_types_run(tmp_path):
-    done = run("--num-types", "5", "--seeds", "1", "--out", "out", *SMALL, cwd=tmp_path)
+    asked = ("--num-types", "5", "--seeds", "1", "--out", "out", *SMALL)
+    done = run(*asked, cwd=tmp_path, env=compile_quickly())
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["seeds"][0]["feasible"] == 1.0
 
@@ -218,7 +219,7 @@ def test_a_seed_that_diverges_is_named_and_ends_with_three(tmp_path, capsys):
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")  # and a backend that is not there
     hostile = {"MPLBACKEND": "of.no.module"}
     asked = ("--seeds", "1", "--out", "out", "--learning-rate", "1e30", *SMALL)
-    done = run(*asked, cwd=tmp_path, env={**os.environ, **hostile})
+    done = run(*asked, cwd=tmp_path, env={**compile_quickly(), **hostile})
     assert done.returncode == 3, done.stdout + done.stderr
     assert "seed 0 diverged in update 1: its" in done.stderr
     assert "Traceback" not in done.stderr
@@ -262,7 +263,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def test_a_run_whose_picture_fails_has_its_results_and_ctrl_c_says_that_it_has_ended(tmp_path):
     command = [sys.executable, "-c", LINGERS.format(script=str(SCRIPT)), "--seeds", "1", "--out", "out"]
     with subprocess.Popen(
-        [*command, *SMALL], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        [*command, *SMALL],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=compile_quickly(),
     ) as process:
         failed = process.stderr.readline()
         if process.stderr.readline() == "lingers\n":
@@ -283,7 +289,7 @@ def test_a_run_whose_picture_fails_has_its_results_and_ctrl_c_says_that_it_has_e
 
 def test_ctrl_c_ends_without_a_traceback(tmp_path):
     command = [sys.executable, str(SCRIPT), "--seeds", "1", "--out", "out", "--num-updates", "100000"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**compile_quickly(), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
     ) as process:
@@ -378,7 +384,7 @@ def test_results_that_cannot_be_written_end_with_five(tmp_path):
         f"sys.argv = [{str(SCRIPT)!r}, *sys.argv[1:]]; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
     )
     command = [sys.executable, "-c", limited, "--seeds", "1", "--out", "out", *SMALL]
-    unkept = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    unkept = {name: value for name, value in compile_quickly().items() if name != "JAX_COMPILATION_CACHE_DIR"}
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=240, cwd=tmp_path, env=unkept, check=False
     )

@@ -2,7 +2,6 @@
 
 import csv
 import importlib.util
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 import jaxcontract as jc
 from paths import EXPERIMENTS
+from quick_programs import compile_quickly
 from reproduction import preference
 from reproduction.cases import feasible_ppo, game_params, printed_ppo
 from reproduction.item import at_most, mean_with_interval, percent, quote
@@ -31,8 +31,6 @@ FIGURES = {
     "sensitivity",
     "market",
 }
-# Programs are compiled for their results here, not for their speed.
-QUICKLY = {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
 
 
 def run(*arguments, cwd):
@@ -43,7 +41,7 @@ def run(*arguments, cwd):
         timeout=560,
         cwd=cwd,
         check=False,
-        env={**os.environ, **QUICKLY},
+        env=compile_quickly(),
     )
 
 

@@ -13,6 +13,8 @@ from jaxcontract.learning.algorithms.gradient.config import GradientConfig
 from jaxcontract.learning.algorithms.gradient.gradient import GRADIENT, init, update
 from jaxcontract.learning.loop import repeat
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SMALL = GradientConfig(num_updates=1500, num_envs=64, network=jc.MLP(hidden_sizes=(16,)), learning_rate=1e-2)
 
 

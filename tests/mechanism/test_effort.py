@@ -84,15 +84,24 @@ class Fixed(jc.NetworkDistribution):
 OWN = Accuracy(unit_profit=10.0)
 
 
+def over(function, *axes):
+    """A function of one round over many, as one program: its operations are not compiled one by one."""
+    return jax.jit(jax.vmap(function, axes))
+
+
+solve = jax.jit(jc.optimal_contract)
+utility = jax.jit(jc.station_utility)
+
+
 @pytest.mark.parametrize("num_types", [1, 2, 5, 10])
 def test_the_papers_model_as_somebody_elses_has_the_same_optimum(num_types, float64):
     states = random_states(num_types, 50, num_types)
     pair = [kind(min_frequency=0.01) for kind in (Twin, jc.System)]  # a quality of one's own has no W = 0
     for scheme in (jc.optimal_contract, jc.complete_information_contract, jc.pooled_contract):
-        twin, paper = (jax.vmap(scheme, (None, 0))(system, states) for system in pair)
+        twin, paper = (over(scheme, None, 0)(system, states) for system in pair)
         np.testing.assert_allclose(twin.frequency, paper.frequency, rtol=1e-7)
         np.testing.assert_allclose(twin.payment, paper.payment, rtol=1e-7)
-        utilities = [jax.vmap(jc.station_utility, (None, 0, 0))(system, states, paper) for system in pair]
+        utilities = [over(jc.station_utility, None, 0, 0)(system, states, paper) for system in pair]
         np.testing.assert_allclose(*utilities, rtol=1e-12)
 
 
@@ -130,9 +139,9 @@ def test_the_optimum_is_that_of_a_solver_that_knows_all_constraints(num_types, f
     states = random_states(num_types + 7, 8, num_types)
     for index in range(8):
         state = pick(states, index)
-        best = jc.optimal_contract(OWN, state)
-        assert bool(jc.certify(OWN, state, best, tolerance=1e-9).feasible)
-        ours = float(jc.station_utility(OWN, state, best))
+        best = solve(OWN, state)
+        assert bool(jax.jit(jc.certify)(OWN, state, best, tolerance=1e-9).feasible)
+        ours = float(utility(OWN, state, best))
         assert ours == pytest.approx(solve_by_numbers(state), rel=1e-6)
 
 
@@ -160,21 +169,21 @@ def test_devices_bear_the_effort_and_choose_by_it(float64):
 def test_every_vector_is_a_feasible_contract_and_comes_back(float64):
     states = random_states(4, 200, 4)
     vectors = np.random.default_rng(0).normal(size=(200, 8))
-    contracts = jax.vmap(jc.feasible_contract, (None, 0, 0))(OWN, states, vectors)
-    certificates = jax.vmap(jc.certify, (None, 0, 0))(OWN, states, contracts)
+    contracts = over(jc.feasible_contract, None, 0, 0)(OWN, states, vectors)
+    certificates = over(jc.certify, None, 0, 0)(OWN, states, contracts)
     assert bool(certificates.feasible.all())
-    back = jax.vmap(jc.feasible_vector, (None, 0, 0))(OWN, states, contracts)
+    back = over(jc.feasible_vector, None, 0, 0)(OWN, states, contracts)
     np.testing.assert_allclose(back, vectors, atol=1e-5)
-    worth = jax.vmap(jc.station_utility, (None, 0, 0))(OWN, states, contracts)
-    best = jax.vmap(jc.optimal_contract, (None, 0))(OWN, states)
-    optimum = jax.vmap(jc.station_utility, (None, 0, 0))(OWN, states, best)
+    worth = over(jc.station_utility, None, 0, 0)(OWN, states, contracts)
+    best = over(jc.optimal_contract, None, 0)(OWN, states)
+    optimum = over(jc.station_utility, None, 0, 0)(OWN, states, best)
     assert bool((worth <= optimum + 1e-9).all())
 
 
 def test_rounds_side_by_side_are_those_of_a_batch(float64):
     states = random_states(5, 20, 3)
-    batch = jax.vmap(jc.optimal_contract, (None, 0))(OWN, states)
-    beside = unchecked(jc.optimal_contract)(OWN, put_rounds_last(states))
+    batch = over(jc.optimal_contract, None, 0)(OWN, states)
+    beside = jax.jit(unchecked(jc.optimal_contract))(OWN, put_rounds_last(states))
     np.testing.assert_allclose(beside.frequency.T, batch.frequency, rtol=1e-10)
     np.testing.assert_allclose(beside.payment.T, batch.payment, rtol=1e-10)
 
@@ -189,7 +198,7 @@ def test_derivatives_equal_finite_differences(float64):
         return jc.station_utility(system, own, contract) + jnp.sum(contract.frequency)
 
     point = (4.0, 10.0, jnp.asarray(state.device_types))
-    slopes = jax.grad(best, argnums=(0, 1, 2))(*point)
+    best, slopes = jax.jit(best), jax.jit(jax.grad(best, argnums=(0, 1, 2)))(*point)
     for position in (0, 1):
 
         def along(value, position=position):

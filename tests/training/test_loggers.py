@@ -16,6 +16,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from jaxcontract.training import loggers as watching
 from jaxcontract.training.loggers import Observers, TensorBoard, Watching, open_observers, scalars
 from paths import EXPERIMENTS
+from quick_programs import compile_quickly
 
 SCRIPT = EXPERIMENTS / "run_ppo.py"
 SMALL = "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50 --curve-points 4".split()
@@ -161,7 +162,7 @@ def run(*arguments, cwd, without=(), **variables):
         f"sys.argv = [{str(SCRIPT)!r}, *sys.argv[1:]]\nrunpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
     )
     path = os.pathsep.join([str(cwd / "fake"), str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path, "FAKE_WANDB": str(cwd / "server"), **variables}
+    environment = {**compile_quickly(), "PYTHONPATH": path, "FAKE_WANDB": str(cwd / "server"), **variables}
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True, text=True, timeout=240, cwd=cwd, env=environment, check=False,

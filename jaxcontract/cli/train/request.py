@@ -5,7 +5,6 @@ How a setting is nested is known here and in `cli.setting_options`; other module
 """
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,6 +67,8 @@ class Request(NamedTuple):
     @property
     def configuration(self) -> dict[str, Any]:
         """All that makes the run, for `config.json`: with the same, the same results."""
+        from importlib.metadata import version  # slow to import
+
         names = ("preset", "seeds", "eval_states", "curve_states", "curve_points", "checkpoint_every")
         return {
             "jaxcontract": version("jaxcontract"),

@@ -1,0 +1,17 @@
+"""Programs compiled in a third of the time and run more slowly: for tests of what a script says and writes.
+
+A test of bits or of speed compiles as a person's run does.
+"""
+
+import os
+
+QUICKLY = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false"
+)
+
+
+def compile_quickly() -> dict[str, str]:
+    """The environment of a process whose programs are compiled for their results, not for their speed."""
+    asked = os.environ.get("XLA_FLAGS", "")
+    return {**os.environ, "XLA_FLAGS": f"{asked} {QUICKLY}".strip()}
