@@ -44,7 +44,8 @@ SMALLER = {
 NEEDS = {"experiments/train_sb3.py": "stable_baselines3", "experiments/train_pendulum.py": "gymnax"}
 
 # The programs run the code that is tested, from wherever they are.
-ENVIRONMENT = {
+PATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+ENVIRONMENT = {**compile_quickly(), "PYTHONPATH": PATH}
     **compile_quickly(),
     "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
 }
