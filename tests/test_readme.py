@@ -46,9 +46,6 @@ NEEDS = {"experiments/train_sb3.py": "stable_baselines3", "experiments/train_pen
 # The programs run the code that is tested, from wherever they are.
 PATH = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
 ENVIRONMENT = {**compile_quickly(), "PYTHONPATH": PATH}
-    **compile_quickly(),
-    "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-}
 
 
 def steps():
