@@ -2,4 +2,12 @@
 
 from jaxcontract.core.registry import Registry
 
-GAMES = Registry("game", "jaxcontract.games", {"contract": "jaxcontract.envs.config:ContractGame"})
+GAMES = Registry(
+    "game",
+    "jaxcontract.games",
+    {
+        "contract": "jaxcontract.envs.config:ContractGame",
+        "participation": "jaxcontract.envs.competition_config:ParticipationGame",
+        "competition": "jaxcontract.envs.competition_config:CompetitionGame",
+    },
+)
