@@ -11,41 +11,34 @@ from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.report import Report
 from jaxcontract.evaluation.statistics import over_seeds
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
-from jaxcontract.training.summary import printed_items
-
-MEASURES = {
-    "feasible": ("feasible", "{:.5f}"),
-    "regret": ("mean regret", "{:.5f}"),
-    "worst_regret": ("worst regret", "{:.3f}"),
-    "screening_gap": ("screening gap", "{:.2%}"),
-    "max_violation": ("max violation", "{:.1e}"),
-    "reward": ("reward (13)", "{:.3f}"),
-}
+from jaxcontract.training.summary import MEASURES, measures_of, printed_items
 
 
 def seeds_table(seeds: Sequence[int], reports: Sequence[Any], references: Mapping[str, Any]) -> FittedTable:
     """A row for each seed, the mean with its interval, and the schemes that need no learning."""
     first = reports[0]
+    measures, optimum = measures_of(first), getattr(first, "optimum_title", "mean optimum U_B*")
     table = plain_table(
-        f"On {first.num_states:,} unseen states (mean optimum U_B* = {first.optimum:.3f})",
-        ["seed", *(title for title, _ in MEASURES.values())],
+        f"On {first.num_states:,} unseen states ({optimum} = {first.optimum:.3f})",
+        ["seed", *(title for title, _ in measures.values())],
     )
     for seed, report in zip(seeds, reports, strict=True):
         table.add_row(str(seed), *_cells(report))
-    columns = np.array([[getattr(report, name) for name in MEASURES] for report in reports], float)
+    columns = np.array([[getattr(report, name) for name in measures] for report in reports], float)
     for label, values in zip(("mean", "95 % from", "to"), over_seeds(columns), strict=True):
-        table.add_row(label, *map(_cell, MEASURES, values.tolist()))
+        cells = [_cell(name, value, measures) for name, value in zip(measures, values.tolist(), strict=True)]
+        table.add_row(label, *cells)
     for name, report in references.items():
         table.add_row(name, *_cells(report))
-    for count, names in _fewer(columns).items():
+    for count, names in _fewer(columns, measures).items():
         table.add_note(f"{', '.join(names)}: mean of the {count} of {len(reports)} seeds that have one")
     return table
 
 
-def _fewer(columns: np.ndarray) -> dict[int, list[str]]:
+def _fewer(columns: np.ndarray, measures: Mapping[str, tuple[str, str]]) -> dict[int, list[str]]:
     """The measures [S, N] that some seeds have no finite value of, by how many have one."""
     found: dict[int, list[str]] = {}
-    for (title, _), count in zip(MEASURES.values(), np.isfinite(columns).sum(axis=0).tolist(), strict=True):
+    for (title, _), count in zip(measures.values(), np.isfinite(columns).sum(axis=0).tolist(), strict=True):
         if 0 < count < len(columns):
             found.setdefault(count, []).append(title)
     return found
@@ -83,10 +76,11 @@ def printed_states_table(policy: NetworkPolicy, env: ContractEnv, params: EnvPar
 
 
 def _cells(report: Any) -> list[str]:
-    return [_cell(name, getattr(report, name)) for name in MEASURES]
+    measures = measures_of(report)
+    return [_cell(name, getattr(report, name), measures) for name in measures]
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, value: Any, measures: Mapping[str, tuple[str, str]] = MEASURES) -> str:
     if not np.isfinite(value):
         return "-"
-    return round_down(value, 5) if name == "feasible" else MEASURES[name][1].format(value)
+    return round_down(value, 5) if name == "feasible" else measures[name][1].format(value)

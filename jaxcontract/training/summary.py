@@ -15,21 +15,34 @@ from jaxcontract.mechanism.network_states import printed_states
 from jaxcontract.mechanism.optimum import optimal_contract
 
 OF_STATES = ("without_quality", "bound_binds")  # of the contract game
-MEASURES = ("feasible", "regret", "worst_regret", "screening_gap", "max_violation", "reward")
+MEASURES: Mapping[str, tuple[str, str]] = {
+    "feasible": ("feasible", "{:.5f}"),
+    "regret": ("mean regret", "{:.5f}"),
+    "worst_regret": ("worst regret", "{:.3f}"),
+    "screening_gap": ("screening gap", "{:.2%}"),
+    "max_violation": ("max violation", "{:.1e}"),
+    "reward": ("reward (13)", "{:.3f}"),
+}
+
+
+def measures_of(report: Any) -> Mapping[str, tuple[str, str]]:
+    """The numbers of a report that are shown, by name: title and format; a game's report may have its own."""
+    return getattr(report, "measures", MEASURES)
 
 
 def measured(report: Any) -> dict[str, float]:
     """The numbers of a report that are shown."""
-    return {name: getattr(report, name) for name in MEASURES}
+    return {name: getattr(report, name) for name in measures_of(report)}
 
 
 def over_seeds(reports: Sequence[Any]) -> dict[str, dict[str, Any]]:
     """Each number's mean over the seeds that have one, and the ends of its 95 % bootstrap interval."""
-    columns = np.array([[getattr(report, name) for name in MEASURES] for report in reports], float)
+    names = tuple(measures_of(reports[0]))
+    columns = np.array([[getattr(report, name) for name in names] for report in reports], float)
     centre, low, high = (ends.tolist() for ends in statistics.over_seeds(columns))
     return {
-        "mean": dict(zip(MEASURES, centre, strict=True)),
-        "interval": {name: list(ends) for name, *ends in zip(MEASURES, low, high, strict=True)},
+        "mean": dict(zip(names, centre, strict=True)),
+        "interval": {name: list(ends) for name, *ends in zip(names, low, high, strict=True)},
     }
 
 
