@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import faulty
 
 
-class Outcome(NamedTuple):
+class Tally(NamedTuple):
     """Trials, how many of them went as they should, and what else to know."""
 
     trials: int
@@ -34,7 +34,7 @@ class Row(NamedTuple):
     """A kind of fault: `trial(count)` puts it in so many times."""
 
     fault: str
-    trial: Callable[[int], Outcome]
+    trial: Callable[[int], Tally]
     trials: int
     short: int
 
@@ -50,17 +50,17 @@ def bench() -> "faulty.processes.Bench":
 FOLDERS: list["tempfile.TemporaryDirectory[str]"] = []
 
 
-def sigkills(count: int) -> Outcome:
+def sigkills(count: int) -> Tally:
     hit, survived = faulty.processes.sigkills(bench(), count)
-    return Outcome(hit, survived, "the same command then ended with the same bits")
+    return Tally(hit, survived, "the same command then ended with the same bits")
 
 
-def damage(found: tuple[int, int], count: int) -> Outcome:
+def damage(found: tuple[int, int], count: int) -> Tally:
     noticed, wrong = found
-    return Outcome(count, count - wrong, f"{noticed} noticed, {count - noticed - wrong} changed no array")
+    return Tally(count, count - wrong, f"{noticed} noticed, {count - noticed - wrong} changed no array")
 
 
-def bad_inputs(count: int) -> Outcome:
+def bad_inputs(count: int) -> Tally:
     lines = faulty.inputs.command_lines()
     chosen = lines[:: max(1, len(lines) // count)]
     good = 0
@@ -70,37 +70,37 @@ def bad_inputs(count: int) -> Outcome:
         good += refused
         if not refused:
             print(f"  not refused as it should be: {' '.join(line)}", file=sys.stderr)
-    return Outcome(len(chosen), good)
+    return Tally(len(chosen), good)
 
 
-def cost(repeats: int) -> Outcome:
+def cost(repeats: int) -> Tally:
     share = faulty.numerics.detector_cost(repeats)
-    return Outcome(1, int(share <= 0.03), f"{share:+.1%} of the time of training, median of {repeats} pairs")
+    return Tally(1, int(share <= 0.03), f"{share:+.1%} of the time of training, median of {repeats} pairs")
 
 
-def edges(count: int) -> Outcome:
+def edges(count: int) -> Tally:
     solved, right = faulty.numerics.edges(count)
-    return Outcome(solved, right, "K = 1 to 10,000")
+    return Tally(solved, right, "K = 1 to 10,000")
 
 
-def clarabel(count: int) -> Outcome:
+def clarabel(count: int) -> Tally:
     solved, worst = faulty.numerics.against_clarabel(count)
-    return Outcome(solved, solved if worst <= 1e-7 else 0, f"Clarabel at most {worst:.1e} above")
+    return Tally(solved, solved if worst <= 1e-7 else 0, f"Clarabel at most {worst:.1e} above")
 
 
-def above(count: int) -> Outcome:
+def above(count: int) -> Tally:
     contracts, least = faulty.numerics.above_the_optimum(count)
-    return Outcome(contracts, contracts if least >= -1e-5 else 0, f"least regret {least:.1e} of U_B*")
+    return Tally(contracts, contracts if least >= -1e-5 else 0, f"least regret {least:.1e} of U_B*")
 
 
 ROWS = {
     "sigkill": Row("SIGKILL at a random moment of a run", sigkills, 50, 5),
     "save": Row(
-        "SIGKILL inside a save", lambda n: Outcome(n, faulty.storage.apart("kills_in_a_save", n)), 120, 12
+        "SIGKILL inside a save", lambda n: Tally(n, faulty.storage.apart("kills_in_a_save", n)), 120, 12
     ),
     "signals": Row(
         "Ctrl-C and SIGTERM in training",
-        lambda n: Outcome(n, faulty.processes.interruptions(bench(), n)),
+        lambda n: Tally(n, faulty.processes.interruptions(bench(), n)),
         40,
         2,
     ),
@@ -112,22 +112,20 @@ ROWS = {
     ),
     "crowded": Row(
         "foreign files and empty steps beside a checkpoint",
-        lambda n: Outcome(n, faulty.storage.crowded(n)),
+        lambda n: Tally(n, faulty.storage.crowded(n)),
         100,
         20,
     ),
-    "disk": Row(
-        "no space left in a save", lambda n: Outcome(n, faulty.storage.apart("full_disks", n)), 30, 5
-    ),
+    "disk": Row("no space left in a save", lambda n: Tally(n, faulty.storage.apart("full_disks", n)), 30, 5),
     "readonly": Row(
         "a directory that may not be written",
-        lambda n: Outcome(n, faulty.storage.apart("read_only", n)),
+        lambda n: Tally(n, faulty.storage.apart("read_only", n)),
         10,
         2,
     ),
-    "malicious": Row("malicious checkpoint", lambda n: Outcome(n, faulty.storage.malicious(n)), 41, 41),
+    "malicious": Row("malicious checkpoint", lambda n: Tally(n, faulty.storage.malicious(n)), 41, 41),
     "nan": Row(
-        "reward NaN or infinite in one round", lambda n: Outcome(n, faulty.numerics.injected_nans(n)), 100, 12
+        "reward NaN or infinite in one round", lambda n: Tally(n, faulty.numerics.injected_nans(n)), 100, 12
     ),
     "cost": Row("what the detector costs", cost, 15, 3),
     "inputs": Row("bad command line", bad_inputs, 400, 12),

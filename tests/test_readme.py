@@ -18,6 +18,8 @@ from jaxcontract.config.presets import PRESETS
 from paths import ROOT
 from quick_programs import compile_quickly
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 TEXT = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 BENCHMARK = "--repeats 1 --json figures.json"

@@ -13,7 +13,7 @@ from jaxcontract.mechanism.optimum import complete_information_contract, optimal
 from reproduction.cases import Case, Scale
 from reproduction.item import Item
 from reproduction.menus import MANY, batch, even_state, many_types_ppo, uneven_state, utilities
-from reproduction.trainer import Outcome, Trainer
+from reproduction.trainer import TrainedCase, Trainer
 
 TITLE = "Items and rents by type"
 
@@ -23,7 +23,7 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     return {MANY: many_types_ppo(scale)[:1]}
 
 
-def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[TrainedCase]]) -> Item:
     """A row of panels for a state whose types are told apart and for one whose types pool."""
     del trainer
     run = outcomes[MANY][0]

@@ -15,7 +15,7 @@ from jaxcontract.mechanism.optimum import optimal_contract
 from reproduction.cases import FIGURE_SEED, Case, Scale, feasible_ppo, game_params, printed_ppo
 from reproduction.item import Claim, Item, verdict
 from reproduction.learning import FEASIBLE_UPDATES, PRINTED_UPDATES
-from reproduction.trainer import Outcome, Trainer
+from reproduction.trainer import TrainedCase, Trainer
 
 TITLE = "Fig. 2(b): contracts in the printed states"
 
@@ -28,7 +28,7 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     }
 
 
-def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[TrainedCase]]) -> Item:
     """Items of every scheme in the three states."""
     del trainer
     params = game_params(2)

@@ -11,7 +11,7 @@ from jaxcontract.evaluation.contract_reference import ContractReference
 from jaxcontract.figures import Curve, learning_comparison
 from reproduction.cases import Case, Scale, feasible_ppo, game_params, printed_ppo
 from reproduction.item import Claim, Item, quote, verdict
-from reproduction.trainer import Outcome, Trainer
+from reproduction.trainer import TrainedCase, Trainer
 
 TITLE = "Fig. 2(a): learning curves"
 PRINTED_UPDATES, FEASIBLE_UPDATES = 2000, 600
@@ -25,7 +25,7 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     }
 
 
-def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[TrainedCase]]) -> Item:
     """Curves of both learners, with the levels that need no learning."""
     params = game_params(2)
     solution = trainer.solution(params, curve=True)
@@ -50,7 +50,7 @@ def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
     )
 
 
-def _curve(runs: Sequence[Outcome], *, sampled: bool) -> Curve:
+def _curve(runs: Sequence[TrainedCase], *, sampled: bool) -> Curve:
     def column(name: str) -> np.ndarray:
         return np.stack([getattr(run, name) for run in runs])
 
@@ -63,7 +63,7 @@ def _curve(runs: Sequence[Outcome], *, sampled: bool) -> Curve:
     )
 
 
-def _rows(outcomes: Mapping[Any, Sequence[Outcome]]) -> list[dict[str, Any]]:
+def _rows(outcomes: Mapping[Any, Sequence[TrainedCase]]) -> list[dict[str, Any]]:
     return [
         {
             "scheme": name,

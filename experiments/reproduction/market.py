@@ -17,7 +17,7 @@ from jaxcontract.mechanism.records import System
 from jaxcontract.mechanism.simulation import simulate_market, simulate_requests, standard_error
 from reproduction.cases import Case, Scale
 from reproduction.item import Claim, Item, at_most, percent, verdict
-from reproduction.trainer import Outcome, Trainer
+from reproduction.trainer import TrainedCase, Trainer
 
 TITLE = "A simulated market"
 CYCLES = range(2, 21)
@@ -31,7 +31,7 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     return {}
 
 
-def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[TrainedCase]]) -> Item:
     """Simulated age, latency and BS utility beside (1), (2) and (7)."""
     del outcomes
     rng = np.random.default_rng(SEED)

@@ -21,7 +21,7 @@ from jaxcontract.mechanism.records import NetworkState, System
 from jaxcontract.mechanism.simulation import standard_error
 from reproduction.cases import Case, Scale, feasible_ppo, game_params
 from reproduction.item import Claim, Item, at_most, verdict
-from reproduction.trainer import Outcome, Trainer
+from reproduction.trainer import TrainedCase, Trainer
 
 TITLE = "Fig. 3: utilities against α"
 UPDATES = 300
@@ -52,7 +52,7 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     }
 
 
-def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[TrainedCase]]) -> Item:
     """Exact and learned curves on the same mirrored states, the peak of each, and single states."""
     states = mirrored_states(trainer.scale.mirrored)
     exact = {float(one): _measure(float(one), states) for one in EXACT}

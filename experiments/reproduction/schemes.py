@@ -29,7 +29,7 @@ from reproduction.cases import Case, Scale, feasible_ppo, game_params, plain_gra
 from reproduction.item import Claim, Item, at_most, mean_with_interval, percent, quote, verdict
 from reproduction.learning import FEASIBLE_UPDATES, PRINTED_UPDATES
 from reproduction.menus import MANY, many_types_ppo
-from reproduction.trainer import Outcome, Trainer
+from reproduction.trainer import TrainedCase, Trainer
 
 TITLE = "Schemes side by side"
 GRADIENT_UPDATES = 4000
@@ -78,7 +78,7 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     return found
 
 
-def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[TrainedCase]]) -> Item:
     """A panel and a table for each setting and K."""
     panels, rows, judged = [], [], {}
     for setting, system in SETTINGS.items():
@@ -140,7 +140,7 @@ def _table_rows(setting: str, size: int, reports: Mapping[str, Sequence[Report]]
     ]
 
 
-def _convergence(outcomes: Mapping[Any, Sequence[Outcome]]) -> list[dict[str, Any]]:
+def _convergence(outcomes: Mapping[Any, Sequence[TrainedCase]]) -> list[dict[str, Any]]:
     return [
         {
             "setting": setting,
@@ -216,7 +216,7 @@ def _percent(value: float) -> str:
 
 
 def _claims(
-    judged: Mapping[Any, Mapping[str, Sequence[Report]]], outcomes: Mapping[Any, Sequence[Outcome]]
+    judged: Mapping[Any, Mapping[str, Sequence[Report]]], outcomes: Mapping[Any, Sequence[TrainedCase]]
 ) -> list[Claim]:
     slack, best, count = 0.0, 0.0, 0
     for (setting, size), reports in judged.items():

@@ -10,7 +10,7 @@ from jaxcontract.config.presets import PRESETS
 from jaxcontract.figures import Panel, sensitivity
 from reproduction.cases import Case, Scale, feasible_ppo, game_params, ppo_of, printed_ppo
 from reproduction.item import Claim, Item, quote, verdict
-from reproduction.trainer import Outcome, Trainer
+from reproduction.trainer import TrainedCase, Trainer
 
 TITLE = "Sensitivity of the learners"
 DEFAULT, PRINTED = ppo_of("default"), ppo_of("paper")
@@ -80,7 +80,7 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     }
 
 
-def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[TrainedCase]]) -> Item:
     """A panel for every setting, a row of them for every learner."""
     panels, rows = [], []
     for axis in AXES:

@@ -16,7 +16,7 @@ from jaxcontract.mechanism.optimum import complete_information_contract
 from jaxcontract.mechanism.records import System
 from reproduction.cases import Case, Scale, feasible_ppo, game_params
 from reproduction.item import Claim, Item, at_most, verdict
-from reproduction.trainer import Outcome, Trainer
+from reproduction.trainer import TrainedCase, Trainer
 
 TITLE = "Sweeps over the deployment"
 UPDATES = 300
@@ -56,7 +56,7 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     return found
 
 
-def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[TrainedCase]]) -> Item:
     """Mean U_B, exact and learned, and what is lost, for every parameter."""
     rows, columns = [], []
     for name, (unit, _) in VALUES.items():

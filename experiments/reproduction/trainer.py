@@ -29,7 +29,7 @@ BATCH = 64  # cases that an accelerator trains side by side; a core of a CPU tra
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Outcome:
+class TrainedCase:
     """What a training led to: its policy, and what was measured on the way, each [P].
 
     sampled: the learner's own reward, of actions drawn from the policy, since the point before
@@ -64,13 +64,13 @@ class Trainer:
         unique = {case.fingerprint: case for case in cases}
         return [case for case in unique.values() if self._load(case) is None]
 
-    def train(self, study: Mapping[Any, Sequence[Case]]) -> dict[Any, list[Outcome]]:
+    def train(self, study: Mapping[Any, Sequence[Case]]) -> dict[Any, list[TrainedCase]]:
         """The outcomes of a study's cases, under the same names."""
         for wave in self._waves(self.missing([study])):
             self._train_wave(wave)
         return {name: [self._outcome(case) for case in cases] for name, cases in study.items()}
 
-    def report(self, outcome: Outcome) -> Report:
+    def report(self, outcome: TrainedCase) -> Report:
         """An outcome's policy on the unseen states of its own game."""
         case = outcome.case
         solution = self.solution(case.params)
@@ -154,7 +154,7 @@ class Trainer:
             return None
         return arrays
 
-    def _outcome(self, case: Case) -> Outcome:
+    def _outcome(self, case: Case) -> TrainedCase:
         arrays = self._load(case)
         if arrays is None:
             raise OSError(f"{self._path(case)}: was written and cannot be read back")
@@ -163,7 +163,7 @@ class Trainer:
             learner = jax.eval_shape(case.config.make().init, key, case.env, case.params, case.config)
             self._templates[case.shape] = learner.policy
         template = self._templates[case.shape]
-        return Outcome(
+        return TrainedCase(
             case=case,
             policy=from_arrays(template, {path: arrays[f"policy/{path}"] for path in by_path(template)}),
             **{name: arrays[f"measured/{name}"] for name in ("env_steps", *MEASURED, "sampled")},

@@ -16,7 +16,7 @@ from reproduction.cases import Case, Scale, feasible_ppo
 from reproduction.item import Claim, Item, verdict
 from reproduction.learning import FEASIBLE_UPDATES
 from reproduction.menus import MANY, batch, even_state, many_types_ppo, utilities
-from reproduction.trainer import Outcome, Trainer
+from reproduction.trainer import TrainedCase, Trainer
 
 TITLE = "IC and IR of exact and learned contracts"
 
@@ -29,7 +29,7 @@ def cases(scale: Scale) -> dict[Any, list[Case]]:
     }
 
 
-def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[Outcome]]) -> Item:
+def report(trainer: Trainer, outcomes: Mapping[Any, Sequence[TrainedCase]]) -> Item:
     """Curves of u[k, j] over j, and the least slack of every contract."""
     del trainer
     states = {2: jax.tree.map(lambda leaf: leaf[0], printed_states()), MANY: even_state()}

@@ -164,11 +164,12 @@ def against_clarabel(trials: int) -> tuple[int, float]:
     worst, count = -np.inf, 0
     with jax.enable_x64(True):
         system = jc.System()
+        solve, utility = jax.jit(jc.optimal_contract), jax.jit(jc.station_utility)
         for size in (1, 2, 3, 5, 10):
             states = random_states(size + 40, max(1, trials // 5), size)
             for index in range(len(states.max_aoi)):
                 state = pick(states, index)
-                ours = float(jc.station_utility(system, state, jc.optimal_contract(system, state)))
+                ours = float(utility(system, state, solve(system, state)))
                 theirs = solve_with_clarabel(system, state).utility
                 worst, count = max(worst, (theirs - ours) / abs(ours)), count + 1
     return count, worst
@@ -181,8 +182,9 @@ def above_the_optimum(trials: int) -> tuple[int, float]:
     solution = solve_reference(params.system, unseen_states(params.distribution, 2000))
     config = jc.PPOConfig(num_envs=8, minibatches=2, network=jc.MLP(hidden_sizes=(16,)))
     least, count = np.inf, 0
+    init = jax.jit(ppo.init, static_argnames="env")
     for trial in range(-(-trials // 2000)):
-        policy = ppo.init(jax.random.key(trial), env, params, config).policy
+        policy = init(jax.random.key(trial), env, params, config).policy
         wild = jax.tree.map(lambda leaf, factor=10.0 * trial: factor * leaf, policy.weights)
         report = evaluate(dataclasses.replace(policy, weights=wild), env, params, states=solution)
         share = report.regrets / solution.optimum

@@ -101,7 +101,10 @@ def interruptions(bench: Bench, trials: int) -> int:
             _, said = process.communicate(timeout=TIME_LIMIT)
             waited = time.monotonic() - began
         stopped = process.returncode == 128 + number and waited < 3.0 and f"--resume {out}" in said
-        good += stopped and "Traceback" not in said and bench.right(out)
+        went_well = stopped and "Traceback" not in said and bench.right(out)
+        if not went_well:
+            print(f"  exit code {process.returncode} after {waited:.1f} s: {said}", file=sys.stderr)
+        good += went_well
     return good
 
 

@@ -45,18 +45,15 @@ class Study(NamedTuple):
         """U_B [n] of the best groups under other values [n] of a constant; None without best groups."""
         if not self.menus:
             return None
-        earned = []
-        for value in values.tolist():
-            solve = _make_solve({**self.network, name: value}, self.whole_cycles)
-            menus = (
-                best_menus(
-                    self.observed.costs, self.observed.counts, self.asked, solve, leave_out=self.leave_out
-                )
-                if solve
-                else []
-            )
-            earned.append(self.network["num_devices"] * menus[-1].profit if menus else -np.inf)
-        return np.array(earned)
+        return np.array([self._earn(name, value) for value in values.tolist()])
+
+    def _earn(self, name: str, value: float) -> float:
+        solve = _make_solve({**self.network, name: value}, self.whole_cycles)
+        if not solve:
+            return -np.inf
+        costs, counts, *_ = self.observed
+        menus = best_menus(costs, counts, self.asked, solve, leave_out=self.leave_out)
+        return self.network["num_devices"] * menus[-1].profit
 
 
 def study(request: Request, given: Input) -> Study | None:

@@ -26,10 +26,7 @@ class Shown(NamedTuple):
     found: Found
     place: int
     remarks: list[str]
-    slacks: tuple[float, float] = (
-        float("nan"),
-        float("nan"),
-    )  # the least of IR and of IC; NaN: not looked at
+    slacks: tuple[float, float] = (np.nan, np.nan)  # the least of IR and of IC; NaN: not looked at
 
 
 def choose_scheme(request: Request, num_types: int) -> Any:

@@ -39,9 +39,8 @@ def study_history(request: Request, found: Study, out: Path, console: Any) -> Ca
     outcomes = find_outcomes(observed, groupings, network, scheme)
     dearest = _find_dearest(request, found)
     best = find_finest(observed, network, scheme, dearest)
-    rows = list(
-        dict.fromkeys(outcomes)
-    )  # where many devices cost the same, more types may be no other groups
+    # Where many devices cost the same, more types may be no other groups.
+    rows = list(dict.fromkeys(outcomes))
     if best:
         rows = [*(row for row in rows if row.num_types < best.num_types), best]
     held_out: list[dict[str, float]] = [{} for _ in rows]

@@ -30,7 +30,7 @@ from jaxcontract.training.summary import printed_items, results
 PICTURE = "learning_curve.png"
 
 
-class Outcome(NamedTuple):
+class EndedTraining(NamedTuple):
     """A training at its end, and how long it took."""
 
     keeper: Keeper
@@ -47,7 +47,7 @@ class Measured(NamedTuple):
     remarks: Sequence[str]
 
 
-def finish(run: Run, outcome: Outcome, console: Any) -> int:
+def finish(run: Run, outcome: EndedTraining, console: Any) -> int:
     """Measure the result, write the files, print the tables and draw: the exit code."""
     keeper, fail = outcome.keeper, run.program.fail
     try:
@@ -65,13 +65,13 @@ def finish(run: Run, outcome: Outcome, console: Any) -> int:
     return PARTLY_DONE if keeper.diverged else DONE
 
 
-def save(run: Run, outcome: Outcome) -> None:
+def save(run: Run, outcome: EndedTraining) -> None:
     """Write `policy/`; of a seed that diverged, the last policy that was saved."""
     own = dict(zip(run.request.seeds, outcome.keeper.policies(outcome.end), strict=True))
     save_policies(run.out / "policy", own, run.request.setting, outcome.keeper.diverged)
 
 
-def measure(request: Request, outcome: Outcome) -> Measured:
+def measure(request: Request, outcome: EndedTraining) -> Measured:
     """Every seed's policy, and what needs no learning, on the same unseen states."""
     policies = outcome.keeper.training.policies(outcome.end.learners)
     reference = request.make_reference()
@@ -89,7 +89,7 @@ def find_printed_game(request: Request) -> tuple[ContractEnv, EnvParams] | None:
     return make_env(game)
 
 
-def write_summary(run: Run, outcome: Outcome, measured: Measured) -> None:
+def write_summary(run: Run, outcome: EndedTraining, measured: Measured) -> None:
     """Write `summary.json`, all that is shown of a run, and say what a person should look at."""
     request, keeper = run.request, outcome.keeper
     found = results(request.seeds, measured.reports, measured.references)
@@ -122,7 +122,7 @@ def write_summary(run: Run, outcome: Outcome, measured: Measured) -> None:
     say_when_interrupted(f"the run has ended, its results are in {run.out / SUMMARY}")
 
 
-def show(run: Run, outcome: Outcome, measured: Measured, console: Any) -> None:
+def show(run: Run, outcome: EndedTraining, measured: Measured, console: Any) -> None:
     """Print the tables, draw the learning curve, and say what was written where."""
     request, timing = run.request, outcome.timing
     printed = find_printed_game(request)

@@ -10,7 +10,7 @@ import jax
 
 from jaxcontract.cli.console import TrainingProgress, make_console
 from jaxcontract.cli.program import NOT_LOADABLE, NOT_WRITTEN
-from jaxcontract.cli.train.results import Outcome, finish
+from jaxcontract.cli.train.results import EndedTraining, finish
 from jaxcontract.cli.train.run import Run
 from jaxcontract.evaluation.states import CURVE_SEED
 from jaxcontract.evaluation.statistics import finite_mean
@@ -60,7 +60,7 @@ def train(run: Run, observers: Observers, is_new: bool, initial: Sequence[Any] =
             return fail(code, f"{interruption.told}; {run.how_to_go_on}")
         except OSError as error:
             return fail(NOT_WRITTEN, f"{error}; {run.how_to_go_on}")
-    return finish(run, Outcome(keeper, now, measure_time(run, training, now, device)), console)
+    return finish(run, EndedTraining(keeper, now, measure_time(run, training, now, device)), console)
 
 
 def keep_programs(directory: Path) -> None:
