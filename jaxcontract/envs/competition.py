@@ -19,8 +19,8 @@ from jaxcontract.envs.competition_rules import (
 )
 from jaxcontract.envs.scale import fit_scale
 from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution, observation_bounds
-from jaxcontract.mechanism.records import Contract, System, check_kind, floats
-from jaxcontract.mechanism.rounds import check_rank, check_system
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_kind, floats
+from jaxcontract.mechanism.rounds import check_rank, check_system, put_rounds_last
 
 OUTSIDE = 0.1  # of what one device is worth to a station alone: the unit of its reward
 
@@ -136,6 +136,20 @@ class CompetitionEnv(CompetitionOptions):
         }
         ends = terminated[0], truncated[0]
         return self._one(observation), state, self._each(reward), *ends, info
+
+    def observe(self, networks: NetworkState, params: CompetitionParams | None = None) -> jax.Array:
+        """What each station sees of the networks [N, ...] of one round: [N, O]."""
+        rows = put_rounds_last(networks)
+        return observe_all(self._params(params).system, rows, self.num_stations).T
+
+    def contracts(
+        self, networks: NetworkState, action: Numbers, params: CompetitionParams | None = None
+    ) -> Contract:
+        """The contracts [N, K] that actions [N, 2K] stand for in the networks [N, ...] of one round."""
+        params = self._params(params)
+        action = floats(action, self.name, "action")
+        made = make_contracts(params.system, put_rounds_last(networks), action.T, params.frequency_shift)
+        return Contract(frequency=made.frequency.T, payment=made.payment.T)
 
     def rounds_last(self) -> "PlayersInRows | None":
         """The same game for B rounds at once, each station of each round a row of its own."""
