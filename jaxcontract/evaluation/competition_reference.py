@@ -1,4 +1,4 @@
-"""How far the policies of competing stations are from an equilibrium: their exploitability, state by state."""
+"""How far policies of competing stations are from an equilibrium: their exploitability, state by state."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -149,8 +149,8 @@ class CompetitionReference:
         more = report.joint_utility / report.equilibrium_joint_utility - 1.0
         if self.env.num_stations > 1 and more > COLLUSION:
             return [
-                f"the stations earn {more:.1%} more together than at the equilibrium: they hold back, as colluders "
-                "do"
+                f"the stations earn {more:.1%} more together than at the equilibrium: they hold back, as "
+                "colluders do"
             ]
         return []
 
