@@ -18,10 +18,11 @@ from jaxcontract.mechanism.competition import (
     device_welfare,
     equilibrium_contracts,
     exploitability,
+    offered_utilities,
+    station_shares,
 )
-from jaxcontract.mechanism.incentives import certify, own_utilities
+from jaxcontract.mechanism.incentives import certify
 from jaxcontract.mechanism.optimum import optimal_contract
-from jaxcontract.mechanism.participation import participation
 from jaxcontract.mechanism.records import Contract, NetworkState
 from jaxcontract.mechanism.validation import TOLERANCE
 
@@ -196,20 +197,14 @@ def _measure(pairs: Any, params: CompetitionParams) -> dict[str, jax.Array]:
     def one(states, contracts):
         certificates = jax.vmap(partial(certify, system))(states, contracts)
         allowed = TOLERANCE * jnp.maximum(1.0, jnp.max(contracts.payment, axis=1))
-        rents = jax.vmap(own_utilities)(states, contracts)
+        offers = offered_utilities(system, states, contracts)
         return {
             "utility": competition_utilities(system, states, contracts, taste),
             "exploitability": exploitability(system, states, contracts, taste),
-            "participation": jnp.sum(_choices(rents, taste), axis=0),
-            "device_utility": device_welfare(states, contracts, taste),
+            "participation": jnp.sum(station_shares(offers, taste), axis=0),
+            "device_utility": device_welfare(states, contracts, taste, system) / system.num_devices,
             "feasible": certificates.max_violation <= allowed,
             "max_violation": certificates.max_violation,
         }
 
     return jax.vmap(one)(*pairs)
-
-
-def _choices(rents: jax.Array, taste: jax.Array) -> jax.Array:
-    """P_ik [N, K] of what stations leave their devices, [N, K]."""
-    others = [jnp.concatenate([rents[:i], rents[i + 1 :]]) for i in range(len(rents))]
-    return jnp.stack([participation(rents[i], taste, others[i]) for i in range(len(rents))])
