@@ -42,6 +42,20 @@ print(json.dumps([np.asarray(one(rows)).ravel().tolist() for one in (policy, exp
 print(type(env).__name__)
 """
 
+NETWORK = (
+    """{"states": [{"max_aoi": 0.9, "max_latency": 0.8, "type_probs": [0.5, 0.5], "device_types": [2, 9]}]}"""
+)
+CONTRACTS = """
+import json
+import numpy as np
+import jaxcontract as jc
+state = jc.NetworkState(max_aoi=0.9, max_latency=0.8, type_probs=[0.5, 0.5], device_types=[2.0, 9.0])
+env, params = jc.load_env("contracts")
+learned = env.contract(state, jc.load_policy("contracts")(jc.observe(params.system, state)), params)
+exported, plain = (load("contracts.jaxexport")(state) for load in (jc.load_exported, jc.load_numpy_policy))
+print(json.dumps([np.asarray(one.payment).tolist() for one in (learned, exported, plain)]))
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -130,3 +144,19 @@ def test_the_options_of_ones_own_are_in_the_help_and_are_checked(folder):
     assert process.returncode == 2
     assert said.endswith(" train: error: Polynomial.degree = 0: must be a whole number in [1, 9]\n")
     assert said.count("\n") == 1
+
+
+def test_a_network_of_ones_own_learns_contracts_and_is_exported(folder):
+    """Of the contract game, whose policies are exported in a way of their own."""
+    sizes = "--seeds 1 --num-updates 2 --num-envs 16 --eval-states 20 --curve-states 8".split()
+    run(folder, "train", "--network", "polynomial", "--degree", "2", *sizes, "--out", "contracts")
+    run(folder, "export", "contracts", "contracts.jaxexport")
+    found = run(folder, "-c", CONTRACTS, program=())
+    learned, exported, plain = json.loads(found)
+    np.testing.assert_allclose(exported, learned, rtol=1e-5)
+    np.testing.assert_allclose(plain, learned, rtol=1e-5)
+    (folder / "n.json").write_text(NETWORK)
+    with start(folder, "design", "n.json", "--policy", "first") as process:
+        _, said = process.communicate(timeout=100)
+    assert process.returncode == 2
+    assert "--policy first: was trained in PostedPriceEnv, which has no such contracts" in said

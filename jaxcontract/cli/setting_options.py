@@ -1,7 +1,7 @@
 """The options of a setting: names, units, ranges and defaults, from the fields of its records. No JAX."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxcontract.config.older import RENAMED
@@ -157,13 +157,16 @@ def _describe_option(allowed: Allowed, default: Any) -> dict[str, Any]:
 
 def _sizes(text: str) -> Sequence[int]:
     """`64,64` → (64, 64)."""
-    return tuple(int(part) for part in text.split(","))
+    return _parts(text, int, "whole numbers such as 64,64")
 
 
 def _numbers(text: str) -> Sequence[float]:
     """`0.5,1` → (0.5, 1.0)."""
-    return tuple(float(part) for part in text.split(","))
+    return _parts(text, float, "numbers such as 0.5,1")
 
 
-_numbers.__name__ = "numbers such as 0.5,1"
-_sizes.__name__ = "sizes such as 64,64"
+def _parts(text: str, kind: Callable[[str], Any], allowed: str) -> tuple[Any, ...]:
+    try:
+        return tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be {allowed}") from None

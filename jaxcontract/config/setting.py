@@ -21,6 +21,7 @@ from jaxcontract.learning.policies.registry import POLICY_HEADS
 # The parts that are chosen by name, and the field of the algorithm's record that has them.
 NAMED = {"network": NETWORKS, "policy": POLICY_HEADS, "algorithm": ALGORITHMS}
 FIELD = {"network": "network", "policy": "policy_head"}
+CHOSEN = ("game", *NAMED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,18 @@ def differences(setting: Setting, other: Setting) -> dict[str, tuple[Any, Any]]:
         for name, value in values.items():
             pairs.setdefault(name, [None, None])[position] = value
     return {name: (one, two) for name, (one, two) in pairs.items() if one != two}
+
+
+def take_defaults(setting: Setting, preset: Setting) -> Setting:
+    """A preset with the game, network, head and algorithm of a setting: the defaults of what is another."""
+    plain, other = setting.as_dict(), preset.as_dict()
+    game = preset.game if plain["game"] == other["game"] else type(setting.game)()
+    parts = {
+        part: preset.parts[part] if plain[part]["name"] == other[part]["name"] else type(record)()
+        for part, record in setting.parts.items()
+        if part in NAMED
+    }
+    return Setting(game=game, algorithm=preset.algorithm).with_parts(parts)
 
 
 def setting_from_dict(values: Any) -> Setting:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxcontract.core.fields import ByValue, concrete, documented, number, refuse
+from jaxcontract.core.fields import Record, concrete, documented, number, refuse
 from jaxcontract.core.pytree import register
-from jaxcontract.mechanism.network_states import NetworkDistribution
+from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution
 from jaxcontract.mechanism.records import System
+from jaxcontract.mechanism.rounds import check_system
 
 LEAST_SHARE = 1e-4  # of the range of f, that a typical frequency is taken to be from its ends
 
@@ -17,15 +18,20 @@ LEAST_SHARE = 1e-4  # of the range of f, that a typical frequency is taken to be
 @register
 @documented
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Scale(ByValue):
+class Scale(Record):
     """How large rents, rewards and frequencies are, as multiples of what they are at the paper's constants.
 
     A learner starts with actions near 0 and takes steps near 1, whatever a device's cost is counted in. With
     these numbers such actions stand for contracts of the right size, and rewards are of the size that
     they have in the paper's game, where all three change nothing.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
     """
 
-    payment_unit: Any = number(1.0, "what rents, raw payments and the tolerance are multiplied by", low=0)
+    payment_unit: Any = number(
+        1.0, "what rents, raw payments and the tolerance are multiplied by", low=0, above=True
+    )
     reward_unit: Any = number(1.0, "what the centred reward is divided by", low=0, above=True)
     frequency_shift: Any = number(0.0, "what is added to the logits of the frequencies")
 
@@ -46,8 +52,11 @@ def fit_scale(system: System, distribution: NetworkDistribution) -> Scale:
     of the unit of payments, which divides β, costs and U_B by one number, changes no action and no reward.
 
     Raises:
-        ValueError: when the system has a quality or an effort of its own, or a number is not known yet.
+        ValueError: when one of them is of another kind, the system has a quality or an effort of its own or
+            is a batch, or a number is not known yet.
     """
+    check_system(system)
+    check_distribution(distribution)
     if system.brings_its_own:
         raise refuse("fit_scale", "system", type(system).__name__, "one with the paper's quality and effort")
     here, paper = _find_typical(system, distribution), _find_typical(System(), NetworkDistribution())
@@ -91,8 +100,8 @@ def _find_typical(system: System, distribution: NetworkDistribution) -> _Typical
 
 def _plain(value: Any, *, array: bool = False) -> Any:
     known = concrete(value)
-    if known is None or (not array and known.ndim):
-        raise refuse("fit_scale", "system", value, "one system with known numbers")
+    if known is None:
+        raise refuse("fit_scale", "system and distribution", value, "numbers that are known, outside of jit")
     return np.asarray(known, np.float64) if array else float(known)
 
 

@@ -105,9 +105,7 @@ def make_export(directory: str | os.PathLike[str], seed: int) -> Export:
         notes = {**describe_game(policy, env, params), "self_test": self_test(function, params)}
     else:
         function = jax.jit(jax.vmap(lambda observation: (policy(observation),)))
-        setting = read_head(Path(directory)).setting.as_dict()
         notes = {
-            "setting": setting,
             **describe_spaces(policy),
             "self_test": answer_first_observations(function, env, params),
         }
@@ -116,6 +114,7 @@ def make_export(directory: str | os.PathLike[str], seed: int) -> Export:
         "versions": {"jaxcontract": version("jaxcontract"), "jax": jax.__version__},
         "artifact": {"sha256": digest_bytes(artifact), "platforms": list(PLATFORMS)},
         "seed": seed,
+        "setting": read_head(Path(directory)).setting.as_dict(),
         **notes,
     }
     return Export(artifact, notes, to_arrays(policy.weights))

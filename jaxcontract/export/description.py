@@ -6,6 +6,7 @@ Beside the artifact `POLICY` lie `POLICY.npz`, an archive of the network's weigh
     versions      of jaxcontract and jax that wrote it
     artifact      the sha256 of the artifact, and the platforms that it is for
     seed          of the run, whose policy this is
+    setting       what was trained, with the network and the head that have the weights
     num_types     K
     actions       "feasible" or "raw", what the network's output stands for
     system        the deployment that the policy was trained for, units as in `System`

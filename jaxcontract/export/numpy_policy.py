@@ -3,13 +3,16 @@
 import dataclasses
 import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jaxcontract.config.setting import setting_from_dict
 from jaxcontract.core.fields import ByValue, concrete, finite, refuse
-from jaxcontract.export.actions import NumpyActions, build_numpy_actions
+from jaxcontract.core.protocols import Network, PolicyHead
+from jaxcontract.export.actions import NumpyActions, build_numpy_actions, nest
 from jaxcontract.export.description import (
     Answers,
     SelfTest,
@@ -21,6 +24,8 @@ from jaxcontract.export.description import (
     read_weights,
     unreadable,
 )
+from jaxcontract.learning.networks.mlp import MLP
+from jaxcontract.learning.policies.gaussian import Gaussian
 from jaxcontract.mechanism.feasible_numpy import FeasibleMap, feasible_items, sigmoid
 from jaxcontract.mechanism.system import System
 from jaxcontract.mechanism.validation import check_network, network_fields
@@ -30,10 +35,37 @@ if TYPE_CHECKING:
 
 
 class Layer(NamedTuple):
-    """[..., I] → [..., O]: kernel [I, O] and bias [O]."""
+    """[I, ...] → [O, ...]: kernel [I, O] and bias [O]."""
 
     kernel: np.ndarray
     bias: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Perceptron(ByValue):
+    """Dense layers with tanh between them."""
+
+    layers: tuple[Layer, ...]
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """[I, ...] → [O, ...]."""
+        hidden = np.moveaxis(inputs, 0, -1)
+        for kernel, bias in self.layers[:-1]:
+            hidden = np.tanh(hidden @ kernel + bias)
+        return np.moveaxis(hidden @ self.layers[-1].kernel + self.layers[-1].bias, -1, 0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NetworkMode(ByValue):
+    """The mode of a head at a network's output; what does not compute in NumPy brings JAX along."""
+
+    network: Network
+    head: PolicyHead
+    weights: dict[str, Any]
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """[I, ...] → [A, ...]."""
+        return np.asarray(self.head.mode(self.network.apply(self.weights, inputs)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +84,7 @@ class NumpyPolicy:
     actions:       "feasible" or "raw", as in `ContractEnv`
     feasible_map:  the numbers of `feasible_contract`
     center, width: [4 + 2K]  observations are scaled to (o − center)/width
-    layers:        kernel [I, O] and bias [O] of each
+    raw_action:    scaled observations [4 + 2K, ...] → raw actions [2K, ...], of the network and its head
 
     It computes in float64: from the artifact's float32 its items differ by less than 1e-6 of their size.
     """
@@ -62,7 +94,10 @@ class NumpyPolicy:
     feasible_map: FeasibleMap
     center: np.ndarray
     width: np.ndarray
-    layers: tuple[Layer, ...]
+    raw_action: Callable[[np.ndarray], np.ndarray]
+
+    def __repr__(self) -> str:
+        return f"NumpyPolicy(num_types={self.num_types}, actions={self.actions!r}, system={self.system})"
 
     @property
     def num_types(self) -> int:
@@ -107,10 +142,8 @@ class NumpyPolicy:
             ValueError: when they have another length.
         """
         observations = check_observations("NumpyPolicy", observations, len(self.center))
-        hidden = (observations - self.center) / self.width
-        for kernel, bias in self.layers[:-1]:
-            hidden = np.tanh(hidden @ kernel + bias)
-        output = hidden @ self.layers[-1].kernel + self.layers[-1].bias
+        inputs = (np.asarray(observations, np.float64) - self.center) / self.width
+        output = np.moveaxis(self.raw_action(np.moveaxis(inputs, -1, 0)), 0, -1)
         if self.actions == "raw":
             action = sigmoid(output)
             frequency, payment = np.split(action, 2, axis=-1)
@@ -165,8 +198,24 @@ def build_numpy_policy(notes: dict[str, Any], weights: "Arrays") -> NumpyPolicy:
         feasible_map=FeasibleMap(**notes["feasible_map"]),
         center=finite_array(notes["observation"]["center"], num_inputs),
         width=width,
-        layers=build_layers(weights, num_inputs, 2 * size),
+        raw_action=build_raw_action(notes, weights, num_inputs, 2 * size),
     )
+
+
+def build_raw_action(
+    notes: dict[str, Any], weights: "Arrays", num_inputs: int, num_actions: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What a description's network and head make of scaled observations.
+
+    Raises:
+        ValueError, KeyError, TypeError or AttributeError: when these are no weights of such a network.
+    """
+    if "setting" not in notes:  # a perceptron with a Gaussian head, as all were that do not say
+        return Perceptron(build_layers(weights, num_inputs, num_actions))
+    algorithm = setting_from_dict(notes["setting"]).algorithm
+    if isinstance(algorithm.network, MLP) and isinstance(algorithm.policy_head, Gaussian):
+        return Perceptron(build_layers(weights, num_inputs, num_actions))
+    return NetworkMode(algorithm.network, algorithm.policy_head, nest(weights))
 
 
 def build_layers(weights: "Arrays", num_inputs: int, num_outputs: int) -> tuple[Layer, ...]:

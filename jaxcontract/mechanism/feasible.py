@@ -2,7 +2,9 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxcontract.core.fields import concrete, finite, refuse
 from jaxcontract.mechanism.accumulate import running_sum
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import frequency_bounds
@@ -26,7 +28,7 @@ def feasible_contract(
 ) -> Contract:
     """A bijection from R^{2K} onto the inside of the feasible set of (10).
 
-    rent_scale:      []  what s is counted in, units of payment
+    rent_scale:      []  what s is counted in, units of payment; at 0 type 1 earns nothing
     frequency_shift: []  is added to the K logits: where f starts between its bounds
     vector:          [2K]  any finite numbers, in three parts:
         K      logits; with a fixed zero behind them their softmax gives the K + 1 gaps of
@@ -40,8 +42,10 @@ def feasible_contract(
     constraints. The best contract lies at s = 0, λ = 0: approached as far as the precision goes.
 
     Raises:
-        ValueError: when the vector has another length.
+        ValueError: when the vector has another length, or the rent's scale is known and negative.
     """
+    rent_scale = _check_rent_scale("feasible_contract", rent_scale)
+    frequency_shift = floats(frequency_shift, "feasible_contract", "frequency_shift")
     vector, size = floats(vector, "feasible_contract", "vector"), state.device_types.shape[0]
     if jnp.shape(vector)[:1] != (2 * size,):
         raise ValueError(f"feasible_contract: a vector of shape {jnp.shape(vector)}: must be ({2 * size},)")
@@ -74,8 +78,13 @@ def feasible_vector(
 
     rent_scale, frequency_shift: []  as there
 
-    Where constraints bind, or frequencies or types coincide, the vector is infinite or undefined.
+    Where constraints bind, or frequencies or types coincide, the vector is infinite or undefined; so is the
+    rent's part of it at a scale of 0.
+
+    Raises:
+        ValueError: when the rent's scale is known and negative.
     """
+    rent_scale = _check_rent_scale("feasible_vector", rent_scale)
     frequency, payment = jnp.asarray(contract.frequency), jnp.asarray(contract.payment)
     cost = 1.0 / state.device_types
     low, high = frequency_bounds(system, state)
@@ -87,3 +96,10 @@ def feasible_vector(
     step_cost = jnp.diff(payment) / jnp.diff(taken)
     shares = jnp.log(step_cost - cost[1:]) - jnp.log(cost[:-1] - step_cost)
     return jnp.concatenate([logits, rent, (shares + SHARE_OFFSET) / SHARE_GAIN])
+
+
+def _check_rent_scale(function: str, rent_scale: Numbers) -> jax.Array:
+    known = concrete(rent_scale)
+    if known is not None and not (finite(known) and np.all(known >= 0)):
+        raise refuse(function, "rent_scale", rent_scale, "a number in [0, inf)")
+    return floats(rent_scale, function, "rent_scale")

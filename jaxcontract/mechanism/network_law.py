@@ -8,6 +8,7 @@ from jaxcontract.core.fields import Allowed, Record, number, numbers, plain, ref
 from jaxcontract.mechanism.validation import PAPER_RANGE
 
 LOWEST_TYPE, HIGHEST_TYPE = 1.0, 15.0  # the paper's range of φ
+LEAST_TYPE = float(np.finfo(np.float32).tiny)  # below it the cost 1/φ of an update overflows
 SIZE = Allowed("whole", "device types K", static=True, low=1)
 
 
@@ -28,8 +29,7 @@ class NetworkLaw(Record):
     type_edges: tuple[float, ...] = numbers(
         (),
         "φ_k is uniform between edge k and edge k + 1 of these K + 1; without any, [1, 15] in equal bands",
-        low=0,
-        above=True,
+        low=LEAST_TYPE,
         empty=True,
     )
     concentration: float = number(

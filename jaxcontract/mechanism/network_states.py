@@ -20,7 +20,7 @@ from jaxcontract.core.fields import (
     traced,
 )
 from jaxcontract.core.pytree import register
-from jaxcontract.mechanism.network_law import SIZE, equal_bands
+from jaxcontract.mechanism.network_law import LEAST_TYPE, SIZE, equal_bands
 from jaxcontract.mechanism.records import NetworkState, System, check_kind
 from jaxcontract.mechanism.rounds import check_rank, one_round
 from jaxcontract.mechanism.validation import PAPER_RANGE
@@ -84,7 +84,7 @@ def _ascending(value: np.ndarray, length: int | None) -> bool:
     if value.ndim == 0 or not finite(value):
         return False
     sized = value.shape[-1] == length if length else value.shape[-1] > 1
-    return bool(sized and np.all(value > 0) and np.all(np.diff(value, axis=-1) >= 0))
+    return bool(sized and np.all(value >= LEAST_TYPE) and np.all(np.diff(value, axis=-1) >= 0))
 
 
 def sample_network(

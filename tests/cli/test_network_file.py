@@ -48,6 +48,11 @@ def test_one_network_says_what_would_widen_its_law(networks):
     assert "--aoi-range and --latency-range" in said[-1]
 
 
+def test_what_is_said_of_the_law_is_what_is_drawn_from(networks):
+    (line,) = fit_law(networks(ROWS[0]), {"aoi_range": (0.1, 0.2), "latency_range": (0.5, 1.0)}).said
+    assert "max_aoi in [0.1, 0.2] s, max_latency in [0.5, 1] s" in line
+
+
 def test_networks_of_two_deployments_are_refused_with_their_rows(networks):
     file = networks(*ROWS[:2], "0.85,0.8,1,0,4,10,60")
     with pytest.raises(ValueError, match=r"unit_profit is 50 in row 2 and 60 in row 4: a policy is trained"):
@@ -73,7 +78,8 @@ def test_a_policy_is_trained_on_the_law_and_options_come_first(networks, tmp_pat
     ("options", "line"),
     [
         ("--num-types 3", "--num-types 3: the networks of"),
-        ("--type-edges 1,2,3,4", "must be 3, the bands of type_edges"),
+        ("--type-edges 1,2,3,4", "--type-edges: has 3 bands, the networks of"),
+        ("--type-edges 1,x", "'1,x': must be numbers such as 0.5,1"),
         ("--aoi-range 1,0.5", "aoi_range = (1.0, 0.5): must be 2 positive numbers, ascending"),
     ],
 )

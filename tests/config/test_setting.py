@@ -106,7 +106,7 @@ def test_raw_actions_choose_the_preset_with_their_budget():
         ("--num-type 3", "did you mean --num-types?"),
         ("--preset nonsense", "nonsense"),
         ("--epochs three", "--epochs"),
-        ("--hidden-sizes 64,x", "sizes such as 64,64"),
+        ("--hidden-sizes 64,x", "whole numbers such as 64,64"),
         ("--actions cooked", "cooked"),
     ],
 )

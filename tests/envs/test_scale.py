@@ -96,3 +96,32 @@ def test_one_frequency_alone_has_a_scale():
     system = jc.System(min_frequency=0.2, max_frequency=0.2)
     scale = fit_scale(system, jc.NetworkDistribution())
     assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(scale))
+
+
+@pytest.mark.parametrize(
+    ("made", "line"),
+    [
+        (lambda: Scale(reward_unit=0), r"Scale.reward_unit = 0: must be a number in \(0"),
+        (lambda: Scale(payment_unit=-1.0), r"Scale.payment_unit = -1.0: must be a number in \(0"),
+        (lambda: Scale(frequency_shift=np.nan), "Scale.frequency_shift = nan"),
+        (lambda: fit_scale(None, jc.NetworkDistribution()), "system: must be a System"),
+        (lambda: fit_scale(jc.NetworkDistribution(), jc.System()), "system: must be a System"),
+        (
+            lambda: fit_scale(jc.System(aoi_preference=jnp.array([0.1, 0.2])), jc.NetworkDistribution()),
+            "must be one System",
+        ),
+        (lambda: jc.NetworkDistribution(type_edges=[1e-60, 1e-50]), "type_edges"),
+    ],
+)
+def test_what_is_no_scale_is_refused_in_one_line(made, line):
+    with pytest.raises(ValueError, match=line):
+        made()
+
+
+@pytest.mark.parametrize("rent_scale", [-1.0, np.nan, "x"])
+def test_a_rent_is_counted_in_a_positive_unit(rent_scale):
+    state = jc.NetworkState(max_aoi=0.9, max_latency=0.8, type_probs=[0.5, 0.5], device_types=[2.0, 9.0])
+    with pytest.raises(ValueError, match=r"feasible_contract.rent_scale = .*must be a number in \[0, inf\)"):
+        jc.feasible_contract(jc.System(), state, jnp.zeros(4), rent_scale)
+    lowest = jc.feasible_contract(jc.System(), state, jnp.zeros(4), 0.0)
+    np.testing.assert_allclose(lowest.payment[0], lowest.frequency[0] / 2.0, rtol=1e-6)

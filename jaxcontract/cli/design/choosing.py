@@ -121,10 +121,10 @@ def _choose_best(request: Request, found: Study, solve: BestItems) -> Study:
         held_out = hold_out(observed, solve, min(most, len(menus)), request.leave_out)
     asked = request.types
     if asked is None:
-        asked, top = held_out.choose_fewest() if held_out else (len(menus), len(menus))
+        asked = held_out.choose_fewest() if held_out else len(menus)
         said.append(
-            f"--types is left out: {asked} type{'s' * (asked > 1)}, the fewest that on held-out "
-            f"{observed.word} do as well as {top}, the best there, within noise"
+            f"--types is left out: {asked} type{'s' * (asked > 1)}, the fewest that no other number beats "
+            f"beyond noise on held-out {observed.word}"
         )
     useful = count_useful(menus[:asked])
     if request.types and useful < asked:

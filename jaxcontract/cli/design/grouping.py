@@ -112,7 +112,7 @@ def form_groups(observed: Observed, highest: np.ndarray, stand_for: str = "highe
         cost=highest if stand_for == "highest" else mean,
         shares=devices / counts.sum(),
         member=member,
-        explained=float(1 - inside / overall) if overall else 1.0,
+        explained=max(0.0, float(1 - inside / overall)) if overall else 1.0,
         covered=float(counts.sum() / observed.counts.sum()),
     )
 

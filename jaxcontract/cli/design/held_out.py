@@ -24,14 +24,17 @@ class HeldOut(NamedTuple):
     profit: np.ndarray
     size: int
 
-    def choose_fewest(self) -> tuple[int, int]:
-        """The fewest items that do as well as the best number of them, within noise; and that number.
+    def choose_fewest(self) -> int:
+        """The fewest items that no other number of them beats beyond noise.
 
-        Within noise: the 90 % interval of what the best number earns more, paired by resample, reaches zero.
+        Beyond noise: the 90 % interval of what the other earns more, paired by resample, is above zero.
         """
-        best = int(self.profit.mean(axis=0).argmax())
-        short = self.profit[:, [best]] - self.profit
-        return int(np.argmax(np.quantile(short, LEVELS[0], axis=0) <= 0)) + 1, best + 1
+        most = self.profit.shape[1]
+        for fewest in range(most - 1):
+            more = self.profit[:, fewest + 1 :] - self.profit[:, [fewest]]
+            if np.all(np.quantile(more, LEVELS[0], axis=0) <= 0):
+                return fewest + 1
+        return most
 
     def describe(self, num_types: int, scale: float) -> dict[str, float]:
         """U_B of a number of items, mean, and what they earn more than one item: mean and 90 % interval.

@@ -44,7 +44,8 @@ def outlier_lines(
         if gain > ROUNDING * abs(kept):
             lines.append(_tell_far(far, rest, num_devices * gain))
     gain = chosen.profit - kept
-    if gain > ROUNDING * abs(kept):
+    served_devices = num_devices * observed.counts[served].sum() / observed.num_devices
+    if gain > ROUNDING * abs(kept) and served_devices >= 1:  # a contract is for one device at least
         gone, above = int(observed.counts[~served].sum()), chosen.highest[-1]
         lines.append(
             f"--leave-out would earn {num_devices * gain:.4f} more: no item for {gone:,} of "

@@ -47,7 +47,8 @@ def items_table(networks: NetworkRows, found: Found, index: int, scheme: str) ->
 
 def _cell(value: float, form: str = "{:.4f}") -> str:
     """A number, a dash where there is none."""
-    return form.format(value) if np.isfinite(value) else "-"
+    told = form.format(value) if np.isfinite(value) else "-"
+    return told.removeprefix("-") if told.startswith("-0") and not told.strip("-0.") else told
 
 
 def _describe(networks: NetworkRows, index: int) -> str:

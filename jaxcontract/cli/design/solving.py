@@ -123,6 +123,9 @@ class Learned:
     def load(cls, directory: Path, num_types: int) -> "Learned":
         """Raises ValueError when there is none, or none for so many types."""
         env, params = jc.load_env(directory)
+        if not isinstance(env, jc.ContractEnv):
+            played = type(env).__name__
+            raise ValueError(f"--policy {directory}: was trained in {played}, which has no such contracts")
         if env.num_types != num_types:
             raise ValueError(
                 f"--policy {directory}: is for {env.num_types} types, the networks have {num_types}"

@@ -29,4 +29,7 @@ def write_training_file(out: Path, found: Study) -> str:
     states = [{**common, "device_types": types.tolist()} for types in of_types]
     write_json(out / NAME, {"system": constants, "states": states})
     command = COMMAND.format(file=out / NAME)
-    return f"a policy for these types, whatever their shares and the requirements of a round: {command}"
+    return (
+        f"{NAME} has this network, and the same with every type the cheapest of its group: what a policy is "
+        f"trained between. For any shares and requirements: {command}"
+    )

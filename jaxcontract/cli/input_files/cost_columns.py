@@ -82,7 +82,8 @@ class CostColumns:
 
         likely: the names of those that it may be
         """
-        if (named := [*filter(None, names)]) and all(map(NUMBER.fullmatch, named)):
+        named = [*filter(None, names)]
+        if named and (all(map(NUMBER.fullmatch, named)) or any(map(NUMBER.fullmatch, likely))):
             return f"{word} {wanted} is missing: name the columns in the first row, this one has numbers"
         ends = f" ({SEPARATION})" if word == "column" and len(names) < 2 else ""
         close = difflib.get_close_matches(normalise(wanted), map(normalise, likely), n=1, cutoff=LIKE)

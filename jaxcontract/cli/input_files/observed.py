@@ -146,5 +146,8 @@ def _make_observed(path: Path, costs: np.ndarray, word: str, record: Mapping[str
     if len(observed.costs) == 1:
         one = observed.num_devices == 1
         many = f"one {word[:-1]}" if one else f"{observed.num_devices:,} {word} of one cost"
-        raise ValueError(f"{path}: has {many}; grouping takes two or more different costs")
+        raise ValueError(
+            f"{path}: has {many}; grouping takes two or more different costs (one type needs none: a network "
+            "file with device_types [1/cost])"
+        )
     return observed

@@ -21,11 +21,13 @@ class FittedLaw(NamedTuple):
     said: list[str]
 
 
-def fit_law(path: Path) -> FittedLaw:
+def fit_law(path: Path, given: Mapping[str, Any] | None = None) -> FittedLaw:
     """The law that covers the networks of a file: ranges of Ā_max, D̄_max and of every type's φ.
 
     The bands of two neighbouring types meet in the middle between the greatest φ of the lower and the
     least of the higher one. Shares are drawn from all that there may be, whatever they are in the file.
+
+    given: options by name that come before the file's
 
     Raises:
         ValueError: one line naming the file, the row, the column and what is allowed; or that the networks
@@ -44,8 +46,14 @@ def fit_law(path: Path) -> FittedLaw:
         "type_edges": edges,
         **_find_deployment(path, rows, fields),
     }
+    given = given or {}
+    edges = given.get("type_edges", edges)
+    if len(edges) != len(options["type_edges"]):
+        size, bands = len(options["type_edges"]) - 1, len(edges) - 1
+        raise ValueError(f"--type-edges: has {bands} bands, the networks of {path} have {size} types")
     outside = np.any((types < edges[:-1]) | (types > edges[1:]), axis=1)
-    return FittedLaw(options, [*remarks.as_list(), *_describe(path, options, rows, outside)])
+    said = _describe(path, {**options, **given}, set(given), rows, outside)
+    return FittedLaw(options, [*remarks.as_list(), *said])
 
 
 def _find_range(values: np.ndarray) -> tuple[float, float]:
@@ -75,7 +83,9 @@ def _find_deployment(path: Path, rows: np.ndarray, fields: Mapping[str, np.ndarr
     return found
 
 
-def _describe(path: Path, options: Mapping[str, Any], rows: np.ndarray, outside: np.ndarray) -> list[str]:
+def _describe(
+    path: Path, options: Mapping[str, Any], given: set[str], rows: np.ndarray, outside: np.ndarray
+) -> list[str]:
     many = "its network" if len(rows) == 1 else f"its {len(rows):,} networks"
     aoi, latency, edges = (options[name] for name in ("aoi_range", "latency_range", "type_edges"))
     said = [
@@ -85,11 +95,15 @@ def _describe(path: Path, options: Mapping[str, Any], rows: np.ndarray, outside:
     ]
     if outside.any():
         said.append(
-            f"{path}: {outside.sum():,} of {len(rows):,} networks have a type outside its band, since those "
-            f"of neighbours overlap (first in row {rows[outside][0]}); --type-edges sets other bands"
+            f"{path}: {outside.sum():,} of {len(rows):,} networks have a type outside its band "
+            f"(first in row {rows[outside][0]}); bands do not overlap, --type-edges sets others"
         )
-    ranges = {"--aoi-range": aoi, "--latency-range": latency}
-    narrow = [option for option, ends in ranges.items() if ends[0] == ends[1]]
+    ranges = {"aoi_range": aoi, "latency_range": latency}
+    narrow = [
+        f"--{name.replace('_', '-')}"
+        for name, ends in ranges.items()
+        if ends[0] == ends[1] and name not in given
+    ]
     if narrow:
         said.append(
             f"{path}: has one value of what {' and '.join(narrow)} would widen; a policy knows no other"

@@ -4,6 +4,7 @@ How a setting is nested is known here and in `cli.setting_options`; other module
 `Request`.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +13,16 @@ from jaxcontract.cli.setting_options import setting_from_options
 from jaxcontract.cli.train.network_file import FittedLaw, fit_law
 from jaxcontract.cli.train.options import EXTENDS, read_watching
 from jaxcontract.config.presets import PRESETS
-from jaxcontract.config.setting import Setting, change, differences, setting_from_dict
+from jaxcontract.config.setting import CHOSEN, Setting, change, differences, setting_from_dict, take_defaults
 from jaxcontract.core.protocols import Reference
 from jaxcontract.learning.config import LearnerConfig
+from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.storage.run_directory import read_run
 from jaxcontract.training import extension, warmstart
 from jaxcontract.training.loggers import Watching
 from jaxcontract.training.remarks import without_effect
 
+LAW = tuple(field.name for field in dataclasses.fields(NetworkLaw))
 NUMBERS = ("eval_states", "curve_states", "curve_points", "checkpoint_every")
 
 
@@ -82,8 +85,14 @@ class Request(NamedTuple):
     def changes(self) -> list[str]:
         """Where the setting differs from its preset, and whether that changes anything."""
         idle = without_effect(self.setting)
-        lines = []
-        for name, (value, usual) in differences(self.setting, PRESETS[self.preset]).items():
+        preset = PRESETS[self.preset]
+        defaults = take_defaults(self.setting, preset)
+        lines = [
+            f"{name} = {value} (preset: {other})"
+            for name, (value, other) in differences(self.setting, preset).items()
+            if name in CHOSEN
+        ]
+        for name, (value, usual) in differences(self.setting, defaults).items():
             effect = f"; changes nothing where {idle[name]}" if name in idle else ""
             lines.append(f"{name} = {value} (preset: {usual}{effect})")
         return lines
@@ -110,7 +119,8 @@ def request_new_run(parsed: Any) -> Request:
     most = 2**31 - 2 - parsed.seeds
     if not 0 <= parsed.first_seed <= most:
         raise ValueError(f"--first-seed {parsed.first_seed}: must be in [0, {most}]")
-    fitted = fit_law(parsed.network_file) if parsed.network_file else FittedLaw({}, [])
+    given = {name: getattr(parsed, name) for name in LAW if hasattr(parsed, name)}
+    fitted = fit_law(parsed.network_file, given) if parsed.network_file else FittedLaw({}, [])
     _check_fitted(parsed, fitted)
     preset, setting = setting_from_options(parsed, fitted.options)
     num_updates = setting.algorithm.num_updates
