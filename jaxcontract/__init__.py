@@ -57,6 +57,11 @@ if TYPE_CHECKING:
     )
     from jaxcontract.mechanism.optimum import optimal_contract as optimal_contract
     from jaxcontract.mechanism.optimum import pooled_contract as pooled_contract
+    from jaxcontract.mechanism.participation import BestResponse as BestResponse
+    from jaxcontract.mechanism.participation import best_response as best_response
+    from jaxcontract.mechanism.participation import participation as participation
+    from jaxcontract.mechanism.participation import participation_contract as participation_contract
+    from jaxcontract.mechanism.participation import participation_utility as participation_utility
     from jaxcontract.mechanism.records import Contract as Contract
     from jaxcontract.mechanism.records import NetworkState as NetworkState
     from jaxcontract.mechanism.records import System as System
