@@ -36,6 +36,13 @@ if TYPE_CHECKING:
     from jaxcontract.learning.policies.network_policy import NetworkPolicy as NetworkPolicy
     from jaxcontract.learning.train import train as train
     from jaxcontract.learning.train_state import TrainState as TrainState
+    from jaxcontract.mechanism.competition import Equilibria as Equilibria
+    from jaxcontract.mechanism.competition import compare_equilibria as compare_equilibria
+    from jaxcontract.mechanism.competition import competition_utilities as competition_utilities
+    from jaxcontract.mechanism.competition import device_welfare as device_welfare
+    from jaxcontract.mechanism.competition import equilibrium_contracts as equilibrium_contracts
+    from jaxcontract.mechanism.competition import exploitability as exploitability
+    from jaxcontract.mechanism.competition import joint_profit_contracts as joint_profit_contracts
     from jaxcontract.mechanism.cycles import whole_cycle_contract as whole_cycle_contract
     from jaxcontract.mechanism.effort import check_shape as check_shape
     from jaxcontract.mechanism.feasible import feasible_contract as feasible_contract

@@ -2,7 +2,8 @@
 
 In units of the taste scale μ the unknowns are what the lowest type earns, v = u_1/μ ≥ 0, and the chain
 0 ≤ f_1 ≤ s_1 ≤ f_2 ≤ … ≤ f_K ≤ 1 of shares of the range of frequencies. IC between neighbours is this
-order, where s_k sets the rents: u_{k+1} = u_k + (c_k − c_{k+1}) e(s_k) with c = 1/φ. The objective couples neighbours only, so that a Newton step is one pass down and one pass up the types.
+order, where s_k sets the rents: u_{k+1} = u_k + (c_k − c_{k+1}) e(s_k) with c = 1/φ. The objective couples
+neighbours only, so that a Newton step is one pass down and one pass up the types.
 """
 
 from functools import partial
@@ -35,7 +36,8 @@ class Problem(NamedTuple):
     log_others: [K]  ln E_k, of what devices could choose besides
     cost:       [K]  c_k/μ
     step:       [K]  (c_k − c_{k+1})/μ; zero at K
-    surplus_at: (f [...], c/μ [...]) → S(f)/μ
+    forgone:    [K]  what the owner earns from a device that does not come, which counts against S_k
+    surplus_at: (f [...], c/μ [...]) → S(f)/μ, with nothing forgone
     taken:      f [K] → e(f)
     low, width: []   least f, and how far above it f may go
     """
@@ -44,6 +46,7 @@ class Problem(NamedTuple):
     log_others: jax.Array
     cost: jax.Array
     step: jax.Array
+    forgone: jax.Array
     surplus_at: Any
     taken: Any
     low: jax.Array
@@ -51,7 +54,7 @@ class Problem(NamedTuple):
 
     def surplus(self, frequency: jax.Array) -> jax.Array:
         """S_k(f_k)/μ, [K]."""
-        worth: jax.Array = self.surplus_at(frequency, self.cost)
+        worth: jax.Array = self.surplus_at(frequency, self.cost) - self.forgone
         return worth
 
 
@@ -71,8 +74,14 @@ class Multipliers(NamedTuple):
     below: jax.Array
 
 
-def pose(system: System, state: NetworkState, taste_scale: jax.Array, log_others: jax.Array) -> Problem:
-    """The problem of one station. taste_scale: []; log_others: [K]."""
+def pose(
+    system: System,
+    state: NetworkState,
+    taste_scale: jax.Array,
+    log_others: jax.Array,
+    forgone: jax.Array | None = None,
+) -> Problem:
+    """The problem of one station. taste_scale: []; log_others: [K]; forgone: [K], in units of payment."""
     low, high = frequency_bounds(system, state)
     cost = 1.0 / (state.device_types * taste_scale)
 
@@ -86,6 +95,7 @@ def pose(system: System, state: NetworkState, taste_scale: jax.Array, log_others
         log_others=log_others,
         cost=cost,
         step=jnp.append(cost[:-1] - cost[1:], 0.0),
+        forgone=jnp.zeros_like(cost) if forgone is None else forgone / taste_scale,
         surplus_at=surplus_at,
         taken=partial(effort, system),
         low=low,

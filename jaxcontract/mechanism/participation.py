@@ -111,7 +111,7 @@ def participation_contract(
     taste_scale = floats(taste_scale, "participation_contract", "taste_scale")
     elsewhere = _log_others(state.device_types, taste_scale, rivals, "participation_contract")
     _, point, _, _ = _solve(system, state, taste_scale, elsewhere)
-    return _contract(system, state, taste_scale, point)
+    return build_contract(system, state, taste_scale, point)
 
 
 @one_round(taste_scale=0, rivals=2)
@@ -133,7 +133,7 @@ def best_response(
     taste_scale = floats(taste_scale, "best_response", "taste_scale")
     elsewhere = _log_others(state.device_types, taste_scale, rivals, "best_response")
     problem, point, others, scale = _solve(system, state, taste_scale, elsewhere)
-    contract = _contract(system, state, taste_scale, point)
+    contract = build_contract(system, state, taste_scale, point)
     utility = participation_utility(system, state, contract, taste_scale, rivals)
     system, state, taste_scale = jax.lax.stop_gradient((system, state, taste_scale))
     bound = upper_bound(system, state, taste_scale, problem, point, others, scale)
@@ -166,7 +166,9 @@ def _solve(
     return problem, *chain.solve(fixed, held, problem)
 
 
-def _contract(system: System, state: NetworkState, taste_scale: jax.Array, point: chain.Point) -> Contract:
+def build_contract(
+    system: System, state: NetworkState, taste_scale: jax.Array, point: chain.Point
+) -> Contract:
     """The contract of a point of the chain. What is held fixed is the order of the chain alone, so that IC
     holds beside the point too: the constraints then do not move under a derivative."""
     point = jax.lax.stop_gradient(point)

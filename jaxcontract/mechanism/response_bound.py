@@ -176,7 +176,8 @@ def _best_items(system, state, taste_scale, problem, relaxed, weight):
         return tuple(part.reshape(frequency.shape) for part in along(function, flat)[:2])
 
     def worth(frequency):
-        return problem.surplus_at(frequency, jnp.repeat(problem.cost, weight.shape[1]))
+        cost, forgone = (jnp.repeat(part, weight.shape[1]) for part in (problem.cost, problem.forgone))
+        return problem.surplus_at(frequency, cost) - forgone
 
     surplus, gain = each(worth)
     taken, rise = each(problem.taken)
