@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from jaxcontract.learning.policies.network_policy import NetworkPolicy as NetworkPolicy
     from jaxcontract.learning.train import train as train
     from jaxcontract.learning.train_state import TrainState as TrainState
+    from jaxcontract.mechanism.capacity import capacity_distribution as capacity_distribution
+    from jaxcontract.mechanism.capacity import capacity_exploitability as capacity_exploitability
+    from jaxcontract.mechanism.capacity import capacity_payments as capacity_payments
+    from jaxcontract.mechanism.capacity import capacity_payoff as capacity_payoff
     from jaxcontract.mechanism.competition import Equilibria as Equilibria
     from jaxcontract.mechanism.competition import compare_equilibria as compare_equilibria
     from jaxcontract.mechanism.competition import competition_utilities as competition_utilities

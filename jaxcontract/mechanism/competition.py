@@ -17,6 +17,7 @@ from jaxcontract.core.pytree import register
 from jaxcontract.mechanism import best_response as chain
 from jaxcontract.mechanism.freshness import log_quality
 from jaxcontract.mechanism.incentives import own_utilities
+from jaxcontract.mechanism.optimum import best_frequency
 from jaxcontract.mechanism.participation import (
     best_response,
     build_contract,
@@ -248,7 +249,7 @@ def _surplus(system: System, states: NetworkState) -> jax.Array:
 
     def one(system, state):
         problem = chain.pose(system, state, jnp.ones_like(state.max_aoi), jnp.zeros_like(state.device_types))
-        frequency = chain.best_frequency(system, state, 1.0 / state.device_types)
+        frequency = best_frequency(system, state, 1.0 / state.device_types)
         return jnp.maximum(problem.surplus(frequency), 0.0)
 
     return jax.vmap(one, (_axis(system), 0))(system, states)
