@@ -86,6 +86,8 @@ if TYPE_CHECKING:
     )
     from jaxcontract.mechanism.simulation import simulate_market as simulate_market
     from jaxcontract.mechanism.simulation import simulate_requests as simulate_requests
+    from jaxcontract.mechanism.taste_market import TasteMarket as TasteMarket
+    from jaxcontract.mechanism.taste_market import simulate_competition as simulate_competition
     from jaxcontract.storage.policies import load_env as load_env
     from jaxcontract.storage.policies import load_policy as load_policy
 

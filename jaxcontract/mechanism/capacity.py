@@ -1,8 +1,8 @@
 """Two equal stations that can serve L of the M devices each, one type, no taste: the classical capacity game.
 
 The higher payer fills its capacity L, the other gets the M − L that are left, if it pays at least their
-cost; ties split evenly. With M/2 < L < M the only symmetric equilibrium is mixed (`models.md`, section 3): f = f°, and
-payments r = c_0 + S x with x drawn from F. A mixed policy is given as atoms: payments and their weights.
+cost; ties split evenly. With M/2 < L < M the only symmetric equilibrium is mixed: f = f°, and payments
+r = c_0 + S x with x drawn from F. A mixed policy is given as atoms: payments and their weights.
 """
 
 import jax

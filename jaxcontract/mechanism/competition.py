@@ -21,6 +21,7 @@ from jaxcontract.mechanism.optimum import best_frequency
 from jaxcontract.mechanism.participation import (
     best_response,
     build_contract,
+    check_taste_scale,
     participation,
     participation_utility,
 )
@@ -62,9 +63,10 @@ def competition_utilities(
     taste_scale: []        μ, as in `participation`, units of payment
 
     Raises:
-        ValueError: when these are not of N stations, or the devices are not the same for all.
+        ValueError: when these are not of N stations, the devices are not the same for all, or μ is not
+            positive.
     """
-    taste_scale = _checked("competition_utilities", system, states, taste_scale, contracts)
+    taste_scale = check_stations("competition_utilities", system, states, taste_scale, contracts)
     rivals = _rivals(offered_utilities(system, states, contracts))
     each = jax.vmap(participation_utility, (_axis(system), 0, 0, None, 0))
     return each(system, states, contracts, taste_scale, rivals)
@@ -84,9 +86,10 @@ def exploitability(
     at an equilibrium, up to the gap of the bound. Per station, as in game theory; NashConv is the sum.
 
     Raises:
-        ValueError: when these are not of N stations, or the devices are not the same for all.
+        ValueError: when these are not of N stations, the devices are not the same for all, or μ is not
+            positive.
     """
-    taste_scale = _checked("exploitability", system, states, taste_scale, contracts)
+    taste_scale = check_stations("exploitability", system, states, taste_scale, contracts)
     rivals = _rivals(offered_utilities(system, states, contracts))
     each = jax.vmap(best_response, (_axis(system), 0, None, 0))
     best = each(system, states, taste_scale, rivals).upper_bound
@@ -105,9 +108,10 @@ def equilibrium_contracts(system: System, states: NetworkState, taste_scale: Num
     is what `exploitability` says. Without derivatives.
 
     Raises:
-        ValueError: when these are not of N stations, or the devices are not the same for all.
+        ValueError: when these are not of N stations, the devices are not the same for all, or μ is not
+            positive.
     """
-    taste_scale = _checked("equilibrium_contracts", system, states, taste_scale)
+    taste_scale = check_stations("equilibrium_contracts", system, states, taste_scale)
     system, states, taste_scale = jax.lax.stop_gradient((system, states, taste_scale))
     return _take_turns(system, states, taste_scale, jnp.zeros_like(states.device_types))
 
@@ -123,9 +127,10 @@ def joint_profit_contracts(system: System, states: NetworkState, taste_scale: Nu
     elsewhere: the sum rises in each turn. A local optimum, without a bound. Without derivatives.
 
     Raises:
-        ValueError: when these are not of N stations, or the devices are not the same for all.
+        ValueError: when these are not of N stations, the devices are not the same for all, or μ is not
+            positive.
     """
-    taste_scale = _checked("joint_profit_contracts", system, states, taste_scale)
+    taste_scale = check_stations("joint_profit_contracts", system, states, taste_scale)
     system, states, taste_scale = jax.lax.stop_gradient((system, states, taste_scale))
     return _take_turns(system, states, taste_scale, jnp.zeros_like(states.device_types), joint=True)
 
@@ -143,10 +148,11 @@ def device_welfare(
     Returns []. The expected utility of the best choice, taste included, above that of staying out alone.
 
     Raises:
-        ValueError: when these are not of N stations, or the devices are not the same for all.
+        ValueError: when these are not of N stations, the devices are not the same for all, or μ is not
+            positive.
     """
     system = System() if system is None else system
-    taste_scale = _checked("device_welfare", system, states, taste_scale, contracts)
+    taste_scale = check_stations("device_welfare", system, states, taste_scale, contracts)
     offers = offered_utilities(system, states, contracts) / taste_scale
     values = jax.nn.logsumexp(jnp.concatenate([jnp.zeros_like(offers[:1]), offers]), axis=0)
     devices = jnp.max(jnp.asarray(system.num_devices))
@@ -158,9 +164,18 @@ def compare_equilibria(
 ) -> Equilibria:
     """Sequential best responses from several starting points, and how far apart they end.
 
-    num_starts: R; from the second on, every station starts by offering another share of its surplus
+    system:      one for all stations, or stacked, its numbers [N]
+    states:      [N, ...]  of N stations, with the same `type_probs` and `device_types`
+    taste_scale: []        μ, as in `participation`, units of payment
+    num_starts:  R; from the second on, every station starts by offering another share of its surplus
+
+    Returns contracts [R, N, K] and what they bring. Without derivatives.
+
+    Raises:
+        ValueError: when these are not of N stations, the devices are not the same for all, or μ is not
+            positive.
     """
-    taste_scale = _checked("compare_equilibria", system, states, taste_scale)
+    taste_scale = check_stations("compare_equilibria", system, states, taste_scale)
     system, states, taste_scale = jax.lax.stop_gradient((system, states, taste_scale))
     size = len(states.max_aoi)
     shares = np.outer(np.arange(num_starts), np.arange(1, size + 1)) * GOLDEN % 1.0
@@ -267,7 +282,7 @@ def _axis(system: System) -> int | None:
     return 0 if any(np.ndim(getattr(system, name)) for name in number_names(type(system))) else None
 
 
-def _checked(
+def check_stations(
     function: str,
     system: System,
     states: NetworkState,
@@ -299,7 +314,7 @@ def _checked(
         for name in CONTRACT_RANKS:
             _check_shape(contracts, name, shape)
     check_rank(f"{function}.taste_scale", taste_scale, 0)
-    return floats(taste_scale, function, "taste_scale")
+    return check_taste_scale(function, taste_scale)
 
 
 def _check_ranks(record: Any, ranks: dict[str, int]) -> None:

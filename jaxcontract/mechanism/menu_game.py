@@ -64,8 +64,8 @@ def menu_payoffs(system: System, state: NetworkState, menus: Contract, capacity:
     menus: [A, K], each of which type k takes item k; capacity: L/M, strictly between 1/2 and 1
 
     Every type applies where it earns more, evenly to both on a tie, nowhere below zero. A station with
-    more than L applicants serves them in random order; those left over go to the other one, which has room, if they
-    earn zero or more there. Many devices: shares are what they are on average.
+    more than L applicants serves them in random order; those left over go to the other one, which has room,
+    if they earn zero or more there. Many devices: shares are what they are on average.
     """
     cost = 1.0 / np.asarray(state.device_types, float)
     taken = np.asarray(effort(system, menus.frequency), float)
@@ -140,9 +140,9 @@ def _follow(payoffs: np.ndarray, belief: np.ndarray) -> np.ndarray | None:
 
     payoffs: [A, A], of B; belief: [A], of p
 
-    Solves w = v − B z − t B p ≥ 0, z ≥ 0, Σ z + t = 1 with one of z_i and w_i zero for each i. At t = 1 the best
-    answer to the belief solves it, at t = 0 an equilibrium. Every step solves its linear equations afresh, so
-    that errors do not add up. Returns [A]; None if the path does not end.
+    Solves w = v − B z − t B p ≥ 0, z ≥ 0, Σ z + t = 1 with one of z_i and w_i zero for each i. At t = 1 the
+    best answer to the belief solves it, at t = 0 an equilibrium. Every step solves its linear equations
+    afresh, so that errors do not add up. Returns [A]; None if the path does not end.
     """
     size = len(payoffs)
     helper, value = 2 * size, 2 * size + 1  # variables: w, z, t, v

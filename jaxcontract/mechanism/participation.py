@@ -4,8 +4,9 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxcontract.core.fields import ByValue
+from jaxcontract.core.fields import ByValue, concrete, refuse
 from jaxcontract.core.pytree import register
 from jaxcontract.mechanism import best_response as chain
 from jaxcontract.mechanism.accumulate import running_sum
@@ -44,10 +45,10 @@ def participation(utilities: Numbers, taste_scale: Numbers, rivals: Numbers | No
     out, which is worth 0. μ → 0 gives the best offer to all, if it is worth 0 or more.
 
     Raises:
-        ValueError: when these are not numbers, or the rivals' are not of as many types.
+        ValueError: when these are not numbers, μ is not positive, or the rivals are not of as many types.
     """
     utilities = floats(utilities, "participation", "utilities")
-    taste_scale = floats(taste_scale, "participation", "taste_scale")
+    taste_scale = check_taste_scale("participation", taste_scale)
     elsewhere = _log_others(utilities, taste_scale, rivals, "participation")
     return jax.nn.sigmoid(utilities / taste_scale - elsewhere)
 
@@ -69,9 +70,10 @@ def participation_utility(
     Minus infinity where a type that occurs has an undefined quality of data.
 
     Raises:
-        ValueError: when the taste scale or the rivals are not numbers, or not of as many types.
+        ValueError: when μ or the rivals are not numbers, μ is not positive, or the rivals are not of as many
+            types.
     """
-    taste_scale = floats(taste_scale, "participation_utility", "taste_scale")
+    taste_scale = check_taste_scale("participation_utility", taste_scale)
     utilities = own_utilities(state, contract, system)
     elsewhere = _log_others(utilities, taste_scale, rivals, "participation_utility")
     share = jax.nn.sigmoid(utilities / taste_scale - elsewhere)
@@ -101,14 +103,15 @@ def participation_contract(
     contract's own derivative is not that of the best contract: f and the rents' slopes are held.
 
     Raises:
-        ValueError: when the taste scale or the rivals are not numbers, or not of as many types.
+        ValueError: when μ or the rivals are not numbers, μ is not positive, or the rivals are not of as many
+            types.
 
     >>> state = NetworkState(max_aoi=.95, max_latency=.73, type_probs=[.84, .16], device_types=[2., 12.])
     >>> contract = participation_contract(System(), state, 1.0)
     >>> [round(float(f), 2) for f in contract.frequency]
     [0.19, 0.38]
     """
-    taste_scale = floats(taste_scale, "participation_contract", "taste_scale")
+    taste_scale = check_taste_scale("participation_contract", taste_scale)
     elsewhere = _log_others(state.device_types, taste_scale, rivals, "participation_contract")
     _, point, _, _ = _solve(system, state, taste_scale, elsewhere)
     return build_contract(system, state, taste_scale, point)
@@ -128,9 +131,10 @@ def best_response(
     what the two leave open; near 1e-8 of the utility in float64 where what the types get elsewhere is alike.
 
     Raises:
-        ValueError: when the taste scale or the rivals are not numbers, or not of as many types.
+        ValueError: when μ or the rivals are not numbers, μ is not positive, or the rivals are not of as many
+            types.
     """
-    taste_scale = floats(taste_scale, "best_response", "taste_scale")
+    taste_scale = check_taste_scale("best_response", taste_scale)
     elsewhere = _log_others(state.device_types, taste_scale, rivals, "best_response")
     problem, point, others, scale = _solve(system, state, taste_scale, elsewhere)
     contract = build_contract(system, state, taste_scale, point)
@@ -140,6 +144,14 @@ def best_response(
     bound = system.num_devices * taste_scale * jnp.exp(scale) * bound
     bound = jnp.where(jnp.isfinite(utility), jnp.maximum(bound, jax.lax.stop_gradient(utility)), utility)
     return BestResponse(contract=contract, utility=utility, upper_bound=bound)
+
+
+def check_taste_scale(function: str, taste_scale: Numbers) -> jax.Array:
+    """μ as an array []. Raises ValueError, in one line, when it is no number or not positive."""
+    value = concrete(taste_scale)
+    if value is not None and not (np.all(value > 0) and np.all(np.isfinite(value))):
+        raise refuse(function, "taste_scale", taste_scale, "positive and finite, in units of payment")
+    return floats(taste_scale, function, "taste_scale")
 
 
 def _log_others(
