@@ -18,7 +18,7 @@ from jaxcontract.mechanism.freshness import frequency_bounds, log_quality
 from jaxcontract.mechanism.optimum import best_frequency
 from jaxcontract.mechanism.records import NetworkState, System
 
-UNROLLED = 8  # types up to which a pass over them is unrolled
+UNROLLED = 2  # types up to which a pass over them is unrolled; more would take seconds to compile
 STEPS = (1.0, 0.3, 0.05)  # parts of a Newton step that are tried
 INSIDE = 0.995  # of the way to the nearest bound that a step may go
 FURTHEST = 4.0  # that a utility may move in a step, in units of the taste scale

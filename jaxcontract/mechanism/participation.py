@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.core.fields import ByValue, concrete, refuse
+from jaxcontract.core.fields import ByValue, concrete, finite, refuse
 from jaxcontract.core.pytree import register
 from jaxcontract.mechanism import best_response as chain
 from jaxcontract.mechanism.accumulate import running_sum
@@ -149,7 +149,7 @@ def best_response(
 def check_taste_scale(function: str, taste_scale: Numbers) -> jax.Array:
     """μ as an array []. Raises ValueError, in one line, when it is no number or not positive."""
     value = concrete(taste_scale)
-    if value is not None and not (np.all(value > 0) and np.all(np.isfinite(value))):
+    if value is not None and not (finite(value) and np.all(value > 0)):
         raise refuse(function, "taste_scale", taste_scale, "positive and finite, in units of payment")
     return floats(taste_scale, function, "taste_scale")
 
@@ -172,9 +172,10 @@ def _solve(
     system: System, state: NetworkState, taste_scale: jax.Array, elsewhere: jax.Array
 ) -> tuple[chain.Problem, chain.Point, chain.Point, jax.Array]:
     """The best contract in the form of the chain, without derivatives."""
-    dtype = jnp.result_type(state.device_types, elsewhere)
-    fixed, held, scale, others = jax.lax.stop_gradient((system, state, taste_scale, elsewhere))
-    problem = chain.pose(fixed, held, jnp.asarray(scale, dtype), jnp.asarray(others, dtype))
+    given = jax.lax.stop_gradient((system, state, taste_scale, elsewhere))
+    dtype = jnp.result_type(*jax.tree.leaves(given))
+    fixed, held, scale, others = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), given)
+    problem = chain.pose(fixed, held, scale, others)
     return problem, *chain.solve(fixed, held, problem)
 
 

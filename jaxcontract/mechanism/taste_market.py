@@ -96,9 +96,7 @@ def _play(
     return earned, chosen.sum(axis=1), value.max(axis=2).mean(axis=1)
 
 
-def _best_items(
-    system: System, states: NetworkState, menus: Contract
-) -> tuple[np.ndarray, np.ndarray]:
+def _best_items(system: System, states: NetworkState, menus: Contract) -> tuple[np.ndarray, np.ndarray]:
     """Each type's best utility at every station, and what its choice brings there. [N, K] twice."""
     utilities, profits = [], []
     for index in range(len(states.max_aoi)):
