@@ -36,6 +36,17 @@ if TYPE_CHECKING:
     from jaxcontract.learning.policies.network_policy import NetworkPolicy as NetworkPolicy
     from jaxcontract.learning.train import train as train
     from jaxcontract.learning.train_state import TrainState as TrainState
+    from jaxcontract.mechanism.capacity import capacity_distribution as capacity_distribution
+    from jaxcontract.mechanism.capacity import capacity_exploitability as capacity_exploitability
+    from jaxcontract.mechanism.capacity import capacity_payments as capacity_payments
+    from jaxcontract.mechanism.capacity import capacity_payoff as capacity_payoff
+    from jaxcontract.mechanism.competition import Equilibria as Equilibria
+    from jaxcontract.mechanism.competition import compare_equilibria as compare_equilibria
+    from jaxcontract.mechanism.competition import competition_utilities as competition_utilities
+    from jaxcontract.mechanism.competition import device_welfare as device_welfare
+    from jaxcontract.mechanism.competition import equilibrium_contracts as equilibrium_contracts
+    from jaxcontract.mechanism.competition import exploitability as exploitability
+    from jaxcontract.mechanism.competition import joint_profit_contracts as joint_profit_contracts
     from jaxcontract.mechanism.cycles import whole_cycle_contract as whole_cycle_contract
     from jaxcontract.mechanism.effort import check_shape as check_shape
     from jaxcontract.mechanism.feasible import feasible_contract as feasible_contract
@@ -57,6 +68,11 @@ if TYPE_CHECKING:
     )
     from jaxcontract.mechanism.optimum import optimal_contract as optimal_contract
     from jaxcontract.mechanism.optimum import pooled_contract as pooled_contract
+    from jaxcontract.mechanism.participation import BestResponse as BestResponse
+    from jaxcontract.mechanism.participation import best_response as best_response
+    from jaxcontract.mechanism.participation import participation as participation
+    from jaxcontract.mechanism.participation import participation_contract as participation_contract
+    from jaxcontract.mechanism.participation import participation_utility as participation_utility
     from jaxcontract.mechanism.records import Contract as Contract
     from jaxcontract.mechanism.records import NetworkState as NetworkState
     from jaxcontract.mechanism.records import System as System
@@ -70,6 +86,8 @@ if TYPE_CHECKING:
     )
     from jaxcontract.mechanism.simulation import simulate_market as simulate_market
     from jaxcontract.mechanism.simulation import simulate_requests as simulate_requests
+    from jaxcontract.mechanism.taste_market import TasteMarket as TasteMarket
+    from jaxcontract.mechanism.taste_market import simulate_competition as simulate_competition
     from jaxcontract.storage.policies import load_env as load_env
     from jaxcontract.storage.policies import load_policy as load_policy
 

@@ -40,6 +40,9 @@ VALUES = {
     "frequency_shift": [jnp.array(0.0), jnp.array(0.5)],
     "margin": [jnp.array(0.0), jnp.array(0.5)],
     "cap": [jnp.array(1.0), jnp.array(0.5)],
+    "utilities": [jnp.array([0.1, 0.2]), jnp.array([-0.1, 0.3])],
+    "taste_scale": [jnp.array(1.0), jnp.array(0.5)],
+    "rivals": [jnp.array([[0.5, 0.25]]), jnp.array([[0.25, 1.0]])],
 }
 # Of these functions an argument may have any shape, which is then that of what they return.
 ELEMENTWISE = {

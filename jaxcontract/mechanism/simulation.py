@@ -85,7 +85,7 @@ def simulate_requests(
     >>> round(1e3 * float(requests.aoi.mean()), 2), round(1e3 * float(requests.latency.mean()), 2)
     (2.75, 1.25)
     """
-    _check_generator("simulate_requests", generator)
+    check_generator("simulate_requests", generator)
     cycle = plain("simulate_requests", "cycle", cycle, CYCLE)
     slot_duration = plain("simulate_requests", "slot_duration", slot_duration, SLOT_DURATION)
     num_requests = plain("simulate_requests", "num_requests", num_requests, COUNT)
@@ -129,11 +129,11 @@ def simulate_market(
     Raises:
         ValueError: naming the argument or the field, its value and what is allowed.
     """
-    _check_generator("simulate_market", generator)
+    check_generator("simulate_market", generator)
     check_round(system=system, state=state, contract=contract)
     num_rounds = plain("simulate_market", "num_rounds", num_rounds, COUNT)
     tolerance = plain("simulate_market", "tolerance", tolerance, TIES)
-    num_devices = _whole_devices(system)
+    num_devices = whole_devices(system)
     probs, types = np.asarray(state.type_probs, float), np.asarray(state.device_types, float)
     payment = np.asarray(contract.payment, float)
     analytic = quality_of_data(system, state, contract.frequency)
@@ -179,14 +179,16 @@ def _choose(
     return item, utilities[np.arange(len(types)), item]
 
 
-def _whole_devices(system: System) -> int:
+def whole_devices(system: System) -> int:
+    """M, a whole number; raises ValueError, in one line, when it is none."""
     devices = concrete(system.num_devices)
     if devices is None or devices.ndim != 0 or devices % 1 != 0:
         raise refuse("System", "num_devices", system.num_devices, "a whole number, to simulate each device")
     return int(devices)
 
 
-def _check_generator(function: str, generator: object) -> None:
+def check_generator(function: str, generator: object) -> None:
+    """Raises ValueError, in one line, when this is no generator of NumPy."""
     if not isinstance(generator, np.random.Generator | np.random.RandomState):
         allowed = "a numpy.random.Generator, such as numpy.random.default_rng(0)"
         raise refuse(function, "generator", generator, allowed)
