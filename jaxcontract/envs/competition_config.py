@@ -61,6 +61,8 @@ class CompetitionGame(Game):
 
     environment: ClassVar[str] = "jaxcontract.envs.competition:make_env"
     reference: ClassVar[str] = "jaxcontract.evaluation.competition_reference:CompetitionReference"
+    eval_states: ClassVar[int] = 200
+    curve_states: ClassVar[int] = 32
 
     problem: System = dataclasses.field(default_factory=System)
     law: NetworkLaw = dataclasses.field(default_factory=NetworkLaw)

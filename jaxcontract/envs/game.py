@@ -16,11 +16,15 @@ class Game(Record):
 
     environment: "module:function", which makes (env, params) of the game
     reference:   "module:Class", which measures policies: a `Reference`, called with (env, params)
+    eval_states, curve_states: on how many states a result, and a point of a learning curve, is measured where
+        nobody says: as many as the reference solves in seconds
     """
 
     # Names, so that a command line reads the fields without JAX.
     environment: ClassVar[str]
     reference: ClassVar[str]
+    eval_states: ClassVar[int] = 20_000
+    curve_states: ClassVar[int] = 1024
 
     def make(self) -> tuple[Environment, Any]:
         """The environment and its parameters."""

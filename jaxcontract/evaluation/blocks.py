@@ -10,15 +10,15 @@ import numpy as np
 BLOCK = 4096  # states computed side by side: one compiled program for any number of them, and bounded memory
 
 
-def in_blocks(function: Callable[..., Any], batch: Any, *shared: Any) -> Any:
+def in_blocks(function: Callable[..., Any], batch: Any, *shared: Any, block_size: int = BLOCK) -> Any:
     """`function(batch, *shared)` of a batch [N, ...], a block at a time: NumPy arrays [N, ...].
 
     The last block is filled up with copies of its last row.
     """
     size = len(jax.tree.leaves(batch)[0])
     parts = []
-    for start in range(0, size, BLOCK):
-        rows = np.minimum(np.arange(start, start + BLOCK), size - 1)
+    for start in range(0, size, block_size):
+        rows = np.minimum(np.arange(start, start + block_size), size - 1)
         block = jax.tree.map(lambda leaf, rows=rows: np.asarray(leaf)[rows], batch)
         parts.append(jax.device_get(function(block, *shared)))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:size], *parts)

@@ -103,7 +103,7 @@ class CompetitionReference:
         states = jax.tree.map(lambda leaf: leaf.reshape(count, stations, *leaf.shape[1:]), drawn)
         states = _share_types(states)
         with jax.enable_x64(True):
-            contracts, payoffs = in_blocks(_solve, states, in_float64(self.params))
+            contracts, payoffs = in_blocks(_solve, states, in_float64(self.params), block_size=SOLVED)
         return CompetitionSolution(states=states, contracts=contracts, payoffs=payoffs)
 
     def evaluate(self, policy: Any, states: CompetitionSolution) -> CompetitionReport:
@@ -124,7 +124,7 @@ class CompetitionReference:
         """Measure contracts [S, N, K], in float64."""
         pairs = states.states, in_float64(contracts)
         with jax.enable_x64(True):
-            found = in_blocks(_measure, pairs, in_float64(self.params))
+            found = in_blocks(_measure, pairs, in_float64(self.params), block_size=SOLVED)
         missed, total = found["exploitability"], states.payoffs.sum(axis=0)
         taking = found["participation"]  # [S, K], of any station
         probs = states.states.type_probs[:, 0]
@@ -156,6 +156,7 @@ class CompetitionReference:
         return []
 
 
+SOLVED = 32  # rounds solved side by side: a bound takes a table of cells for each
 COLLUSION = 0.02  # of the equilibrium's joint profit, above which it is said
 
 

@@ -65,8 +65,8 @@ def add_run_options(parser: OneLineParser) -> None:
     )
     counts = {
         "--checkpoint-every": (None, "updates between checkpoints (default: a tenth of the training)"),
-        "--eval-states": (20_000, "unseen states on which the result is measured (default 20000)"),
-        "--curve-states": (1024, "fixed states for the learning curve (default 1024)"),
+        "--eval-states": (None, "unseen states on which the result is measured (default 20000; by game)"),
+        "--curve-states": (None, "fixed states for the learning curve (default 1024; by game)"),
         "--curve-points": (None, "points on the learning curve, and progress reports (default 24, or all)"),
         "--devices": (None, "devices, on a CPU cores, to spread the seeds over (default: all)"),
     }
