@@ -10,7 +10,10 @@ from jaxcontract.envs.competition_config import CompetitionGame, CompetitionRule
 from jaxcontract.training.summary import measured
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
+
+@pytest.fixture(scope="module", params=[2])
 def reference(request):
     game = ParticipationGame() if request.param == 1 else CompetitionGame(env=CompetitionRules())
     return game.make_reference(*game.make())
