@@ -42,9 +42,10 @@ def best_by_slsqp(system, state, taste_scale, rivals, starts, seed):
     low = 0.05 if float(system.slot_duration) > 0.01 else 0.005
     top = float(np.max(paper.profit(system, state, np.full(size, 0.4), np.zeros(size))))
     best = -np.inf
-    for _ in range(starts):
+    for start in range(starts):
         frequency = np.sort(rng.uniform(0.1, 0.6, size))
-        rent = rng.uniform(0.0, 1.0) * top * rng.uniform(0.0, 1.0)
+        # Near the whole surplus too: against strong rivals all else is flat.
+        rent = top * (rng.uniform(0.0, 1.0) ** 2 if start % 2 else rng.uniform(0.9, 1.0))
         payment = rent + np.cumsum(np.diff(frequency, prepend=0.0) / types)
         result = minimize(
             loss,
