@@ -1,10 +1,10 @@
 """Best responses per second of a station whose devices may walk away, and of SciPy's SLSQP beside it.
 
 Ours solves a batch of states in one compiled program, each core its share; SLSQP takes the same states one
-after the other in one process, from each of 20 random starts, with numerical gradients and all K IR and
-K(K − 1) IC constraints as printed. The problem is not convex: what SLSQP finds from one start is often not the
-best, so that 20 starts are what is compared at equal accuracy; one start is reported beside it. Compiling and
-running are timed apart; every run is waited for; the median is quoted beside the smallest and the largest.
+after the other in one process, from each of 20 random starts, with numerical gradients and all IR and IC
+constraints as printed. The problem is not convex, and one start need not find the best: 20
+starts are what is compared at equal accuracy, and one start is reported beside it. Compiling and running are
+timed apart; every run is waited for; the median is quoted beside the smallest and the largest.
 """
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 
 import clock
 import jaxcontract as jc
+from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
 from solving import spread
 
 SYSTEM = jc.System(unit_profit=1.0, slot_duration=0.1)
@@ -20,31 +21,28 @@ LEAST_FREQUENCY = 0.05  # of SLSQP: below, data has no quality in slots of 0.1 s
 MOST_RENT = 0.5  # of the rivals' offers and of SLSQP's first guesses, units of payment
 
 
-def respond(states: jc.NetworkState, rivals: np.ndarray) -> jc.Contract:
-    """Contracts [B, K] for states [B, ...] and what each type gets elsewhere [B, 1, K]."""
-    each = jax.vmap(jc.participation_contract, (None, 0, None, 0))
-    contracts: jc.Contract = each(SYSTEM, states, TASTE_SCALE, rivals)
-    return contracts
-
-
 def time_ours(
     states: jc.NetworkState, rivals: np.ndarray, repeats: int
 ) -> tuple[dict[str, Any], jc.Contract]:
-    """Figures of a batch in float64, each core a share of it, and the contracts [B, K]."""
+    """Figures of a batch in float64, each core its share of the rounds, and the contracts [B, K]."""
     cores = clock.num_threads()
-    shares = [jax.tree.map(lambda leaf, i=i: leaf[i::cores], (states, rivals)) for i in range(cores)]
-    shares = [jax.tree.map(jnp.asarray, share) for share in shares]  # x64 is not for other threads
-    program, seconds = clock.compile_timed(respond, *shares[0], options=clock.fast_options())
+    columns = jax.tree.map(jnp.asarray, (put_rounds_last(states), np.moveaxis(rivals, 0, -1)))
+    split = jax.tree.map(lambda leaf: jnp.split(leaf, cores, axis=-1), columns)
+    shares = jax.tree.transpose(jax.tree.structure(columns), None, split)
+    constants = jax.tree.map(jnp.asarray, (SYSTEM, TASTE_SCALE))  # x64 is not for other threads
+
+    def respond(constants, share):
+        (system, taste_scale), (state, rivals) = constants, share
+        return unchecked(jc.participation_contract)(system, state, taste_scale, rivals)
+
+    program, seconds = clock.compile_timed(respond, constants, shares[0], options=clock.fast_options())
     with ThreadPoolExecutor(cores) as pool:
 
         def run() -> list[Any]:
-            return list(pool.map(lambda share: jax.block_until_ready(program(*share)), shares))
+            return list(pool.map(lambda share: jax.block_until_ready(program(constants, share)), shares))
 
         timing = clock.repeat(run, repeats, seconds)
-        parts = run()
-    frequency, payment = (np.empty(rivals[:, 0].shape) for _ in range(2))
-    for index, part in enumerate(parts):
-        frequency[index::cores], payment[index::cores] = part.frequency, part.payment
+        found = run()
     size = len(rivals)
     figures = {
         "states": size,
@@ -52,7 +50,7 @@ def time_ours(
         "seconds_per_state": spread([total / size for total in timing.seconds]),
         "compile_seconds": timing.compile_seconds,
     }
-    return figures, jc.Contract(frequency=frequency, payment=payment)
+    return figures, jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1).T, *found)
 
 
 def time_slsqp(

@@ -27,9 +27,9 @@ FURTHEST = 4.0  # that a utility may move in a step, in units of the taste scale
 SPREAD = 0.1  # weight of evenly spaced points in the first chain, which keeps its gaps open
 STARTS = 4  # climbs from the best of so many first guesses, one for each type at most
 # Of the barrier, by bytes of a number: first, last, steps.
-WEIGHTS = {4: (1e-1, 1e-6, 24), 8: (1e-1, 1e-10, 32)}
+WEIGHTS = {4: (1e-1, 1e-6, 16), 8: (1e-1, 1e-10, 22)}
 HELD = 4  # steps at the first weight
-FALL = 1.0  # of the logarithm of the weight in each step after these
+FALL = 1.5  # of the logarithm of the weight in each step after these
 WITHIN = 1e3  # times the barrier's own multipliers, which the dual ones may be
 LEAST_GUESS = 0.1  # of u_1, in units of the taste scale
 
@@ -285,9 +285,7 @@ def climb(problem: Problem, start: Point, scale: jax.Array, barriers: jax.Array)
             for gap, one, change in zip(gaps, dual, changes, strict=True)
         )
         size = _room(dual, duals)
-        for one, merit in zip(reversed(tried), reversed(merits), strict=True):
-            best = merit if one is tried[-1] else jnp.where(merit >= best, merit, best)
-            point = one if one is tried[-1] else _where(merit >= best, one, point)
+        point = _best_of(tried, merits)
         gaps = (point.lowest, *_gaps(point))
         dual = Multipliers(
             *(
@@ -301,8 +299,14 @@ def climb(problem: Problem, start: Point, scale: jax.Array, barriers: jax.Array)
     return point
 
 
-def _where(chosen: jax.Array, first: Any, second: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(chosen, a, b), first, second)
+def _best_of(points: Sequence[Point], merits: Sequence[jax.Array]) -> Point:
+    """The first point of the greatest merit [1], where a NaN is none. The last is where the step began."""
+    best, most = points[-1], merits[-1]
+    for point, merit in zip(points[-2::-1], merits[-2::-1], strict=True):
+        better = merit >= most
+        best = jax.tree.map(lambda new, old, better=better: jnp.where(better, new, old), point, best)
+        most = jnp.where(better, merit, most)
+    return best
 
 
 def solve(system: System, state: NetworkState, problem: Problem) -> tuple[Point, Point, jax.Array]:

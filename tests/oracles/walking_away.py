@@ -7,7 +7,7 @@ from oracles import paper
 
 
 def chances(utilities, taste_scale, rivals=()):
-    """P_k = e^{u/μ}/(1 + Σ_j e^{u_j/μ} + e^{u/μ}), device by device of a type. utilities [K], rivals [N − 1, K]."""
+    """P_k = e^{u/μ}/(1 + Σ_j e^{u_j/μ} + e^{u/μ}), type by type. utilities [K], rivals [N − 1, K]."""
     out = []
     for own, *others in zip(utilities, *rivals, strict=True):
         offers = np.array([0.0, own, *others]) / taste_scale
@@ -25,7 +25,7 @@ def earned(system, state, frequency, payment, taste_scale, rivals=()):
 
 
 def best_by_slsqp(system, state, taste_scale, rivals, starts, seed):
-    """The best value that SLSQP finds from random starts, with all K IR and K(K − 1) IC constraints as printed."""
+    """The best value that SLSQP finds from random starts, with all IR and IC constraints as printed."""
     rng, size = np.random.default_rng(seed), len(state.type_probs)
     types = np.asarray(state.device_types, float)
     own, other = np.nonzero(~np.eye(size, dtype=bool))
