@@ -22,6 +22,8 @@ STATES = [
     jc.NetworkState(max_aoi=0.75, max_latency=0.5, type_probs=[0.25, 0.75], device_types=[2.0, 3.0]),
     jc.NetworkState(max_aoi=0.9, max_latency=0.6, type_probs=[0.5, 0.5], device_types=[4.0, 12.0]),
 ]
+# With one type of devices, as a game of capacity has it.
+ALIKE = [state.replace(type_probs=[1.0], device_types=[4.0]) for state in STATES]
 VECTORS = [jnp.array([0.0, 1.0, -1.0, 0.5]), jnp.array([0.5, -1.0, 0.0, 1.0])]
 MENUS = [jc.feasible_contract(*numbers) for numbers in zip(SYSTEMS, STATES, VECTORS, strict=True)]
 LAW = jc.NetworkDistribution()
@@ -43,6 +45,11 @@ VALUES = {
     "utilities": [jnp.array([0.1, 0.2]), jnp.array([-0.1, 0.3])],
     "taste_scale": [jnp.array(1.0), jnp.array(0.5)],
     "rivals": [jnp.array([[0.5, 0.25]]), jnp.array([[0.25, 1.0]])],
+    "capacity": [jnp.array(0.75), jnp.array(0.6)],
+    "rents": [jnp.array([0.1, 0.2]), jnp.array([0.0, 0.5])],
+    "probabilities": [jnp.array([0.1, 0.2]), jnp.array([0.0, 0.5])],
+    "payments": [jnp.array([1.0, 0.5]), jnp.array([2.0, 1.0])],
+    "weights": [jnp.array([0.5, 0.5]), jnp.array([0.25, 0.75])],
 }
 # Of these functions an argument may have any shape, which is then that of what they return.
 ELEMENTWISE = {
@@ -58,12 +65,17 @@ ON_HOST = {
     "unseen_states": {"distribution": LAW},
     "evaluate": {"policy": lambda seen: seen[:4], "env": ENV, "params": ENV.default_params},
 }  # fmt: skip
+# What takes one round of N stations, in records with an axis of stations, and may take a system for each.
+OF_STATIONS = {
+    "competition_utilities", "compare_equilibria", "device_welfare", "equilibrium_contracts",
+    "exploitability", "joint_profit_contracts", "simulate_competition",
+}  # fmt: skip
 # What is no function of a round.
 OTHERS = {"register", "train", "printed_states", "export_policy"} | {
     "load_env", "load_exported", "load_numpy_policy", "load_policy"
 }  # fmt: skip
 FUNCTIONS = {name for name in jc.__all__ if inspect.isfunction(getattr(jc, name))}
-PURE = sorted(FUNCTIONS - OTHERS - ON_HOST.keys())
+PURE = sorted(FUNCTIONS - OTHERS - OF_STATIONS - ON_HOST.keys())
 # How a refusal names an argument, where not by the function and its own name.
 NAMED = {
     "system": r"system of shape \(.*\): must be one System",
@@ -77,8 +89,9 @@ NAMED = {
 
 def arguments(name: str, row: int) -> dict[str, Any]:
     """Those of a pure function, of one round."""
+    values = VALUES | {"state": ALIKE} if name.startswith("capacity_") else VALUES
     return {
-        parameter: VALUES[parameter][row] for parameter in inspect.signature(getattr(jc, name)).parameters
+        parameter: values[parameter][row] for parameter in inspect.signature(getattr(jc, name)).parameters
     }
 
 
@@ -117,7 +130,9 @@ def test_every_public_function_is_tried():
 @pytest.mark.parametrize(("name", "argument"), [case for case in CASES if case not in ELEMENTWISE])
 def test_a_batch_of_one_argument_is_refused(name, argument, axis):
     function = getattr(jc, name)
-    given = arguments(name, 0) | {argument: several(VALUES[argument], axis)}
+    given = arguments(name, 0) | {
+        argument: several([arguments(name, row)[argument] for row in range(2)], axis)
+    }
     refuses(lambda: function(**given), name, argument)
     refuses(lambda: jax.eval_shape(function, *given.values()), name, argument)
     twice = {key: several([value] * 2) for key, value in given.items()}
@@ -337,3 +352,38 @@ def test_types_exchanged_with_rounds_do_not_pass():
         given = arguments(name, 0) | {"state": exchanged}
         with pytest.raises(ValueError, match=re.escape("NetworkState.device_types of shape (2, 2)")):
             getattr(jc, name)(**given)
+
+
+OFFERS = {
+    "system": SYSTEMS[0],
+    "states": several([STATES[0], STATES[0].replace(max_aoi=0.9)]),
+    "contracts": several([MENUS[0]] * 2),
+    "taste_scale": jnp.array(0.5),
+    "num_starts": 1,
+    "generator": GENERATOR,
+    "num_rounds": 1,
+}
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("argument", ["states", "contracts", "taste_scale"])
+@pytest.mark.parametrize("name", sorted(OF_STATIONS))
+def test_a_batch_of_rounds_of_stations_is_refused(name, argument, axis):
+    function = getattr(jc, name)
+    given = {key: OFFERS[key] for key in inspect.signature(function).parameters}
+    if argument not in given:
+        return
+    given[argument] = several([given[argument]] * 2, axis)
+    said = {"states": r"NetworkState\.\w+", "contracts": r"Contract\.\w+"}.get(
+        argument, rf"{name}\.{argument}"
+    )
+    with pytest.raises(ValueError, match=rf"\A{said} of shape [^\n]*\Z"):
+        function(**given)
+
+
+@pytest.mark.parametrize("name", sorted(OF_STATIONS))
+def test_systems_are_one_or_as_many_as_stations(name):
+    given = {key: OFFERS[key] for key in inspect.signature(getattr(jc, name)).parameters}
+    given["system"] = several([SYSTEMS[0]] * 3)
+    with pytest.raises(ValueError, match=r"system of shape \(3,\): must be one System, or one for each of 2"):
+        getattr(jc, name)(**given)

@@ -6,6 +6,8 @@ order, where s_k sets the rents: u_{k+1} = u_k + (c_k − c_{k+1}) e(s_k) with c
 neighbours only, so that a Newton step is one pass down and one pass up the types.
 """
 
+import functools
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,14 +21,17 @@ from jaxcontract.mechanism.optimum import best_frequency
 from jaxcontract.mechanism.records import NetworkState, System
 
 UNROLLED = 2  # types up to which a pass over them is unrolled; more would take seconds to compile
-STEPS = (1.0, 0.3, 0.05)  # parts of a Newton step that are tried
+STEPS = (1.0, 0.25, 0.0)  # parts of a Newton step that are tried
 INSIDE = 0.995  # of the way to the nearest bound that a step may go
 FURTHEST = 4.0  # that a utility may move in a step, in units of the taste scale
 SPREAD = 0.1  # weight of evenly spaced points in the first chain, which keeps its gaps open
 STARTS = 4  # climbs from the best of so many first guesses, one for each type at most
 # Of the barrier, by bytes of a number: first, last, steps.
-WEIGHTS = {4: (1e-1, 1e-6, 24), 8: (1e-1, 1e-10, 32)}
+WEIGHTS = {4: (1e-1, 1e-6, 16), 8: (1e-1, 1e-10, 22)}
 HELD = 4  # steps at the first weight
+FALL = 1.5  # of the logarithm of the weight in each step after these
+WITHIN = 1e3  # times the barrier's own multipliers, which the dual ones may be
+LEAST_GUESS = 0.1  # of u_1, in units of the taste scale
 
 
 class Problem(NamedTuple):
@@ -39,7 +44,9 @@ class Problem(NamedTuple):
     forgone:    [K]  what the owner earns from a device that does not come, which counts against S_k
     surplus_at: (f [...], c/μ [...]) → S(f)/μ, with nothing forgone
     taken:      f [K] → e(f)
-    low, width: []   least f, and how far above it f may go
+    low, width: [1]  least f, and how far above it f may go
+
+    Rounds may lie side by side along an axis behind these, as in `rounds.py`.
     """
 
     log_weight: jax.Array
@@ -59,7 +66,7 @@ class Problem(NamedTuple):
 
 
 class Point(NamedTuple):
-    """v = u_1/μ [], the shares of f_k [K] and of s_k [K], whose last is fixed at 1."""
+    """v = u_1/μ [1], the shares of f_k [K] and of s_k [K], whose last is fixed at 1."""
 
     lowest: jax.Array
     item: jax.Array
@@ -67,7 +74,7 @@ class Point(NamedTuple):
 
 
 class Multipliers(NamedTuple):
-    """Of v ≥ 0 [], of f_k ≥ s_{k−1} [K] and of s_k ≥ f_k [K]."""
+    """Of v ≥ 0 [1], of f_k ≥ s_{k−1} [K] and of s_k ≥ f_k [K]."""
 
     lowest: jax.Array
     above: jax.Array
@@ -82,7 +89,7 @@ def pose(
     forgone: jax.Array | None = None,
 ) -> Problem:
     """The problem of one station. taste_scale: []; log_others: [K]; forgone: [K], in units of payment."""
-    low, high = frequency_bounds(system, state)
+    low, high = (jnp.atleast_1d(end) for end in frequency_bounds(system, state))
     cost = 1.0 / (state.device_types * taste_scale)
 
     def surplus_at(frequency, cost):
@@ -94,7 +101,7 @@ def pose(
         log_weight=jnp.log(state.type_probs),
         log_others=log_others,
         cost=cost,
-        step=jnp.append(cost[:-1] - cost[1:], 0.0),
+        step=jnp.concatenate([cost[:-1] - cost[1:], jnp.zeros_like(cost[:1])]),
         forgone=jnp.zeros_like(cost) if forgone is None else forgone / taste_scale,
         surplus_at=surplus_at,
         taken=partial(effort, system),
@@ -133,11 +140,11 @@ def along(function: Any, at: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array
 
 
 def earned(problem: Problem, point: Point, scale: jax.Array) -> jax.Array:
-    """Σ Q_k P_k (S_k − u_k)/μ, divided by e^scale. Returns []."""
+    """Σ Q_k P_k (S_k − u_k)/μ, divided by e^scale. Returns [1]."""
     utility = utilities(problem, point)
     logs = problem.log_weight - jax.nn.softplus(problem.log_others - utility) - scale
     margin = problem.surplus(problem.low + problem.width * point.item) - utility
-    return jnp.sum(jnp.exp(logs) * margin, axis=0)
+    return jnp.sum(jnp.exp(logs) * margin, axis=0, keepdims=True)
 
 
 def _gaps(point: Point) -> tuple[jax.Array, jax.Array]:
@@ -148,7 +155,7 @@ def _gaps(point: Point) -> tuple[jax.Array, jax.Array]:
 
 def _merit(problem: Problem, point: Point, scale: jax.Array, barrier: jax.Array) -> jax.Array:
     above, below = _gaps(point)
-    logs = jnp.log(point.lowest) + jnp.sum(jnp.log(above) + jnp.log(below), axis=0)
+    logs = jnp.log(point.lowest) + jnp.sum(jnp.log(above * below), axis=0, keepdims=True)
     return earned(problem, point, scale) + barrier * logs
 
 
@@ -177,7 +184,7 @@ def _model(problem: Problem, point: Point, dual: Multipliers, scale: jax.Array, 
     weight = jnp.exp(problem.log_weight - jax.nn.softplus(distance) - scale)
     leave, margin = jax.nn.sigmoid(distance), surplus - utility
     above, below = _gaps(point)
-    last = jnp.arange(len(utility)) == len(utility) - 1
+    free = jnp.ones_like(utility).at[-1].set(0.0)
     return _Model(
         u=weight * (leave * margin - 1.0),
         uu=weight * leave * ((2.0 * leave - 1.0) * margin - 2.0),
@@ -190,7 +197,7 @@ def _model(problem: Problem, point: Point, dual: Multipliers, scale: jax.Array, 
         push_below=barrier / below,
         pull_above=dual.above / above,
         pull_below=dual.below / below,
-        free=jnp.where(last, 0.0, 1.0).astype(utility.dtype),
+        free=free,
     )
 
 
@@ -202,7 +209,7 @@ def _inverse(pivot: jax.Array) -> jax.Array:
 def _newton(model: _Model, push: jax.Array, pull: jax.Array) -> Point:
     """The Newton step, by eliminating s_K−1, f_K, … down to u_1 and going back up.
 
-    push, pull: [], the barrier's slope and curvature at v ≥ 0
+    push, pull: [1], the barrier's slope and curvature at v ≥ 0
     """
     unroll = len(model.u) if len(model.u) <= UNROLLED else 1
     zero = jnp.zeros_like(model.u[0])
@@ -229,7 +236,7 @@ def _newton(model: _Model, push: jax.Array, pull: jax.Array) -> Point:
 
     start = ((zero,) * 5, zero)
     ((g_u, _, h_uu, _, _), _), kept = jax.lax.scan(down, start, model, reverse=True, unroll=unroll)
-    first = -(g_u + push) * _inverse(h_uu - pull)
+    first = -(g_u + push[0]) * _inverse(h_uu - pull[0])
 
     def up(carry, passed):
         utility, before = carry
@@ -239,17 +246,22 @@ def _newton(model: _Model, push: jax.Array, pull: jax.Array) -> Point:
         return (utility + rise * rent, rent), (item, rent, utility)
 
     _, (item, rent, utility) = jax.lax.scan(up, (first, zero), (kept, model.rise), unroll=unroll)
-    short = jnp.minimum(1.0, FURTHEST / jnp.maximum(jnp.max(jnp.abs(utility), axis=0), FURTHEST))
-    return Point(short * first, short * item, short * rent)
+    short = FURTHEST / jnp.maximum(jnp.max(jnp.abs(utility), axis=0, keepdims=True), FURTHEST)
+    return Point(short * first[None], short * item, short * rent)
 
 
-def _room(value: Any, change: Any) -> jax.Array:
-    """The longest step in (0, 1] that keeps all of these positive."""
-    ratios = [
-        jnp.min(jnp.where(move < 0, -INSIDE * part / jnp.where(move < 0, move, -1.0), 1.0))
+def _room(value: Sequence[jax.Array], change: Sequence[jax.Array]) -> jax.Array:
+    """The longest step in (0, 1] that keeps all of these positive. Returns [1]."""
+    shares = [
+        jnp.max(-move / (INSIDE * part), axis=0, keepdims=True)
         for part, move in zip(value, change, strict=True)
     ]
-    return jnp.minimum(1.0, jnp.min(jnp.stack(ratios)))
+    return 1.0 / jnp.maximum(1.0, functools.reduce(jnp.maximum, shares))
+
+
+def _take(many: Any, which: jax.Array) -> Any:
+    """One of several points, or values, [R, ...], round by round. which: [1]."""
+    return jax.tree.map(lambda part: jnp.take_along_axis(part, which[None], axis=0)[0], many)
 
 
 def climb(problem: Problem, start: Point, scale: jax.Array, barriers: jax.Array) -> Point:
@@ -266,20 +278,18 @@ def climb(problem: Problem, start: Point, scale: jax.Array, barriers: jax.Array)
         move = _newton(model, barrier / point.lowest, dual.lowest / point.lowest)
         gaps, changes = (point.lowest, *_gaps(point)), (move.lowest, *_gaps(move))
         room = _room(gaps, changes)
-        sizes = room * jnp.asarray((*STEPS, 0.0), room.dtype)
-        tried = jax.vmap(lambda size: jax.tree.map(lambda a, b: a + size * b, point, move))(sizes)
-        merits = jax.vmap(lambda tried: _merit(problem, tried, scale, barrier))(tried)
-        best = jnp.argmax(jnp.where(jnp.isnan(merits), -jnp.inf, merits))
+        tried = [jax.tree.map(lambda a, b, size=size: a + size * room * b, point, move) for size in STEPS]
+        merits = [_merit(problem, one, scale, barrier) for one in tried]
         duals = tuple(
             barrier / gap - one - one / gap * change
             for gap, one, change in zip(gaps, dual, changes, strict=True)
         )
         size = _room(dual, duals)
-        point = jax.tree.map(lambda part: part[best], tried)
+        point = _best_of(tried, merits)
         gaps = (point.lowest, *_gaps(point))
         dual = Multipliers(
             *(
-                jnp.clip(one + size * change, 1e-3 * barrier / gap, 1e3 * barrier / gap)
+                jnp.clip(one + size * change, barrier / (WITHIN * gap), WITHIN * barrier / gap)
                 for gap, one, change in zip(gaps, dual, duals, strict=True)
             )
         )
@@ -289,8 +299,18 @@ def climb(problem: Problem, start: Point, scale: jax.Array, barriers: jax.Array)
     return point
 
 
+def _best_of(points: Sequence[Point], merits: Sequence[jax.Array]) -> Point:
+    """The first point of the greatest merit [1], where a NaN is none. The last is where the step began."""
+    best, most = points[-1], merits[-1]
+    for point, merit in zip(points[-2::-1], merits[-2::-1], strict=True):
+        better = merit >= most
+        best = jax.tree.map(lambda new, old, better=better: jnp.where(better, new, old), point, best)
+        most = jnp.where(better, merit, most)
+    return best
+
+
 def solve(system: System, state: NetworkState, problem: Problem) -> tuple[Point, Point, jax.Array]:
-    """The best of several local optima, all of them [R, ...], and a scale [] to count earnings in.
+    """The best of several local optima, all of them [R, ...], and a scale [1] to count earnings in.
 
     The guesses: frequencies of complete information, rents in between, and u_1 such that one of the types
     gets what it would get if it were alone. For small μ the best optimum is beside one of these.
@@ -298,40 +318,48 @@ def solve(system: System, state: NetworkState, problem: Problem) -> tuple[Point,
     size = len(state.device_types)
     frequency = best_frequency(system, state, 1.0 / state.device_types)
     wanted = alone(problem, problem.surplus(frequency))
-    share = (frequency - problem.low) / jnp.maximum(problem.width, jnp.finfo(frequency.dtype).tiny)
-    even = jnp.arange(1, 2 * size + 1, dtype=share.dtype) / (2 * size)
-    between = jnp.concatenate([0.5 * (share[1:] + share[:-1]), jnp.ones_like(share[:1])])
-    item = (1.0 - SPREAD) * share + SPREAD * even[0::2]
-    rent = (1.0 - SPREAD) * between + SPREAD * even[1::2]
-    ahead = utilities(problem, Point(jnp.zeros_like(wanted[0]), item, rent))
-    guesses = jnp.maximum(wanted - ahead, 0.1)
-    scale = jnp.max(jax.vmap(lambda v: _weight(problem, Point(v, item, rent)))(guesses))
-    scale = jnp.where(jnp.isfinite(scale), scale, 0.0)
-    values = jax.vmap(lambda v: earned(problem, Point(v, item, rent), scale))(guesses)
-    _, chosen = jax.lax.top_k(values, min(size, STARTS))
-    weights = _barriers(share.dtype)
+    item, rent = _first_chain(problem, frequency)
+    ahead = utilities(problem, Point(jnp.zeros_like(wanted[:1]), item, rent))
+    guesses = jnp.maximum(wanted - ahead, LEAST_GUESS)[:, None]  # [K, 1]
+    starts = [Point(guess, item, rent) for guess in guesses]
+    scales = [_weight(problem, start) for start in starts]
+    scale = functools.reduce(jnp.maximum, scales)
+    values = jnp.concatenate([earned(problem, start, scale) for start in starts])
+    chosen = jnp.argsort(-values, axis=0)[: min(size, STARTS)]
+    weights = _barriers(item.dtype)
 
-    def from_guess(lowest):
-        start = Point(lowest, item, rent)
+    def from_guess(which):
+        start = Point(_take(guesses, which[None]), item, rent)
         own = _weight(problem, start)
-        own = jnp.where(jnp.isfinite(own), own, 0.0)
         return climb(problem, start, own, weights), own
 
-    points, scales = jax.vmap(from_guess)(guesses[chosen])
-    scale = jnp.max(scales)
+    points, scales = jax.vmap(from_guess)(chosen)
+    scale = jnp.max(scales, axis=0)
     values = jax.vmap(lambda point: earned(problem, point, scale))(points)
-    best = jnp.argmax(jnp.where(jnp.isnan(values), -jnp.inf, values))
-    return jax.tree.map(lambda part: part[best], points), points, scale
+    best = jnp.argmax(jnp.where(jnp.isnan(values), -jnp.inf, values), axis=0)
+    return _take(points, best), points, scale
+
+
+def _first_chain(problem: Problem, frequency: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Shares of f and of the rents' slopes that keep all gaps of the chain open, [K] twice."""
+    size = len(frequency)
+    share = (frequency - problem.low) / jnp.maximum(problem.width, jnp.finfo(frequency.dtype).tiny)
+    between = jnp.concatenate([0.5 * (share[1:] + share[:-1]), jnp.ones_like(share[:1])])
+    even = jnp.arange(1, 2 * size + 1, dtype=share.dtype) / (2 * size)
+    odd, even = (
+        jnp.reshape(part, (size, *(1 for _ in share.shape[1:]))) for part in (even[0::2], even[1::2])
+    )
+    return (1.0 - SPREAD) * share + SPREAD * odd, (1.0 - SPREAD) * between + SPREAD * even
 
 
 def _weight(problem: Problem, point: Point) -> jax.Array:
-    """The greatest ln Q_k P_k. Returns []."""
-    return jnp.max(
-        problem.log_weight - jax.nn.softplus(problem.log_others - utilities(problem, point)), axis=0
-    )
+    """The greatest ln Q_k P_k, 0 where it is none. Returns [1]."""
+    logs = problem.log_weight - jax.nn.softplus(problem.log_others - utilities(problem, point))
+    most = jnp.max(logs, axis=0, keepdims=True)
+    return jnp.where(jnp.isfinite(most), most, 0.0)
 
 
 def _barriers(dtype: Any) -> jax.Array:
     first, last, steps = WEIGHTS[min(jnp.dtype(dtype).itemsize, 8)]
     falls = jnp.maximum(jnp.arange(steps, dtype=dtype) - HELD, 0.0)
-    return jnp.maximum(first * jnp.exp(-falls), last)
+    return jnp.maximum(first * jnp.exp(-FALL * falls), last)

@@ -233,7 +233,7 @@ def _take_turns(
         logs = jnp.where(others, offers / taste_scale, -jnp.inf)
         logs = jnp.concatenate([jnp.zeros_like(logs[:1]), logs])
         elsewhere = jax.nn.logsumexp(logs, axis=0)
-        shares = jnp.where(others, jnp.exp(logs[1:] - elsewhere), 0.0)
+        shares = jnp.where(others, jnp.exp(logs[1:] - elsewhere[None]), 0.0)
         forgone = jnp.sum(shares * margins, axis=0) if joint else None
         problem = chain.pose(own, state, taste_scale, elsewhere, forgone)
         point, _, _ = chain.solve(own, state, problem)

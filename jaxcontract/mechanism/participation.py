@@ -140,8 +140,8 @@ def best_response(
     contract = build_contract(system, state, taste_scale, point)
     utility = participation_utility(system, state, contract, taste_scale, rivals)
     system, state, taste_scale = jax.lax.stop_gradient((system, state, taste_scale))
-    bound = upper_bound(system, state, taste_scale, problem, point, others, scale)
-    bound = system.num_devices * taste_scale * jnp.exp(scale) * bound
+    bound = upper_bound(system, state, taste_scale, problem, point, others, scale[0])
+    bound = system.num_devices * taste_scale * jnp.exp(scale[0]) * bound
     bound = jnp.where(jnp.isfinite(utility), jnp.maximum(bound, jax.lax.stop_gradient(utility)), utility)
     return BestResponse(contract=contract, utility=utility, upper_bound=bound)
 
@@ -189,6 +189,6 @@ def build_contract(
     frequency = low + (high - low) * point.item
     cost = 1.0 / state.device_types
     slopes = effort(system, low + (high - low) * point.rent[:-1])
-    first = point.lowest[None] * jax.lax.stop_gradient(taste_scale)
+    first = point.lowest * jax.lax.stop_gradient(taste_scale)
     utilities = running_sum(jnp.concatenate([first, (cost[:-1] - cost[1:]) * slopes]))
     return Contract(frequency=frequency, payment=utilities + cost * effort(system, frequency))

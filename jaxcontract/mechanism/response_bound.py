@@ -60,7 +60,7 @@ def upper_bound(
         return constant + _sum_over_types(problem, point, cells, offsets)
 
     several = jax.tree.map(lambda one, more: jnp.concatenate([one[None], one[None], more]), point, others)
-    shares = jnp.ones_like(several.lowest).at[0].set(0.0)
+    shares = jnp.ones_like(several.lowest[:, 0]).at[0].set(0.0)
     bounds = jax.vmap(bound)(several, shares)
     return jnp.max(jnp.min(bounds, axis=0), axis=0)
 
@@ -73,8 +73,8 @@ def _offsets(problem: Problem, point: Point) -> jax.Array:
     """
     utility = utilities(problem, point)
     surplus = problem.surplus(_frequency(problem, point.item))
-    reach = jnp.maximum(jnp.max(surplus, axis=0), point.lowest) + jnp.max(utility, axis=0) + 2.0
-    reach = reach + jnp.sum(problem.step, axis=0) * _ends(problem)[1]
+    reach = jnp.maximum(jnp.max(surplus, axis=0), point.lowest[0]) + jnp.max(utility, axis=0) + 2.0
+    reach = reach + jnp.sum(problem.step, axis=0) * _ends(problem)[1][0]
     side = FINEST * (reach / FINEST) ** jnp.linspace(0.0, 1.0, CELLS, dtype=reach.dtype)
     both = jnp.concatenate([-side[::-1], side])[None, :]
     bend = jnp.clip(alone(problem, surplus) - utility, -reach, reach)[:, None]
@@ -118,8 +118,8 @@ def _relax(problem: Problem, point: Point, scale: jax.Array) -> Relaxed:
     multiplier = jnp.maximum(sums - jnp.min(jnp.minimum(sums, 0.0), axis=0), 0.0)
     before, after = multiplier[0::2], multiplier[1::2]  # of f_k ≥ s_{k−1}, of s_k ≥ f_k
     low, high = _ends(problem)
-    rents = problem.taken(_frequency(problem, point.rent)).at[-1].set(high)
-    gap_before = taken - jnp.concatenate([low[None], rents[:-1]])
+    rents = problem.taken(_frequency(problem, point.rent)).at[-1].set(high[0])
+    gap_before = taken - jnp.concatenate([low, rents[:-1]])
     slack = jnp.sum(before * gap_before + after * (rents - taken), axis=0)
     missed = (costate * problem.step + after)[:-1] - before[1:]
     missed = jnp.maximum(missed * (high - rents[:-1]), missed * (low - rents[:-1]))
@@ -182,7 +182,7 @@ def _best_items(system, state, taste_scale, problem, relaxed, weight):
     surplus, gain = each(worth)
     taken, rise = each(problem.taken)
     tangent = weight * gain / rise + slope
-    missed = jnp.maximum(tangent * (high - taken), tangent * (low - taken))
+    missed = jnp.maximum(tangent * (high[0] - taken), tangent * (low[0] - taken))
     return weight * surplus + slope * (taken - relaxed.home[:, None]) + missed, surplus
 
 
@@ -218,4 +218,4 @@ def _sum_over_types(problem: Problem, point: Point, cells: jax.Array, offsets: j
     most = (right[0][:, None] + (high + rounding)[None, :])[:, :, None]
     within = (right[None] >= least) & (left[None] <= most)
     total = jnp.sum(jnp.max(jnp.where(within, cells[None], -jnp.inf), axis=2), axis=1)
-    return jnp.where(right[0] + point.lowest >= 0, total, -jnp.inf)  # IR: u_1 ≥ 0
+    return jnp.where(right[0] + point.lowest[0] >= 0, total, -jnp.inf)  # IR: u_1 ≥ 0

@@ -79,6 +79,7 @@ def test_slsqp_finds_no_deviation_that_gains(name):
         np.testing.assert_allclose(other, earned[own], rtol=1e-5)
 
 
+@pytest.mark.long
 def test_all_starting_points_end_alike():
     system, taste, states, menus = equilibrium("stress")
     found = jax.jit(jc.compare_equilibria, static_argnums=3)(system, states, taste, 3)
@@ -137,6 +138,7 @@ def test_payoffs_are_those_of_a_plain_loop_and_systems_may_differ():
         np.testing.assert_allclose(earned[own], expected, rtol=1e-12)
 
 
+@pytest.mark.long
 def test_a_station_alone_is_one_that_devices_may_leave():
     states = stations((0.95,), (0.73,))
     menus = find(STRESS, states, 0.1)

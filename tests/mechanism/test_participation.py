@@ -1,4 +1,4 @@
-"""The best contract for devices that may walk away: printed numbers, other solvers, brute force, differences."""
+"""The best contract for devices that may walk away: printed numbers, SLSQP, brute force, differences."""
 
 import dataclasses
 import functools
@@ -21,10 +21,16 @@ STRESS = jc.System(unit_profit=1.0, slot_duration=0.1)
 with jax.enable_x64(True):
     STATE = jc.NetworkState(max_aoi=0.95, max_latency=0.73, type_probs=[0.84, 0.16], device_types=[2.0, 12.0])
 
-respond = jax.jit(jc.best_response)
+respond_compiled = jax.jit(jc.best_response)
 respond_to_each = jax.jit(jax.vmap(jc.best_response, (None, 0, None, 0)))
 earn = jax.jit(jc.participation_utility)
 in_double_precision = pytest.mark.usefixtures("float64")
+
+
+def respond(system, state, taste, rivals):
+    """The best response in double precision, of arguments of one kind: compiled once for each K."""
+    given = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (system, state, taste, rivals))
+    return respond_compiled(*given)
 
 
 def nobody(size):
@@ -79,7 +85,7 @@ RIVALS = ("none", "alike", "apart")
 
 
 def draw_rivals(kind, count, size, unit, seed=5):
-    """[count, 1, K]: nobody, offers that are alike for all types, and offers that differ as much as they can."""
+    """[count, 1, K]: nobody, offers that are alike for all types, and offers that differ between them."""
     rng = np.random.default_rng(seed)
     if kind == "none":
         return np.full((count, 1, size), -1e6)
@@ -94,7 +100,11 @@ def solved(size, name, kind, count):
     system, taste = {"paper": (PAPER, 1.0), "stress": (STRESS, 0.1)}[name]
     with jax.enable_x64(True):
         states, rivals = random_states(20 + size, count, size), draw_rivals(kind, count, size, taste)
-        found = respond_to_each(system, states, taste, rivals)
+        if size == 2:  # the program of the other tests
+            rows = [respond(system, pick(states, index), taste, rivals[index]) for index in range(count)]
+            found = jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
+        else:
+            found = respond_to_each(system, states, taste, rivals)
         return system, taste, *jax.tree.map(np.asarray, (states, rivals, found))
 
 
@@ -190,16 +200,14 @@ def test_no_feasible_contract_is_above_the_bound(kind):
 
 
 @in_double_precision
-@pytest.mark.parametrize("worse", ["guess", "twisted"])
-def test_a_worse_best_response_is_caught(monkeypatch, worse):
+def test_a_worse_best_response_is_caught(monkeypatch):
     """The bound holds whatever the search returns: less utility, no smaller bound."""
     good = respond(STRESS, STATE, 0.1, nobody(2))
     search = chain.solve
 
     def plant(system, state, problem):
         point, points, scale = search(system, state, problem)
-        shift = {"guess": (1.0, 0.1), "twisted": (-0.3, -0.05)}[worse]
-        bad = point._replace(lowest=point.lowest + shift[0], item=point.item - shift[1] * point.item)
+        bad = point._replace(lowest=point.lowest + 1.0, item=0.9 * point.item)
         return bad, jax.tree.map(lambda one, more: jnp.broadcast_to(one, more.shape), bad, points), scale
 
     monkeypatch.setattr(module.chain, "solve", plant)
@@ -210,8 +218,8 @@ def test_a_worse_best_response_is_caught(monkeypatch, worse):
 
 @in_double_precision
 def test_gradients_of_the_greatest_utility_are_those_of_differences():
-    state = pick(random_states(3, 1, 3), 0)
-    rivals = jnp.array([[0.1, 0.2, 0.15]])
+    state = pick(random_states(3, 1, 2), 0)
+    rivals = jnp.array([[0.1, 0.2]])
 
     def value(numbers):
         alpha, beta, taste, aoi = numbers[:4]
@@ -220,31 +228,29 @@ def test_gradients_of_the_greatest_utility_are_those_of_differences():
             max_aoi=aoi,
             max_latency=state.max_latency,
             type_probs=state.type_probs,
-            device_types=numbers[4:7],
+            device_types=numbers[4:6],
         )
-        offers = rivals.at[0].set(numbers[7:])
+        offers = rivals.at[0].set(numbers[6:])
         menu = jc.participation_contract(system, one, taste, offers)
         return jc.participation_utility(system, one, menu, taste, offers)
 
     point = np.array([0.7, 1.1, 0.08, 0.8, *state.device_types, *rivals[0]])
-    quick = jax.jit(value)
-    slopes = jax.jit(jax.grad(value))(point)
-    for index, slope in enumerate(slopes):
-        direction = np.eye(len(point))[index]
-        np.testing.assert_allclose(
-            slope, central_difference(quick, point, 1e-4, direction), rtol=1e-4, atol=1e-6
-        )
+    both = jax.jit(jax.value_and_grad(value))
+    for index, slope in enumerate(both(point)[1]):
+        along = np.eye(len(point))[index]
+        expected = central_difference(lambda at: both(at)[0], point, 1e-4, along)
+        np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
 @pytest.mark.parametrize("offer", [-1e3, 0.0, 1e3, 1e30])
 def test_offers_of_any_size_neither_overflow_nor_give_nan(precision, offer):
     with jax.enable_x64(precision == np.float64):
-        system, state = jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), (STRESS, STATE))
-        taste, rivals = jnp.asarray(0.1, precision), jnp.full((1, 2), 0.1 * offer, precision)
+        system, state = jax.tree.map(lambda leaf: np.asarray(leaf, precision), (STRESS, STATE))
+        taste, rivals = np.asarray(0.1, precision), np.full((1, 2), 0.1 * offer, precision)
         shares = jc.participation(jnp.asarray([100.0, -100.0], precision), taste, rivals)
         assert ((shares >= 0) & (shares <= 1)).all()
-        found = respond(system, state, taste, rivals)
+        found = respond_compiled(system, state, taste, rivals)
         assert found.utility.dtype == precision
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
         assert found.upper_bound >= found.utility >= 0
@@ -273,6 +279,7 @@ def test_edges_are_certified(probs, types, bounds):
     assert 0 <= found.upper_bound - found.utility < 1e-6 * found.utility
 
 
+@pytest.mark.long
 @in_double_precision
 def test_one_type_is_the_best_of_a_grid():
     state = STATE.replace(type_probs=[1.0], device_types=[2.0])

@@ -7,7 +7,7 @@ from oracles import paper
 
 
 def chances(utilities, taste_scale, rivals=()):
-    """P_k = e^{u/μ}/(1 + Σ_j e^{u_j/μ} + e^{u/μ}), device by device of a type. utilities [K], rivals [N − 1, K]."""
+    """P_k = e^{u/μ}/(1 + Σ_j e^{u_j/μ} + e^{u/μ}), type by type. utilities [K], rivals [N − 1, K]."""
     out = []
     for own, *others in zip(utilities, *rivals, strict=True):
         offers = np.array([0.0, own, *others]) / taste_scale
@@ -25,7 +25,7 @@ def earned(system, state, frequency, payment, taste_scale, rivals=()):
 
 
 def best_by_slsqp(system, state, taste_scale, rivals, starts, seed):
-    """The best value that SLSQP finds from random starts, with all K IR and K(K − 1) IC constraints as printed."""
+    """The best value that SLSQP finds from random starts, with all IR and IC constraints as printed."""
     rng, size = np.random.default_rng(seed), len(state.type_probs)
     types = np.asarray(state.device_types, float)
     own, other = np.nonzero(~np.eye(size, dtype=bool))
@@ -42,9 +42,10 @@ def best_by_slsqp(system, state, taste_scale, rivals, starts, seed):
     low = 0.05 if float(system.slot_duration) > 0.01 else 0.005
     top = float(np.max(paper.profit(system, state, np.full(size, 0.4), np.zeros(size))))
     best = -np.inf
-    for _ in range(starts):
+    for start in range(starts):
         frequency = np.sort(rng.uniform(0.1, 0.6, size))
-        rent = rng.uniform(0.0, 1.0) * top * rng.uniform(0.0, 1.0)
+        # Near the whole surplus too: against strong rivals all else is flat.
+        rent = top * (rng.uniform(0.0, 1.0) ** 2 if start % 2 else rng.uniform(0.9, 1.0))
         payment = rent + np.cumsum(np.diff(frequency, prepend=0.0) / types)
         result = minimize(
             loss,
