@@ -9,7 +9,6 @@ from jaxcontract.config.setting import Setting, setting_from_dict
 from jaxcontract.envs.competition_config import CompetitionGame, CompetitionRules, ParticipationGame
 from jaxcontract.training.summary import measured
 
-
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 
