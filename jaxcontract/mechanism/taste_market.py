@@ -61,8 +61,8 @@ def simulate_competition(
     """
     check_generator("simulate_competition", generator)
     num_rounds = plain("simulate_competition", "num_rounds", num_rounds, COUNT)
-    taste_scale = plain("simulate_competition", "taste_scale", taste_scale, TASTE)
     check_stations("simulate_competition", system, states, taste_scale, contracts)
+    taste_scale = plain("simulate_competition", "taste_scale", taste_scale, TASTE)
     utility, profit = _best_items(system, states, contracts)
     num_devices = whole_devices(_of_station(system, 0))
     probs = np.asarray(states.type_probs[0], float)

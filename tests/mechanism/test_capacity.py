@@ -56,7 +56,7 @@ def loop(payments, weights, capacity, deviations):
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_every_deviation_is_looked_at(capacity, seed):
     rng = np.random.default_rng(seed)
     rents = np.round(rng.uniform(-0.2, 1.0, 12), 1)  # with ties, and with offers that nobody takes
@@ -76,8 +76,7 @@ def test_one_fixed_contract_has_its_closed_form(capacity):
     np.testing.assert_allclose(min(lost), 1 - 1 / (2 * capacity), atol=0.005)
 
 
-@pytest.mark.parametrize("capacity", CAPACITIES)
-@pytest.mark.parametrize("system", [PAPER, STRESS])
+@pytest.mark.parametrize(("system", "capacity"), [(PAPER, 0.6), (STRESS, 0.75), (PAPER, 0.9)])
 def test_the_mixed_equilibrium_cannot_be_exploited(capacity, system):
     count = 1_000_000
     even = (np.arange(count) + 0.5) / count
@@ -168,8 +167,7 @@ def laws_erfinv(values):
     return erfinv(values)
 
 
-@pytest.mark.parametrize("capacity", CAPACITIES)
-@pytest.mark.parametrize("system", [PAPER, STRESS])
+@pytest.mark.parametrize(("system", "capacity"), [(PAPER, 0.6), (STRESS, 0.75), (PAPER, 0.9)])
 def test_a_double_oracle_leaves_no_gap(capacity, system):
     menus = list_menus(system, two_types(), 21, 3)
     payoffs = menu_payoffs(system, two_types(), menus, capacity)

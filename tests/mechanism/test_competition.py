@@ -58,7 +58,7 @@ def test_golden_equilibria(name, payoffs, utilities, gains):
     np.testing.assert_allclose(measure(system, states, paper, taste), gains, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("size", "payoff"), [(2, 40.0), (3, 20.0)])
+@pytest.mark.parametrize(("size", "payoff"), [(2, 40.0), pytest.param(3, 20.0, marks=pytest.mark.long)])
 def test_equal_stations_earn_what_the_closed_form_says(size, payoff):
     states = stations([0.95] * size, [0.73] * size)
     menus = find(PAPER, states, 1.0)
