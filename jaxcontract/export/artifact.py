@@ -198,6 +198,8 @@ def answer_first_observations(function: Any, env: Any, params: Any) -> dict[str,
     """First observations of some episodes with the actions of a policy."""
     keys = jax.random.split(jax.random.key(0), TESTED)
     observations = jax.vmap(lambda key: env.reset(key, params)[0])(keys)
+    # Of a game of several players, what each of them sees is an observation of its own.
+    observations = jnp.reshape(observations, (-1, observations.shape[-1]))[:TESTED]
     (actions,) = function(observations)
     columns = {"observations": observations, "actions": actions}
     return {name: np.asarray(column).tolist() for name, column in columns.items()}
