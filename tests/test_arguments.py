@@ -63,6 +63,22 @@ OF_NUMBERS = {
 OTHERS = {
     *("sample_network", "unseen_states", "printed_states", "simulate_requests", "simulate_market"),
     *("evaluate", "train", "register"),
+    # Of devices that choose: tests/mechanism, and test_one_round.py for what they refuse.
+    "best_response",
+    "capacity_distribution",
+    "capacity_exploitability",
+    "capacity_payments",
+    "capacity_payoff",
+    "compare_equilibria",
+    "competition_utilities",
+    "device_welfare",
+    "equilibrium_contracts",
+    "exploitability",
+    "joint_profit_contracts",
+    "participation",
+    "participation_contract",
+    "participation_utility",
+    "simulate_competition",
     *("export_policy", "load_env", "load_exported", "load_numpy_policy", "load_policy"),
 }
 
