@@ -102,11 +102,12 @@ def test_draws_of_the_equilibrium_come_near(capacity):
     assert 0 < share_lost(payments, np.full(count, 1 / count), capacity) <= 0.002
 
 
+# Of mixtures: the best of this search. They are upper bounds on the floors; a longer search may find less.
 FLOORS = {
     "clipped": dict(zip(CAPACITIES, (0.023, 0.100, 0.217), strict=True)),
     "sigmoid": dict(zip(CAPACITIES, (0.040, 0.093, 0.152), strict=True)),
-    "two": dict(zip(CAPACITIES, (0.019, 0.033, 0.054), strict=True)),
-    "four": dict(zip(CAPACITIES, (0.007, 0.013, 0.015), strict=True)),
+    "two": dict(zip(CAPACITIES, (0.013, 0.031, 0.053), strict=True)),
+    "four": dict(zip(CAPACITIES, (0.0034, 0.0072, 0.0139), strict=True)),
     "support": dict(zip(CAPACITIES, (0.003, 0.007, 0.015), strict=True)),
 }
 
@@ -118,36 +119,27 @@ def floor(family, capacity):
         starts = [(share * centre, np.log(0.3 * centre)) for share in (0.3, 0.7)]
         return laws.least(laws.clipped_gaussian, starts, capacity)
     if family == "support":
-        support = laws.GRID * centre
-        return laws.least(laws.sigmoids, [(0, 0.0, 0.0), (0, 1.0, 0.5)], capacity, grid=support)
-    size = {"sigmoid": 1, "two": 2, "four": 4}[family]
-    rng = np.random.default_rng(0)
-    middle = np.log(centre / (2 - centre))
-    if size == 1:
-        starts = [
-            (0.0, middle + shift, spread) for shift in (-1.0, 0.0, 1.0, 2.0) for spread in (-0.5, 0.5, 1.0)
-        ]
-        return laws.least(laws.sigmoids, starts, capacity)
+        starts = [(0, 0.0, 0.0), (0, 1.0, 0.5)]
+        return laws.least(lambda p, _: laws.sigmoids(p), starts, capacity, grid=laws.GRID * centre)
+    size, tries = {"sigmoid": (1, 6), "two": (2, 4), "four": (4, 12)}[family]
+    rng, middle = np.random.default_rng(0), np.log(centre / (2 - centre))
     starts = [
-        np.concatenate(
-            [np.zeros(size), middle + rng.normal(size=size) * (size > 1), rng.normal(size=size) * 0.3]
-        )
-        for _ in range({1: 1, 2: 4, 4: 8}[size])
+        np.concatenate([np.zeros(size), middle + 1.5 * rng.normal(size=size), 0.3 * rng.normal(size=size)])
+        for _ in range(tries)
     ]
-    return laws.least(laws.sigmoids, starts, capacity, rounds=1 if size < 4 else 4)
+    return laws.least(laws.sigmoids, starts, capacity, rounds=3, grid=laws.COARSE)
 
 
 @pytest.mark.parametrize("capacity", CAPACITIES)
-@pytest.mark.parametrize("family", ["clipped", "sigmoid", "support"])
+@pytest.mark.parametrize("family", ["clipped", "sigmoid", "two", "support"])
 def test_floors_of_families_of_policies(family, capacity):
     np.testing.assert_allclose(floor(family, capacity), FLOORS[family][capacity], atol=0.005)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("capacity", CAPACITIES)
-@pytest.mark.parametrize("family", ["two", "four"])
-def test_floors_of_mixtures(family, capacity):
-    np.testing.assert_allclose(floor(family, capacity), FLOORS[family][capacity], atol=0.005)
+def test_floors_of_mixtures_of_four(capacity):
+    np.testing.assert_allclose(floor("four", capacity), FLOORS["four"][capacity], atol=0.005)
 
 
 def test_atoms_of_a_law_lose_what_the_law_loses():

@@ -9,6 +9,8 @@ from scipy.special import expit, logit, ndtr
 
 GRID = np.concatenate([[0.0], expit(np.linspace(-12.0, 12.0, 4001)), [1.0]])
 
+COARSE = np.concatenate([[0.0], expit(np.linspace(-10.0, 10.0, 801)), [1.0]])  # within 2e-4 of a fine one
+
 
 def gain(chances, capacity, grid=GRID):
     """(Best deviation less own payoff)/(M − L), for a law whose chances of at most x are given on a grid."""
@@ -38,14 +40,17 @@ def sigmoids(parameters, grid=GRID):
     return ndtr((points[:, None] - means) / np.exp(spreads)) @ weights
 
 
-def least(family, starts, capacity, rounds=1, **options):
-    """The least gain within a family of laws, by Nelder and Mead from several starts."""
+def least(family, starts, capacity, rounds=1, grid=GRID):
+    """The least gain within a family of laws, by Nelder and Mead from several starts.
+
+    grid: where the chances of the law are looked at
+    """
     best = np.inf
     for start in starts:
         point = np.asarray(start, float)
         for _ in range(rounds):
             found = minimize(
-                lambda parameters: gain(family(parameters), capacity, **options),
+                lambda parameters: gain(family(parameters, grid), capacity, grid),
                 point,
                 method="Nelder-Mead",
                 options={
