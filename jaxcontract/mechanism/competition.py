@@ -119,7 +119,7 @@ def equilibrium_contracts(system: System, states: NetworkState, taste_scale: Num
 
 
 def find_equilibria(system: System, states: NetworkState, taste_scale: jax.Array) -> Contract:
-    """`equilibrium_contracts` unchecked, also of rounds side by side: [N, K, B] where one round has [N, K]."""
+    """`equilibrium_contracts` unchecked, also of rounds side by side, [N, K, B] where one has [N, K]."""
     system, states, taste_scale = jax.lax.stop_gradient((system, states, taste_scale))
     return _take_turns(system, states, taste_scale, _offer_as_equals(system, states, taste_scale))
 
