@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxcontract.config.older import RENAMED
 from jaxcontract.config.presets import PRESET_MEANINGS, PRESETS
-from jaxcontract.config.setting import NAMED, Setting, change, leaves, option_names
+from jaxcontract.config.setting import NAMED, Setting, begin_game, change, leaves, option_names
 from jaxcontract.core.fields import Allowed
 from jaxcontract.core.registry import Registry
 from jaxcontract.envs.registry import GAMES
@@ -121,7 +121,8 @@ def _start(chosen: argparse.Namespace) -> Setting:
     setting = PRESETS[chosen.preset or "default"]
     plain = setting.as_dict()
     if chosen.chosen_game not in (None, plain["game"]):
-        setting = Setting(game=GAMES.record(chosen.chosen_game)(), algorithm=setting.algorithm)
+        game = begin_game(GAMES.record(chosen.chosen_game), setting)
+        setting = Setting(game=game, algorithm=setting.algorithm)
     wanted = {part: getattr(chosen, f"chosen_{part}") for part in NAMED}
     return setting.with_parts(
         {

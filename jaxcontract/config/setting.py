@@ -117,13 +117,21 @@ def differences(setting: Setting, other: Setting) -> dict[str, tuple[Any, Any]]:
 def take_defaults(setting: Setting, preset: Setting) -> Setting:
     """A preset with the game, network, head and algorithm of a setting: the defaults of what is another."""
     plain, other = setting.as_dict(), preset.as_dict()
-    game = preset.game if plain["game"] == other["game"] else type(setting.game)()
+    game = preset.game if plain["game"] == other["game"] else begin_game(type(setting.game), preset)
     parts = {
         part: preset.parts[part] if plain[part]["name"] == other[part]["name"] else type(record)()
         for part, record in setting.parts.items()
         if part in NAMED
     }
     return Setting(game=game, algorithm=preset.algorithm).with_parts(parts)
+
+
+def begin_game(cls: type[Game], preset: Setting) -> Game:
+    """A game of another kind than a preset's: its defaults, but for parts that both have, as the problem."""
+    game = cls()
+    theirs = {field.name: getattr(preset.game, field.name) for field in dataclasses.fields(preset.game)}
+    shared = {name: part for name, part in theirs.items() if type(getattr(game, name, None)) is type(part)}
+    return dataclasses.replace(game, **shared)
 
 
 def setting_from_dict(values: Any) -> Setting:

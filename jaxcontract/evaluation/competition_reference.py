@@ -12,6 +12,7 @@ import numpy as np
 from jaxcontract.core.fields import ByValue
 from jaxcontract.envs.competition import CompetitionEnv, CompetitionParams
 from jaxcontract.evaluation.blocks import in_blocks, in_default_precision, in_float64
+from jaxcontract.evaluation.fees import add_fees
 from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.mechanism.competition import (
     competition_utilities,
@@ -113,13 +114,16 @@ class CompetitionReference:
         return self.judge(in_blocks(partial(_offer, self.env), given, policy, self.params), states)
 
     def baselines(self, states: CompetitionSolution) -> dict[str, CompetitionReport]:
-        """The contract of (10), which takes devices for granted, and the equilibrium."""
+        """The contract of (10), which takes devices for granted; the same with fees; and the equilibrium."""
+        found = {}
         with jax.enable_x64(True):
-            naive = in_blocks(_offer_optimum, states.states, in_float64(self.params))
-        return {
-            "contract of (10)": self.judge(naive, states),
-            "equilibrium": self.judge(states.contracts, states),
-        }
+            params = in_float64(self.params)
+            found["contract of (10)"] = in_blocks(_offer_optimum, states.states, params)
+            for name, per_network in (("(10), one fee", False), ("(10), fitted fees", True)):
+                fees = add_fees(params.system, states.states, params.taste_scale, per_network=per_network)
+                found[name] = jax.device_get(fees)
+        found["equilibrium"] = states.contracts
+        return {name: self.judge(contracts, states) for name, contracts in found.items()}
 
     def judge(self, contracts: Contract, states: CompetitionSolution) -> CompetitionReport:
         """Measure contracts [S, N, K], in float64."""

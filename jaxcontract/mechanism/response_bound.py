@@ -215,8 +215,8 @@ def _sum_over_types(problem: Problem, point: Point, cells: jax.Array, offsets: j
     low, high = (rises * end - apart for end in _ends(problem))
     left, right = offsets[:, :-1], offsets[:, 1:]
     rounding = 8.0 * jnp.finfo(utility.dtype).eps * (1.0 + jnp.abs(utility))
-    first = jax.vmap(jnp.searchsorted)(right, left[0] + (low - rounding)[:, None])
-    last = jax.vmap(partial(jnp.searchsorted, side="right"))(left, right[0] + (high + rounding)[:, None]) - 1
+    first = jax.vmap(jnp.searchsorted)(right, left[:1] + (low - rounding)[:, None])
+    last = jax.vmap(partial(jnp.searchsorted, side="right"))(left, right[:1] + (high + rounding)[:, None]) - 1
     total = jnp.sum(_range_max(cells, first, last), axis=0)
     return jnp.where(right[0] + point.lowest[0] >= 0, total, -jnp.inf)  # IR: u_1 ≥ 0
 

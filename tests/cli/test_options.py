@@ -55,3 +55,10 @@ def test_no_script_takes_a_path_in_another_way():
     sources = [*ROOT.glob("experiments/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
     found = [source.name for source in sources if re.search(r"type=(pathlib\.)?Path\b", source.read_text())]
     assert found == []
+
+
+def test_another_game_keeps_what_a_preset_says_of_the_problem():
+    asked = train.parse(["--game", "competition", "--preset", "stress", "--stations", "3"])
+    problem = asked.setting.game.problem
+    assert (problem.unit_profit, problem.slot_duration) == (1.0, 0.1)
+    assert asked.setting.game.env.num_stations == 3

@@ -1,12 +1,14 @@
 """Competing stations measured against best responses: equilibrium, contract of (10), learned contracts."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxcontract as jc
 from jaxcontract.config.setting import Setting, setting_from_dict
 from jaxcontract.envs.competition_config import CompetitionGame, CompetitionRules, ParticipationGame
+from jaxcontract.evaluation.fees import add_fees
 from jaxcontract.training.summary import measured
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -32,6 +34,19 @@ def test_at_the_equilibrium_nobody_gains_and_the_contract_of_10_loses_most(refer
     assert naive.participation < equilibrium.participation
     assert equilibrium.feasible == naive.feasible == 1.0
     assert set(measured(naive)) >= {"utility", "exploitability"}
+
+
+def test_fees_are_all_that_one_type_needs():
+    """With one type the best response has f° and pays what a fee can: fees at rest are the equilibrium."""
+    game = CompetitionGame(env=CompetitionRules(num_types=1))
+    solution = game.make_reference(*game.make()).test_states(4, 3)
+    with jax.enable_x64(True):
+        found = add_fees(jc.System(), solution.states, jnp.asarray(1.0), per_network=True)
+        one = add_fees(jc.System(), solution.states, jnp.asarray(1.0), per_network=False)
+    np.testing.assert_allclose(found.frequency, solution.contracts.frequency, rtol=1e-4)
+    np.testing.assert_allclose(found.payment, solution.contracts.payment, rtol=1e-4)
+    added = one.payment - found.payment
+    assert added.min() < 0 < added.max()
 
 
 def test_stations_share_their_types_and_states_are_the_same_every_time(reference, states):
