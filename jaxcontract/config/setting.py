@@ -30,10 +30,20 @@ class Setting(Record):
 
     game:      with a record for each part of it
     algorithm: with the `network` and the `policy_head` that are learned
+
+    Raises:
+        ValueError: when the learner climbs the slope of the reward, and the game's has none to climb.
     """
 
     game: Game = dataclasses.field(default_factory=ContractGame)
     algorithm: LearnerConfig = dataclasses.field(default_factory=PPOConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.algorithm.climbs_slope and self.game.without_slope:
+            game, learner = GAMES.name_of(self.game), ALGORITHMS.name_of(self.algorithm)
+            why = self.game.without_slope
+            raise ValueError(f"algorithm = {learner}: cannot learn the game {game}: {why}; choose ppo")
 
     @property
     def parts(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Game(Record):
     reference:   "module:Class", which measures policies: a `Reference`, called with (env, params)
     eval_states, curve_states: on how many states a result, and a point of a learning curve, is measured where
         nobody says: as many as the reference solves in seconds
+    without_slope: why no learner can climb the slope of its reward; empty where one can
     """
 
     # Names, so that a command line reads the fields without JAX.
@@ -25,6 +26,7 @@ class Game(Record):
     reference: ClassVar[str]
     eval_states: ClassVar[int] = 20_000
     curve_states: ClassVar[int] = 1024
+    without_slope: ClassVar[str] = ""
 
     def make(self) -> tuple[Environment, Any]:
         """The environment and its parameters."""
