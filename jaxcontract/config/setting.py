@@ -76,6 +76,13 @@ class Setting(Record):
         return plain
 
 
+def start_for_game(setting: Setting) -> Setting:
+    """The setting with what its game says a learner should start from, as far as the learner has it."""
+    known = {field.name for field in dataclasses.fields(setting.algorithm)}
+    wanted = {name: value for name, value in setting.game.learner_defaults.items() if name in known}
+    return setting.replace(algorithm=setting.algorithm.replace(**wanted))
+
+
 def options_of(record: Any) -> list[dataclasses.Field[Any]]:
     """The fields of a record that a person can choose on a command line."""
     return [field for field in dataclasses.fields(record) if "allowed" in field.metadata]
@@ -133,7 +140,7 @@ def take_defaults(setting: Setting, preset: Setting) -> Setting:
         for part, record in setting.parts.items()
         if part in NAMED
     }
-    return Setting(game=game, algorithm=preset.algorithm).with_parts(parts)
+    return start_for_game(Setting(game=game, algorithm=preset.algorithm).with_parts(parts))
 
 
 def setting_from_dict(values: Any) -> Setting:

@@ -1,4 +1,4 @@
-"""Two equal base stations that can serve L of the M devices each: a game of two players, in gymnax's shape."""
+"""Two equal base stations that can serve L of the M devices each: two players, in gymnax's shape."""
 
 import dataclasses
 from typing import Any
@@ -182,9 +182,7 @@ class CapacityEnv:
         return params
 
 
-def make_params(
-    system: System, distribution: NetworkDistribution, numbers: dict[str, Any]
-) -> CapacityParams:
+def make_params(system: System, distribution: NetworkDistribution, numbers: dict[str, Any]) -> CapacityParams:
     """The numbers of a game, with rewards in units of what all devices are worth to a station alone."""
     law = distribution
     middle = NetworkState(

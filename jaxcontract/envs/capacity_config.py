@@ -1,6 +1,7 @@
 """Two equal stations of limited capacity, as a person chooses the game. No JAX: `capacity.py` plays it."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,6 +42,8 @@ class CapacityGame(Game):
     reference: ClassVar[str] = "jaxcontract.evaluation.capacity_reference:CapacityReference"
     eval_states: ClassVar[int] = 1024
     curve_states: ClassVar[int] = 64
+    # Without a bonus the policy narrows until its stations outbid each other all the way to c_0 + S.
+    learner_defaults: ClassVar[Mapping[str, Any]] = {"entropy_coefficient": 0.26}
     without_slope: ClassVar[str] = (
         "what a station earns jumps where it outbids its rival, and everywhere else falls with its payment"
     )

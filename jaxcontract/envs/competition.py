@@ -234,9 +234,7 @@ class PlayersInRows:
 
     env: Any  # `CompetitionEnv`, or another game of players by the same private methods
 
-    def reset(
-        self, key: jax.Array, params: Any, count: int
-    ) -> tuple[jax.Array, CompetitionState]:
+    def reset(self, key: jax.Array, params: Any, count: int) -> tuple[jax.Array, CompetitionState]:
         """Begin B = `count` episodes: (observation [O, N B], state). The key is consumed."""
         begun: tuple[jax.Array, CompetitionState] = self.env._begin(key, self.env._params(params), count)
         return begun

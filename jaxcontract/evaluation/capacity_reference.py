@@ -123,12 +123,7 @@ class CapacityReference:
     def baselines(self, states: CapacitySolution) -> dict[str, CapacityReport]:
         """The mixed equilibrium, the best law of the Gaussian head, and the best single payment."""
         with jax.enable_x64(True):
-            capacity = jnp.asarray(float(self.params.capacity))
-            found = {
-                "equilibrium": _measure_one(*equilibrium_law(capacity), capacity),
-                "best Gaussian": _measure_one(*jax.jit(best_squashed_gaussian)(capacity), capacity),
-            }
-            found = jax.device_get(found)
+            found = jax.device_get(_measure_known(jnp.asarray(float(self.params.capacity))))
         laws = {name: self._report(states, **one) for name, one in found.items()}
         rent = np.full(len(states.payoffs), 2.0 - 1.0 / float(self.params.capacity))
         return {**laws, "best single payment": self.judge(self._payments(rent, states), states)}
@@ -136,7 +131,7 @@ class CapacityReference:
     def judge(
         self, payments: np.ndarray, states: CapacitySolution, weights: np.ndarray | None = None
     ) -> CapacityReport:
-        """Measure policies given as atoms: payments [S, A] and their weights, by default equal, in float64."""
+        """Measure policies given as atoms, in float64: payments [S, A] and weights, by default equal."""
         payments = np.asarray(payments, np.float64)
         count = payments.shape[1]
         weights = np.full(payments.shape, 1.0 / count) if weights is None else np.asarray(weights, np.float64)
@@ -155,18 +150,32 @@ class CapacityReference:
             max_violation=float(np.max(np.maximum(0.0, -margin))),
         )
 
-    def laws(self, policy: NetworkPolicy, states: CapacitySolution) -> tuple[np.ndarray, np.ndarray]:
-        """The law of a policy's rents in each state: rents and chances, [S, N] each."""
+    def densities(self, policy: NetworkPolicy, states: CapacitySolution, edges: np.ndarray) -> np.ndarray:
+        """The density of a policy's rents between edges [E], the mean over the states: [E − 1]."""
         with jax.enable_x64(True):
             given = in_float64((states.states, policy, self.params))
             rents, chances, _ = in_blocks(partial(_find_law, self.env), *given, block_size=SIDE_BY_SIDE)
-        return rents, chances
+        upto = [np.interp(edges, *law) for law in zip(rents, chances, strict=True)]
+        density: np.ndarray = np.diff(np.mean(upto, axis=0)) / np.diff(edges)
+        return density
 
     def remarks(self, report: CapacityReport) -> list[str]:
-        """What a person should know of the result: whether the density of some policy was not found."""
-        if np.isfinite(report.exploitability):
+        """What a person should know of the result.
+
+        Whether the density of a policy was not found; a policy that loses more than one payment would.
+        """
+        if not np.isfinite(report.exploitability):
+            return [
+                "the density of a policy's payments does not sum to 1 in some states: its exploitability is "
+                "not known"
+            ]
+        fixed = 1.0 - 0.5 / float(self.params.capacity)
+        if report.exploitability <= fixed:
             return []
-        return ["the density of a policy's payments does not sum to 1 in some states: its exploitability is not known"]
+        return [
+            f"a policy can be exploited for {report.exploitability:.1%} of the payoff, where the best single "
+            f"payment loses {fixed:.1%}: a larger entropy_coefficient keeps its payments apart"
+        ]
 
     def _act(self, policy: Any, states: CapacitySolution) -> np.ndarray:
         """The rent x [S] that a policy asks for in each state, its mode."""
@@ -190,7 +199,7 @@ class CapacityReference:
         return np.where(unit > 0, unit, 1.0)
 
     def _report(self, states: CapacitySolution, *, earned: Any, best: Any, rent: Any, **others: Any) -> Any:
-        """A report of what is earned at each state, by the policy and by the best payment, in units of M S."""
+        """A report of what the policy earns at each state, and the best payment, in units of M S."""
         unit = float(self.params.system.num_devices) * states.surplus
         utility = np.mean(earned * unit)
         missed = (best - earned) * unit
@@ -246,6 +255,13 @@ def _measure_one(rents: jax.Array, chances: jax.Array, capacity: Any) -> dict[st
     earned, best = law_payoffs(rents, chances, capacity)
     mean = jnp.sum(jnp.diff(chances) * 0.5 * (rents[1:] + rents[:-1]))
     return {"earned": earned, "best": best, "rent": mean}
+
+
+@jax.jit
+def _measure_known(capacity: jax.Array) -> dict[str, dict[str, jax.Array]]:
+    """The laws that need no learning, by name."""
+    laws = {"equilibrium": equilibrium_law(capacity), "best Gaussian": best_squashed_gaussian(capacity)}
+    return {name: _measure_one(rents, chances, capacity) for name, (rents, chances) in laws.items()}
 
 
 @jax.jit

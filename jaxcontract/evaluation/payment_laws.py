@@ -38,16 +38,17 @@ def learned_law(policy: NetworkPolicy, observation: jax.Array) -> tuple[jax.Arra
 def law_payoffs(rents: jax.Array, chances: jax.Array, capacity: Any) -> tuple[jax.Array, jax.Array]:
     """What a station earns where both draw from a law, and by the best payment against it. Returns [], [].
 
-    Every rent of the law's line is tried, and so is 0, where the station serves 1 − L/M whatever the other
-    pays.
+    Every rent of the law's line is tried, those half way between two of them, and 0, where the station
+    serves 1 − L/M whatever the other pays. So the best is never below what is earned, their mean.
     """
 
     def served(chance: jax.Array) -> jax.Array:
         return capacity * chance + (1.0 - capacity) * (1.0 - chance)
 
     middle, half = 0.5 * (rents[1:] + rents[:-1]), 0.5 * (chances[1:] + chances[:-1])
-    earned = jnp.sum(jnp.diff(chances) * (1.0 - middle) * served(half))
-    return earned, jnp.maximum(jnp.max((1.0 - rents) * served(chances)), 1.0 - capacity)
+    between = (1.0 - middle) * served(half)
+    best = jnp.maximum(jnp.max(between), jnp.max((1.0 - rents) * served(chances)))
+    return jnp.sum(jnp.diff(chances) * between), jnp.maximum(best, 1.0 - capacity)
 
 
 def equilibrium_law(capacity: Any) -> tuple[jax.Array, jax.Array]:

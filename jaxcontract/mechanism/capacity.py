@@ -87,8 +87,8 @@ def capacity_exploitability(
     state:    of one device type, which is served at f°
     capacity: []   L/M, strictly between 1/2 and 1
 
-    Of a policy that has a density, a million draws are needed to see 0.2 % of the payoff: each draw is an atom
-    that can be outbid.
+    Of a policy that has a density, a million draws are needed to see 0.2 % of the payoff: each draw is an
+    atom that can be outbid.
 
     Raises:
         ValueError: when these are not numbers of one length, the weights sum to something else, the state has
