@@ -146,7 +146,7 @@ class CapacityReference:
         return dataclasses.replace(
             report,
             mode_exploitability=report.exploitability if count == 1 else float("nan"),
-            feasible=float(np.mean(np.sum(weights * (margin >= 0), axis=1))),
+            feasible=1.0 - float(np.mean(np.sum(weights * (margin < 0), axis=1))),
             max_violation=float(np.max(np.maximum(0.0, -margin))),
         )
 

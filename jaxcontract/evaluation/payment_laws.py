@@ -75,9 +75,10 @@ def best_squashed_gaussian(capacity: Any) -> tuple[jax.Array, jax.Array]:
     def zoom(carry, _):
         centre, reach = carry
         sides = jnp.linspace(-1.0, 1.0, 17)
-        pairs = centre + reach * jnp.stack(jnp.meshgrid(sides, sides), axis=-1).reshape(-1, 2)
+        square = jnp.stack(jnp.meshgrid(sides, sides), axis=-1).reshape(-1, 2)
+        pairs = centre[None] + reach * square
         return (pairs[jnp.argmin(jax.lax.map(gain, pairs, batch_size=32))], 0.5 * reach), None
 
-    begin = jnp.array([0.0, 0.0]), jnp.array([4.0, 4.0])
+    begin = jnp.zeros(2), jnp.asarray(4.0)
     (best, _), _ = jax.lax.scan(zoom, begin, length=14)
     return law(best[0], best[1], NODES)
