@@ -1,19 +1,18 @@
 """How far policies of two stations of limited capacity are from their mixed equilibrium, state by state."""
 
 import dataclasses
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.core.fields import ByValue
 from jaxcontract.core.host_policy import HostPolicy
 from jaxcontract.envs.capacity import CapacityEnv, CapacityParams
 from jaxcontract.envs.capacity_rules import Prices, find_prices
 from jaxcontract.evaluation.blocks import in_blocks, in_default_precision, in_float64
+from jaxcontract.evaluation.capacity_report import CapacityReport
 from jaxcontract.evaluation.payment_laws import (
     MISSING,
     best_squashed_gaussian,
@@ -43,55 +42,11 @@ class CapacitySolution:
     payoffs: np.ndarray
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CapacityReport(ByValue):
-    """How good a policy of both stations is, over S states.
-
-    num_states:     S
-    optimum:        mean payoff of a station at the equilibrium, (M − L) S
-    reward:         mean utility of a station, `utility` by the name that all games have
-    utility:        the same
-    exploitability: Σ exploitability / Σ (M − L) S over the states: what a station could gain at most by
-        another payment, where the other draws its own from the policy
-    mode_exploitability: the same of the policy's mode, one payment for each state; NaN where it has none
-    regret:         mean exploitability, in units of payment
-    worst_regret:   the largest of a state
-    rent:           mean of x = (r − c_0)/S
-    feasible:       share of payments that are at least the device's cost
-    max_violation:  the largest amount by which one is below it
-    screening_gap:  NaN: of no meaning here
-    """
-
-    measures: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "feasible": ("feasible", "{:.5f}"),
-        "utility": ("utility", "{:.3f}"),
-        "exploitability": ("exploitability", "{:.3%}"),
-        "mode_exploitability": ("of its mode", "{:.3%}"),
-        "regret": ("in payment", "{:.3f}"),
-        "worst_regret": ("worst", "{:.3f}"),
-        "rent": ("mean rent", "{:.4f}"),
-    }
-    optimum_title: ClassVar[str] = "mean equilibrium payoff of a station"
-
-    num_states: int
-    optimum: float
-    reward: float
-    utility: float
-    exploitability: float
-    mode_exploitability: float
-    regret: float
-    worst_regret: float
-    rent: float
-    feasible: float
-    max_violation: float
-    screening_gap: float = float("nan")
-
-
 @dataclasses.dataclass(frozen=True)
 class CapacityReference:
     """Measures policies of the capacity game against the best deviation from them. A `Reference`.
 
-    A policy is what it draws: its head's density at each state, exact to about 1e-6 of the payoff, for any
+    A policy is what it draws: its head's density at each state, exact to about 1e-5 of the payoff, for any
     head with `log_prob`. A policy without a head offers one payment.
     """
 

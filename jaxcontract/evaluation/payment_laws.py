@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 
-NODES = 4001  # rents at which a law is looked at: its gain is then exact to about 1e-6
+NODES = 4001  # rents at which a law is looked at: its gain is then exact to about 1e-5 of M − L
 LOCATED = 256  # draws that say where the mass of a law lies
 DRAWS = 0  # the seed of these draws
 COARSE = 401  # rents at which a law is looked at in the search for the best one

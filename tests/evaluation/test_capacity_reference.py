@@ -130,6 +130,16 @@ def test_a_learned_policy_is_never_below_the_floor_and_its_atoms_lose_as_much(re
     assert report.exploitability == pytest.approx(lost / states.payoffs.sum(), abs=2e-4)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(("capacity", "bonus"), [(0.60, 0.275), (0.75, 0.26), (0.90, 0.25)])
+def test_long_training_comes_near_the_floor_and_not_below_it(capacity, bonus):
+    reference = reference_of(capacity)
+    config = jc.PPOConfig(num_envs=1024, entropy_coefficient=bonus)
+    policy = train(jax.random.key(1), reference.env, reference.params, config)[0].policy
+    report = reference.evaluate(policy, reference.test_states(64, 7))
+    assert FLOORS[capacity] - 1e-3 <= report.exploitability <= FLOORS[capacity] + 0.025
+
+
 def test_a_function_of_one_payment_is_judged_as_one_atom(reference, states):
     report = reference.evaluate(lambda _: jnp.full(1, 2 / 3), states)
     assert report.exploitability == report.mode_exploitability == pytest.approx(1 / 3, abs=1e-5)
