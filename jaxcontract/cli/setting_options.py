@@ -34,6 +34,8 @@ CHOICES: Mapping[str, tuple[str, Registry]] = {
     "--algorithm": ("algorithm", NAMED["algorithm"]),
 }
 
+SHORT: Mapping[str, tuple[str, ...]] = {"--num-stations": ("--stations",)}
+
 
 class OldName(argparse.Action):
     """An option by the name that it had: taken, with a line that says the new one."""
@@ -68,7 +70,7 @@ def add_setting_options(parser: argparse.ArgumentParser, arguments: Sequence[str
             groups[part] = parser.add_argument_group(GROUPS.get(part, part))
         flag = "--" + names[part, field.name].replace("_", "-")
         given = _describe_option(field.metadata["allowed"], default)
-        groups[part].add_argument(flag, default=argparse.SUPPRESS, **given)
+        groups[part].add_argument(flag, *SHORT.get(flag, ()), default=argparse.SUPPRESS, **given)
     for old, new in RENAMED.items():
         if new in names.values():
             _add_old_name(parser, old, new)

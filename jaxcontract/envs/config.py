@@ -1,11 +1,12 @@
 """The contract game as a person chooses it. No JAX: `contract.py` plays it."""
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 from jaxcontract.core.fields import Record, choice, number, refuse, whole
 from jaxcontract.envs.game import Game
-from jaxcontract.mechanism.network_law import NetworkLaw
+from jaxcontract.mechanism.network_law import HIGHEST_TYPE, LOWEST_TYPE, NetworkLaw
 from jaxcontract.mechanism.system import System
 from jaxcontract.mechanism.validation import TOLERANCE, check_quality
 
@@ -74,6 +75,23 @@ class ContractGame(Game):
         if bands > 0 and bands != self.env.num_types:
             allowed = f"{bands}, the bands of type_edges = {self.law.type_edges}"
             raise refuse("ContractRules", "num_types", self.env.num_types, allowed)
+
+    def in_learner_units(self) -> "ContractGame":
+        """The game with payments counted so that the middle type of the law costs what the paper's does.
+
+        Costs 1/φ and β are divided by one number, which is a change of the unit of payments alone: training
+        takes the same steps bit for bit whatever that unit was. With the reward in units of payment (13), or
+        the paper's scaling, the unit is part of the game.
+        """
+        if self.env.scaling != "law" or self.env.reward == "paper":
+            return self
+        edges = self.law.edges(self.env.num_types)
+        unit = math.sqrt((LOWEST_TYPE / edges[0]) * (HIGHEST_TYPE / edges[-1]))
+        if unit == 1.0:
+            return self
+        law = dataclasses.replace(self.law, type_edges=tuple(edge * unit for edge in edges))
+        problem = dataclasses.replace(self.problem, unit_profit=self.problem.unit_profit / unit)
+        return dataclasses.replace(self, law=law, problem=problem)
 
     def describe(self) -> str:
         """Its size, its actions and what it pays."""

@@ -41,6 +41,13 @@ class Game(Record):
         reference: Reference = resolve(self.reference)(env, params)
         return reference
 
+    def in_learner_units(self) -> "Game":
+        """The same game as it is trained on, in units that do not depend on a person's choice of them.
+
+        Its actions stand for the same decisions, and its observations, scaled to their bounds, are equal.
+        """
+        return self
+
     def describe(self) -> str:
         """The game in a few words, for a person."""
         return type(self).__name__

@@ -16,14 +16,15 @@ from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.mechanism.competition import (
     competition_utilities,
     device_welfare,
-    equilibrium_contracts,
     exploitability,
+    find_equilibria,
     offered_utilities,
     station_shares,
 )
 from jaxcontract.mechanism.incentives import certify
 from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.mechanism.records import Contract, NetworkState
+from jaxcontract.mechanism.rounds import put_rounds_last
 from jaxcontract.mechanism.validation import TOLERANCE
 
 
@@ -124,7 +125,7 @@ class CompetitionReference:
         """Measure contracts [S, N, K], in float64."""
         pairs = states.states, in_float64(contracts)
         with jax.enable_x64(True):
-            found = in_blocks(_measure, pairs, in_float64(self.params), block_size=SOLVED)
+            found = in_blocks(_measure, pairs, in_float64(self.params), block_size=BOUNDED)
         missed, total = found["exploitability"], states.payoffs.sum(axis=0)
         taking = found["participation"]  # [S, K], of any station
         probs = states.states.type_probs[:, 0]
@@ -156,7 +157,8 @@ class CompetitionReference:
         return []
 
 
-SOLVED = 32  # rounds solved side by side: a bound takes a table of cells for each
+# Rounds side by side: a bound takes a table of cells for each.
+SOLVED, BOUNDED = 256, 32
 COLLUSION = 0.02  # of the equilibrium's joint profit, above which it is said
 
 
@@ -171,11 +173,11 @@ def _share_types(states: NetworkState) -> NetworkState:
 
 @jax.jit
 def _solve(states: NetworkState, params: CompetitionParams) -> tuple[Contract, jax.Array]:
-    def one(states):
-        contracts = equilibrium_contracts(params.system, states, params.taste_scale)
-        return contracts, competition_utilities(params.system, states, contracts, params.taste_scale)
-
-    return jax.vmap(one)(states)
+    system, taste = params.system, params.taste_scale
+    found = find_equilibria(system, jax.vmap(put_rounds_last, 1)(states), taste)
+    contracts = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), found)
+    each = jax.vmap(partial(competition_utilities, system), (0, 0, None))
+    return contracts, each(states, contracts, taste)
 
 
 @partial(jax.jit, static_argnums=0)

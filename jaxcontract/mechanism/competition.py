@@ -30,6 +30,9 @@ from jaxcontract.mechanism.rounds import USE_VMAP, check_rank
 from jaxcontract.mechanism.system import number_names
 
 MOST_SWEEPS = 200
+# Moves between sweeps that are none, by bytes of a number, in units of the taste scale: what is left of the
+# barrier moves a best response as much. What a station gains by them is of second order.
+UNMOVED = {4: 1e-3, 8: 1e-6}
 GOLDEN = 0.5 * (5.0**0.5 - 1.0)  # its multiples modulo one are spread evenly: where stations start from
 STATE_RANKS = {"device_types": 2, "type_probs": 2, "max_aoi": 1, "max_latency": 1}
 CONTRACT_RANKS = {"frequency": 2, "payment": 2}
@@ -103,7 +106,7 @@ def equilibrium_contracts(system: System, states: NetworkState, taste_scale: Num
     states:      [N, ...]  of N stations, with the same `type_probs` and `device_types`
     taste_scale: []        μ, as in `participation`, units of payment
 
-    Returns contracts [N, K]. Every station starts by offering nothing above the devices' costs. Whether the
+    Returns contracts [N, K]. Every station starts near what equal stations would offer. Whether the
     equilibrium is the only one is not known: `compare_equilibria` starts from several points. That it is one
     is what `exploitability` says. Without derivatives.
 
@@ -112,8 +115,13 @@ def equilibrium_contracts(system: System, states: NetworkState, taste_scale: Num
             positive.
     """
     taste_scale = check_stations("equilibrium_contracts", system, states, taste_scale)
+    return find_equilibria(system, states, taste_scale)
+
+
+def find_equilibria(system: System, states: NetworkState, taste_scale: jax.Array) -> Contract:
+    """`equilibrium_contracts` unchecked, also of rounds side by side, [N, K, B] where one has [N, K]."""
     system, states, taste_scale = jax.lax.stop_gradient((system, states, taste_scale))
-    return _take_turns(system, states, taste_scale, jnp.zeros_like(states.device_types))
+    return _take_turns(system, states, taste_scale, _offer_as_equals(system, states, taste_scale))
 
 
 def joint_profit_contracts(system: System, states: NetworkState, taste_scale: Numbers) -> Contract:
@@ -223,13 +231,13 @@ def _take_turns(
     joint: each counts what the others lose
     """
     size, axis = len(states.max_aoi), _axis(system)
-    tolerance = 1e2 * float(jnp.finfo(start.dtype).eps) ** 0.75
+    tolerance = UNMOVED[start.dtype.itemsize]
 
     def respond(carry, index):
         offers, margins = carry
         own = system if axis is None else jax.tree.map(lambda leaf: leaf[index], system)
         state = jax.tree.map(lambda leaf: leaf[index], states)
-        others = jnp.arange(size)[:, None] != index
+        others = jnp.reshape(jnp.arange(size) != index, (size,) + (1,) * (start.ndim - 1))
         logs = jnp.where(others, offers / taste_scale, -jnp.inf)
         logs = jnp.concatenate([jnp.zeros_like(logs[:1]), logs])
         elsewhere = jax.nn.logsumexp(logs, axis=0)
@@ -257,6 +265,14 @@ def _take_turns(
     begin = (start, nothing), Contract(frequency=nothing, payment=nothing), jnp.inf + jnp.sum(nothing), 0
     _, contracts, _, _ = jax.lax.while_loop(moving, sweep, begin)
     return contracts
+
+
+def _offer_as_equals(system: System, states: NetworkState, taste_scale: jax.Array) -> jax.Array:
+    """u = S − μ N/(N − 1), at least 0: what N equal stations leave a type that all of them serve. [N, K]."""
+    size = len(states.max_aoi)
+    if size == 1:
+        return jnp.zeros_like(states.device_types)
+    return jnp.maximum(_surplus(system, states) - taste_scale * size / (size - 1), 0.0)
 
 
 def _surplus(system: System, states: NetworkState) -> jax.Array:

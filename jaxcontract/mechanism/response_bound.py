@@ -8,6 +8,7 @@ utilities are used throughout, and cells are finest around zero. Rents of neighb
 cells of u_1.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -214,8 +215,27 @@ def _sum_over_types(problem: Problem, point: Point, cells: jax.Array, offsets: j
     low, high = (rises * end - apart for end in _ends(problem))
     left, right = offsets[:, :-1], offsets[:, 1:]
     rounding = 8.0 * jnp.finfo(utility.dtype).eps * (1.0 + jnp.abs(utility))
-    least = (left[0][:, None] + (low - rounding)[None, :])[:, :, None]
-    most = (right[0][:, None] + (high + rounding)[None, :])[:, :, None]
-    within = (right[None] >= least) & (left[None] <= most)
-    total = jnp.sum(jnp.max(jnp.where(within, cells[None], -jnp.inf), axis=2), axis=1)
+    first = jax.vmap(jnp.searchsorted)(right, left[0] + (low - rounding)[:, None])
+    last = jax.vmap(partial(jnp.searchsorted, side="right"))(left, right[0] + (high + rounding)[:, None]) - 1
+    total = jnp.sum(_range_max(cells, first, last), axis=0)
     return jnp.where(right[0] + point.lowest[0] >= 0, total, -jnp.inf)  # IR: u_1 ≥ 0
+
+
+def _range_max(values: jax.Array, first: jax.Array, last: jax.Array) -> jax.Array:
+    """The maximum of values [K, N] from `first` to `last` [K, ...], minus infinity where there is none.
+
+    From the maxima of all stretches of 1, 2, 4, … values, two of which cover any range.
+    """
+    size = values.shape[1]
+    levels = [values]
+    while 2 ** len(levels) <= size:
+        half = 2 ** (len(levels) - 1)
+        ahead = jnp.pad(levels[-1][:, half:], ((0, 0), (0, half)), constant_values=-jnp.inf)
+        levels.append(jnp.maximum(levels[-1], ahead))
+    table = jnp.stack(levels)
+    level = 31 - jax.lax.clz(jnp.maximum(last - first + 1, 1).astype(jnp.int32))
+    row = jnp.arange(len(values))[:, None]
+    start = jnp.clip(first, 0, size - 1)
+    end = jnp.clip(last + 1 - 2**level, 0, size - 1)
+    most = jnp.maximum(table[level, row, start], table[level, row, end])
+    return jnp.where(last >= first, most, -jnp.inf)

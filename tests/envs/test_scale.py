@@ -1,5 +1,7 @@
 """The units of a learner's numbers: none at the paper's constants, and the same game in any others."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,8 @@ import jaxcontract as jc
 from jaxcontract.config.presets import PRESETS
 from jaxcontract.config.setting import Setting, change, setting_from_dict
 from jaxcontract.envs.scale import Scale, fit_scale
+from jaxcontract.training.seeds import compile_training
+from jaxcontract.training.units import play_in
 
 EDGES = (1.0, 8.0, 15.0)
 
@@ -60,6 +64,44 @@ def test_another_unit_trains_to_the_same_policy_bit_for_bit():
     other, _ = train(jax.random.key(0), env, others, config)
     assert np.isfinite(metrics["reward"]).all()
     jax.tree.map(np.testing.assert_array_equal, learner.policy.weights, other.policy.weights)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-3, 1e3, 1e6])
+@pytest.mark.parametrize("num_types", [2, 3])
+def test_what_is_trained_on_does_not_depend_on_the_unit(unit, num_types):
+    edges = np.linspace(1.0, 15.0, num_types + 1).tolist()
+    wanted = change(Setting(), {"num_types": num_types}).game.make()
+    options = {"num_types": num_types, "type_edges": tuple(unit * edge for edge in edges)}
+    game = change(Setting(), options | {"unit_profit": 100.0 / unit}).game
+    found = game.in_learner_units().make()
+    assert found[0] == wanted[0]
+    for one, other in zip(jax.tree.leaves(found[1]), jax.tree.leaves(wanted[1]), strict=True):
+        if np.max(np.abs(other)) > 1e-9:  # the shift of the paper's frequencies is zero but for rounding
+            np.testing.assert_array_equal(np.float32(one), np.float32(other))
+
+
+@pytest.mark.parametrize("options", [{"reward": "paper"}, {"scaling": "paper"}, {}])
+def test_games_in_which_the_unit_matters_and_the_papers_own_are_trained_as_they_are(options):
+    edges = (1e-3, 8e-3, 15e-3) if options else EDGES
+    game = change(Setting(), {"type_edges": edges} | options).game
+    assert game.in_learner_units() is game
+
+
+def test_a_policy_trained_in_other_units_plays_in_those_of_the_game():
+    config = jc.PPOConfig(num_updates=3, num_envs=32, num_steps=4, minibatches=2)
+    game = change(Setting(), {"type_edges": tuple(1e-3 * edge for edge in EDGES), "unit_profit": 1e5}).game
+    trained = compile_training([0], *game.in_learner_units().make(), config)
+    training = play_in(*game.make(), trained)
+    learners, _ = training.advance(training.start(), 3)
+    (policy,), (own,) = training.policies(learners), trained.policies(learners)
+    env, params = game.make()
+    state = jc.NetworkState(max_aoi=0.9, max_latency=0.8, type_probs=[0.4, 0.6], device_types=[2e-3, 9e-3])
+    contract = env.contract(state, policy(jc.observe(params.system, state)), params)
+    env, params = game.in_learner_units().make()
+    state = dataclasses.replace(state, device_types=[2.0, 9.0])
+    wanted = env.contract(state, own(jc.observe(params.system, state)), params)
+    np.testing.assert_allclose(contract.frequency, wanted.frequency, rtol=1e-5)
+    np.testing.assert_allclose(contract.payment, 1e3 * wanted.payment, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("unit", "side"), [(1e-3, -1), (1e-6, -1), (1e3, 1), (1e6, 1)])

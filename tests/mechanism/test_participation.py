@@ -12,6 +12,7 @@ import pytest
 import jaxcontract as jc
 from jaxcontract.mechanism import best_response as chain
 from jaxcontract.mechanism import participation as module
+from jaxcontract.mechanism import response_bound
 from oracles import walking_away
 from oracles.differences import central_difference
 from oracles.random_states import pick, random_states
@@ -341,3 +342,14 @@ def test_rivals_offer_to_the_same_types():
         ValueError, match=r"participation_contract.rivals of shape \(1, 3\): must have one column"
     ):
         jc.participation_contract(PAPER, STATE, 1.0, [[1.0, 2.0, 3.0]])
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+def test_maxima_of_ranges_are_those_of_slices(size):
+    generator = np.random.default_rng(size)
+    values = generator.normal(size=(3, size))
+    first, last = generator.integers(0, size, (3, 20)), generator.integers(0, size, (3, 20))
+    found = response_bound._range_max(jnp.asarray(values), jnp.asarray(first), jnp.asarray(last))
+    for row, column in np.ndindex(3, 20):
+        inside = values[row, first[row, column] : last[row, column] + 1]
+        np.testing.assert_array_equal(found[row, column], np.float32(inside.max(initial=-np.inf)))

@@ -25,6 +25,7 @@ from jaxcontract.training.learning_curve import Underway, even_marks, measured_t
 from jaxcontract.training.loggers import Observers
 from jaxcontract.training.seeds import Training, compile_training
 from jaxcontract.training.signals import Interruption
+from jaxcontract.training.units import play_in
 from jaxcontract.training.watchdog import HUNG, Watchdog
 
 
@@ -87,8 +88,11 @@ def announce(run: Run, device: str, console: Any) -> None:
 def compile_with_watchdog(run: Run, device: str, console: Any) -> Training:
     """The training, compiled; a watchdog gives each chunk of its updates a time limit."""
     request = run.request
-    env, params = request.setting.game.make()
-    training = compile_training(request.seeds, env, params, request.learner, request.devices)
+    game = request.setting.game
+    trained_on = game.in_learner_units()
+    training = compile_training(request.seeds, *trained_on.make(), request.learner, request.devices)
+    if trained_on is not game:
+        training = play_in(*game.make(), training)
     console.print(f"compiled in {training.compile_seconds:.1f} s")
 
     def report(waited: float, expected: float | None) -> None:
