@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxcontract.core.protocols import PolicyHead as PolicyHead
     from jaxcontract.core.protocols import Reference as Reference
     from jaxcontract.core.pytree import register as register
+    from jaxcontract.envs.capacity import CapacityEnv as CapacityEnv
     from jaxcontract.envs.contract import ContractEnv as ContractEnv
     from jaxcontract.envs.contract import EnvParams as EnvParams
     from jaxcontract.evaluation.evaluate import evaluate as evaluate

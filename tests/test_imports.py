@@ -27,6 +27,7 @@ JAX_FREE = (
     "config.setting",
     "core.fields",
     "core.host_policy",
+    "envs.capacity_config",
     "envs.config",
     "export.description",
     "export.numpy_policy",

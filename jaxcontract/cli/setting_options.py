@@ -6,7 +6,15 @@ from typing import Any
 
 from jaxcontract.config.older import RENAMED
 from jaxcontract.config.presets import PRESET_MEANINGS, PRESETS
-from jaxcontract.config.setting import NAMED, Setting, begin_game, change, leaves, option_names
+from jaxcontract.config.setting import (
+    NAMED,
+    Setting,
+    begin_game,
+    change,
+    leaves,
+    option_names,
+    start_for_game,
+)
 from jaxcontract.core.fields import Allowed
 from jaxcontract.core.registry import Registry
 from jaxcontract.envs.registry import GAMES
@@ -120,17 +128,18 @@ def _start(chosen: argparse.Namespace) -> Setting:
     """The setting of a preset, with the defaults of what is chosen by another name. Raises ValueError."""
     setting = PRESETS[chosen.preset or "default"]
     plain = setting.as_dict()
+    game = setting.game
     if chosen.chosen_game not in (None, plain["game"]):
         game = begin_game(GAMES.record(chosen.chosen_game), setting)
-        setting = Setting(game=game, algorithm=setting.algorithm)
     wanted = {part: getattr(chosen, f"chosen_{part}") for part in NAMED}
-    return setting.with_parts(
+    learned = setting.with_parts(
         {
             part: NAMED[part].record(name)()
             for part, name in wanted.items()
             if name not in (None, plain[part]["name"])
         }
     )
+    return start_for_game(learned.replace(game=game))
 
 
 def _add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:

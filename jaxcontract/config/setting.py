@@ -30,10 +30,20 @@ class Setting(Record):
 
     game:      with a record for each part of it
     algorithm: with the `network` and the `policy_head` that are learned
+
+    Raises:
+        ValueError: when the learner climbs the slope of the reward, and the game's has none to climb.
     """
 
     game: Game = dataclasses.field(default_factory=ContractGame)
     algorithm: LearnerConfig = dataclasses.field(default_factory=PPOConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.algorithm.climbs_slope and self.game.without_slope:
+            game, learner = GAMES.name_of(self.game), ALGORITHMS.name_of(self.algorithm)
+            why = self.game.without_slope
+            raise ValueError(f"algorithm = {learner}: cannot learn the game {game}: {why}; choose ppo")
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -64,6 +74,13 @@ class Setting(Record):
             own = {field.name: getattr(record, field.name) for field in options_of(record)}
             plain[part] = {**name, **own}
         return plain
+
+
+def start_for_game(setting: Setting) -> Setting:
+    """The setting with what its game says a learner should start from, as far as the learner has it."""
+    known = {field.name for field in dataclasses.fields(setting.algorithm)}
+    wanted = {name: value for name, value in setting.game.learner_defaults.items() if name in known}
+    return setting.replace(algorithm=setting.algorithm.replace(**wanted))
 
 
 def options_of(record: Any) -> list[dataclasses.Field[Any]]:
@@ -123,7 +140,7 @@ def take_defaults(setting: Setting, preset: Setting) -> Setting:
         for part, record in setting.parts.items()
         if part in NAMED
     }
-    return Setting(game=game, algorithm=preset.algorithm).with_parts(parts)
+    return start_for_game(Setting(game=game, algorithm=preset.algorithm).with_parts(parts))
 
 
 def begin_game(cls: type[Game], preset: Setting) -> Game:

@@ -22,6 +22,7 @@ class Allowed:
     """What a field may hold: a kind, a range, a unit.
 
     kind:  "number", "whole", "choice", "flag", "sizes" (whole numbers) or "numbers"
+    above, below: the range is without its lower end, without its upper end
     empty: a field of kind "numbers" may have none
     """
 
@@ -34,6 +35,7 @@ class Allowed:
     above: bool = False
     choices: tuple[str, ...] = ()
     empty: bool = False
+    below: bool = False
 
     def __str__(self) -> str:
         if self.kind == "choice":
@@ -47,7 +49,7 @@ class Allowed:
             "numbers": "numbers",
         }[self.kind]
         opening = "(" if self.above or math.isinf(self.low) else "["
-        closing = ")" if math.isinf(self.high) else "]"
+        closing = ")" if self.below or math.isinf(self.high) else "]"
         return f"{noun} in {opening}{self.low:g}, {self.high:g}{closing}"
 
     def admits(self, value: np.ndarray) -> bool:
@@ -62,7 +64,8 @@ class Allowed:
         if (value.size == 0 and not self.empty) or (self.static and value.ndim != wanted_rank):
             return False  # only a traced number may be an array, for a sweep
         above_low = value > self.low if self.above else value >= self.low
-        return bool(np.all(above_low & (value <= self.high)) and finite(value))
+        below_high = value < self.high if self.below else value <= self.high
+        return bool(np.all(above_low & below_high) and finite(value))
 
 
 def number(default: float, meaning: str, *, static: bool = False, **range_: Any) -> Any:

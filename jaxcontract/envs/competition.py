@@ -232,19 +232,20 @@ class PlayersInRows:
     players: each row has its own observation, action and reward.
     """
 
-    env: CompetitionEnv
+    env: Any  # `CompetitionEnv`, or another game of players by the same private methods
 
-    def reset(
-        self, key: jax.Array, params: CompetitionParams, count: int
-    ) -> tuple[jax.Array, CompetitionState]:
+    def reset(self, key: jax.Array, params: Any, count: int) -> tuple[jax.Array, CompetitionState]:
         """Begin B = `count` episodes: (observation [O, N B], state). The key is consumed."""
-        return self.env._begin(key, self.env._params(params), count)
+        begun: tuple[jax.Array, CompetitionState] = self.env._begin(key, self.env._params(params), count)
+        return begun
 
     def step(
-        self, key: jax.Array, state: CompetitionState, action: jax.Array, params: CompetitionParams
+        self, key: jax.Array, state: CompetitionState, action: jax.Array, params: Any
     ) -> tuple[jax.Array, CompetitionState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
-        """Play one round of each, for actions [2K, N B]. The key is consumed."""
-        return self.env._play(key, state, action, self.env._params(params))
+        """Play one round of each, for actions [A, N B]. The key is consumed."""
+        played: tuple[jax.Array, CompetitionState, jax.Array, jax.Array, jax.Array, dict[str, Any]]
+        played = self.env._play(key, state, action, self.env._params(params))
+        return played
 
 
 def make_params(

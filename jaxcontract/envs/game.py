@@ -1,6 +1,7 @@
 """A game as a person chooses it. No JAX."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from jaxcontract.core.fields import Record
@@ -18,6 +19,8 @@ class Game(Record):
     reference:   "module:Class", which measures policies: a `Reference`, called with (env, params)
     eval_states, curve_states: on how many states a result, and a point of a learning curve, is measured where
         nobody says: as many as the reference solves in seconds
+    learner_defaults: what a learner starts from here where nobody says, by its field's name
+    without_slope: why no learner can climb the slope of its reward; empty where one can
     """
 
     # Names, so that a command line reads the fields without JAX.
@@ -25,6 +28,8 @@ class Game(Record):
     reference: ClassVar[str]
     eval_states: ClassVar[int] = 20_000
     curve_states: ClassVar[int] = 1024
+    learner_defaults: ClassVar[Mapping[str, Any]] = {}
+    without_slope: ClassVar[str] = ""
 
     def make(self) -> tuple[Environment, Any]:
         """The environment and its parameters."""

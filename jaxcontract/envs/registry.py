@@ -9,5 +9,6 @@ GAMES = Registry(
         "contract": "jaxcontract.envs.config:ContractGame",
         "participation": "jaxcontract.envs.competition_config:ParticipationGame",
         "competition": "jaxcontract.envs.competition_config:CompetitionGame",
+        "capacity": "jaxcontract.envs.capacity_config:CapacityGame",
     },
 )

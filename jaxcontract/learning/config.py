@@ -49,6 +49,7 @@ class LearnerConfig(Record):
 
     # "module:ALGORITHM": a name, so that a command line reads these fields without JAX.
     algorithm: ClassVar[str]
+    climbs_slope: ClassVar[bool] = False  # whether it learns by the derivative of the reward itself
 
     def make(self) -> Algorithm:
         """The algorithm that these numbers are for."""

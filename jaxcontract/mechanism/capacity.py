@@ -80,18 +80,37 @@ def capacity_exploitability(
 ) -> jax.Array:
     """What a station gains by the best deviation where both play one mixed policy. Returns [].
 
+    It is the second less the first of `mixed_policy_payoffs`, by the same arguments.
+
     payments: [A]  r, units of payment; paying less than the device's cost c_0 is no offer
     weights:  [A]  the chance of each, which sum to one
     state:    of one device type, which is served at f°
     capacity: []   L/M, strictly between 1/2 and 1
 
-    Exact for the atoms that are given: between two of them a station that pays less serves as many, so that
-    only c_0 and what is just above an atom can be best (approached, not reached). Of a policy that has a
-    density, a million draws are needed to see 0.2 % of the payoff: each draw is an atom that can be outbid.
+    Of a policy that has a density, a million draws are needed to see 0.2 % of the payoff: each draw is an
+    atom that can be outbid.
 
     Raises:
         ValueError: when these are not numbers of one length, the weights sum to something else, the state has
             several types, or the capacity is out of its range.
+    """
+    earned, best = mixed_policy_payoffs(payments, weights, system, state, capacity)
+    return best - earned
+
+
+@one_round(payments=1, weights=1, capacity=0)
+def mixed_policy_payoffs(
+    payments: Numbers, weights: Numbers, system: System, state: NetworkState, capacity: Numbers
+) -> tuple[jax.Array, jax.Array]:
+    """What a station earns where both play one mixed policy, and by the best deviation. Returns [], [].
+
+    payments, weights: [A], as of `capacity_exploitability`, and so are the other arguments
+
+    Exact for the atoms that are given: between two of them a station that pays less serves as many, so that
+    only c_0 and what is just above an atom can be best (approached, not reached).
+
+    Raises:
+        ValueError: as `capacity_exploitability` does.
     """
     payments = floats(payments, "capacity_exploitability", "payments")
     weights = floats(weights, "capacity_exploitability", "weights")
@@ -118,7 +137,7 @@ def capacity_exploitability(
     at_cost = surplus * served(least, equal)
     above = jnp.where(offered, margin * served(within, jnp.zeros_like(within)), 0.0)
     best = jnp.maximum(jnp.max(at_cost), jnp.max(above))
-    return jnp.maximum(best, 0.0) - earned
+    return earned, jnp.maximum(best, 0.0)
 
 
 def _prices(function: str, system: System, state: NetworkState) -> tuple[jax.Array, jax.Array]:

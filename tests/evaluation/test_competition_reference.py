@@ -41,11 +41,11 @@ def test_fees_are_all_that_one_type_needs():
     game = CompetitionGame(env=CompetitionRules(num_types=1))
     solution = game.make_reference(*game.make()).test_states(4, 3)
     with jax.enable_x64(True):
-        found = add_fees(jc.System(), solution.states, jnp.asarray(1.0), per_network=True)
+        fitted = add_fees(jc.System(), solution.states, jnp.asarray(1.0), per_network=True)
         one = add_fees(jc.System(), solution.states, jnp.asarray(1.0), per_network=False)
-    np.testing.assert_allclose(found.frequency, solution.contracts.frequency, rtol=1e-4)
-    np.testing.assert_allclose(found.payment, solution.contracts.payment, rtol=1e-4)
-    added = one.payment - found.payment
+    np.testing.assert_allclose(fitted.frequency, solution.contracts.frequency, rtol=1e-4)
+    np.testing.assert_allclose(fitted.payment, solution.contracts.payment, rtol=1e-4)
+    added = np.asarray(one.payment) - np.asarray(fitted.payment)
     assert added.min() < 0 < added.max()
 
 

@@ -598,3 +598,19 @@ def test_grouping_shows_all_devices_and_both_curves():
     (bars,) = right.collections
     np.testing.assert_allclose(bars.get_segments(), [[[2, 11.2], [2, 11.9]]])  # from where one type stands
     assert "held-out gain, 90 %" in words(right)
+
+
+def test_densities_of_payments_are_what_was_given():
+    edges = np.linspace(0, 1, 6)
+    exact, learned = np.array([1.0, 2.0, 2.0, 0.0, 0.0]), np.array([[0.0, 1, 3, 1, 0], [0.0, 2, 1, 2, 0]])
+    figure = figures.payment_density(edges, learned, exact, title="L/M = 0.75")
+    (axes,) = figure.axes
+    *seeds, mean = of_colour(axes, "learned")
+    np.testing.assert_array_equal([line.get_ydata() for line in seeds], learned)
+    np.testing.assert_allclose(mean.get_ydata(), learned.mean(axis=0))
+    (known,) = of_colour(axes, "optimum")
+    np.testing.assert_array_equal(known.get_ydata(), exact)
+    np.testing.assert_allclose(known.get_xdata(), [0.1, 0.3, 0.5, 0.7, 0.9])
+    assert {"L/M = 0.75", "learned (2 seeds)", "equilibrium", "density"} <= set(words(figure))
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > 3

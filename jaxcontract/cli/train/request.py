@@ -95,6 +95,9 @@ class Request(NamedTuple):
         for name, (value, usual) in differences(self.setting, defaults).items():
             effect = f"; changes nothing where {idle[name]}" if name in idle else ""
             lines.append(f"{name} = {value} (preset: {usual}{effect})")
+        for name, value in self.setting.game.learner_defaults.items():
+            if getattr(self.learner, name, None) == value:
+                lines.append(f"{name} = {value} (where this game starts)")
         return lines
 
     @property

@@ -11,6 +11,7 @@ from jaxcontract.cli.program import DONE, NOT_WRITTEN, PARTLY_DONE
 from jaxcontract.cli.tables import printed_states_table, seeds_table
 from jaxcontract.cli.train.request import Request
 from jaxcontract.cli.train.run import Run, describe_divergence
+from jaxcontract.envs.capacity_config import CapacityGame
 from jaxcontract.envs.config import ContractGame
 from jaxcontract.envs.contract import ContractEnv, EnvParams, make_env
 from jaxcontract.evaluation.states import CURVE_SEED, TEST_SEED
@@ -28,6 +29,8 @@ from jaxcontract.training.signals import say_when_interrupted
 from jaxcontract.training.summary import printed_items, results
 
 PICTURE = "learning_curve.png"
+PAYMENTS = "payments.png"  # of the capacity game
+BINS = 200
 
 
 class EndedTraining(NamedTuple):
@@ -131,7 +134,10 @@ def show(run: Run, outcome: EndedTraining, measured: Measured, console: Any) -> 
     if printed:
         console.print()
         console.print(printed_states_table(measured.policies[0], *printed))
-    drawn = attempt(PICTURE, lambda: draw(request, run.out, outcome.keeper.curve), run.program.say)
+    say = run.program.say
+    drawn = attempt(PICTURE, lambda: draw(request, run.out, outcome.keeper.curve), say)
+    if isinstance(request.setting.game, CapacityGame):
+        drawn += attempt(PAYMENTS, lambda: draw_payments(request, run.out, measured.policies), say)
     written = ["config.json", METRICS, "policy/", "checkpoints/", *drawn, SUMMARY]
     speed = f"{timing['env_steps_per_second']:,.0f} env steps/s"
     console.print(
@@ -166,3 +172,22 @@ def draw(request: Request, out: Path, curve: Sequence[Mapping[str, Any]]) -> Non
         f"{request.curve_states:,} fixed states",
     )
     save_figure(figure, out / Path(PICTURE).stem)
+
+
+def draw_payments(request: Request, out: Path, policies: Sequence[NetworkPolicy]) -> None:
+    """Write `payments.png`: the density of the payments that each seed draws, beside the equilibrium's."""
+    from jaxcontract.evaluation.capacity_reference import CapacityReference
+    from jaxcontract.figures import payment_density
+    from jaxcontract.figures import save as save_figure
+    from jaxcontract.mechanism.capacity import capacity_distribution
+
+    reference = request.make_reference()
+    if not isinstance(reference, CapacityReference):
+        return
+    states = reference.test_states(request.curve_states, CURVE_SEED)
+    edges = np.linspace(0.0, 1.0, BINS + 1)
+    capacity = float(reference.params.capacity)
+    exact = np.diff(np.asarray(capacity_distribution(edges, capacity), float)) / np.diff(edges)
+    learned = np.array([reference.densities(policy, states, edges) for policy in policies])
+    title = f"{request.game}; mean over {request.curve_states:,} fixed states"
+    save_figure(payment_density(edges, learned, exact, title=title), out / Path(PAYMENTS).stem)

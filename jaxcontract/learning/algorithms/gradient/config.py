@@ -22,3 +22,4 @@ class GradientConfig(LearnerConfig):
     """
 
     algorithm: ClassVar[str] = "jaxcontract.learning.algorithms.gradient.gradient:GRADIENT"
+    climbs_slope: ClassVar[bool] = True

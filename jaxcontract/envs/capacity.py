@@ -1,0 +1,214 @@
+"""Two equal base stations that can serve L of the M devices each: two players, in gymnax's shape."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxcontract.core.fields import check_key, documented, refuse
+from jaxcontract.core.pytree import register
+from jaxcontract.core.spaces import Box
+from jaxcontract.envs.capacity_config import CapacityGame, CapacityRules
+from jaxcontract.envs.capacity_rules import STATIONS, draw_equal_networks, find_prices, share_served
+from jaxcontract.envs.competition import PlayersInRows
+from jaxcontract.envs.competition_rules import CompetitionState, observe_all
+from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution, observation_bounds
+from jaxcontract.mechanism.records import Contract, NetworkState, System, check_kind, floats
+from jaxcontract.mechanism.rounds import check_rank, check_system, put_rounds_last
+
+
+@register
+@documented
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class CapacityParams(CapacityRules):
+    """Everything numeric about the game; all traced.
+
+    system:       the deployment of both stations
+    distribution: the law of the networks, of one device type
+    reward_unit:  what rewards are divided by
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+    """
+
+    system: System = dataclasses.field(default_factory=System)
+    distribution: NetworkDistribution = dataclasses.field(
+        default_factory=lambda: NetworkDistribution.equal_bands(1)
+    )
+    reward_unit: Any = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, kind in (("system", System), ("distribution", NetworkDistribution)):
+            given = getattr(self, name)
+            if not isinstance(given, kind):
+                raise refuse("CapacityParams", name, given, f"a {kind.__name__}")
+
+
+@jax.tree_util.register_static
+@documented
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CapacityEnv:
+    """Two equal stations offer devices of one type a payment each, every round.
+
+    Both ask for f°, which the equilibrium has. The higher payer fills its capacity L, the other gets the
+    M − L that are left, and ties are split evenly. The symmetric equilibrium is mixed: a policy must draw
+    its payments (`jc.capacity_distribution`).
+
+    Observation: [2, 8], (11) of the network, then its Ā_max and D̄_max again, which are the rival's as well.
+    Action: [2, 1], x in [0, 1]: the payment is r = c_0 + S x, from the device's cost to all that its data
+        is worth. Other numbers count as what they say: below 0 no device comes, above 1 each one is a loss.
+    Reward: [2], U_i in units of `reward_unit`. It has no slope that leads anywhere: it jumps where a station
+        outbids the other, and falls with its own payment everywhere else.
+    Info: `contract` [2, 1], `utility` U_i [2], `served` [2], the share of the devices that each serves, and
+        gymnax's `terminated`, `truncated`, `final_observation`.
+    Episode: truncated, never terminated: the next network does not depend on actions.
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
+
+    >>> env = CapacityEnv()
+    >>> observation, state = env.reset(jax.random.key(0), env.default_params)
+    >>> observation.shape, env.action_space(env.default_params).shape
+    ((2, 8), (1,))
+    """
+
+    @property
+    def name(self) -> str:
+        return "Capacity-v0"
+
+    @property
+    def default_params(self) -> CapacityParams:
+        """The paper's constants, and L/M = 3/4."""
+        return make_params(System(), NetworkDistribution.equal_bands(1), {})
+
+    def reset(
+        self, key: jax.Array, params: CapacityParams | None = None
+    ) -> tuple[jax.Array, CompetitionState]:
+        """The first round of an episode: (observation, state). The key is consumed.
+
+        Raises:
+            ValueError: when the key is none, or the params are of several types, or a batch.
+        """
+        check_key(self.name, key)
+        observation, state = self._begin(key, self._params(params), 1)
+        return observation.T, state
+
+    def step(
+        self, key: jax.Array, state: CompetitionState, action: jax.Array, params: CapacityParams | None = None
+    ) -> tuple[jax.Array, CompetitionState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
+        """Play one round: (observation, state, reward, terminated, truncated, info). The key is consumed.
+
+        Raises:
+            ValueError: when the actions have another shape.
+        """
+        params = self._params(params)
+        action = floats(action, self.name, "action")
+        if jnp.shape(action) != (STATIONS, 1):
+            raise ValueError(f"{self.name}: actions of shape {jnp.shape(action)}: must be ({STATIONS}, 1)")
+        observation, state, reward, terminated, truncated, info = self._play(key, state, action.T, params)
+        contract = jax.tree.map(jnp.transpose, info["contract"])
+        ends = {"terminated": terminated[0], "truncated": truncated[0]}
+        info = {**info, **ends, "contract": contract, "final_observation": info["final_observation"].T}
+        return observation.T, state, reward, ends["terminated"], ends["truncated"], info
+
+    def observe(self, network: NetworkState, params: CapacityParams | None = None) -> jax.Array:
+        """What either station sees of the network of one round: [8]."""
+        rows = put_rounds_last(jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), network))
+        return observe_all(self._params(params).system, rows, STATIONS)[:, 0]
+
+    def rounds_last(self) -> PlayersInRows | None:
+        """The same game for B rounds at once, each station of each round a row of its own."""
+        cls = type(self)
+        ours = all(getattr(cls, name) is getattr(CapacityEnv, name) for name in ("reset", "step"))
+        return PlayersInRows(env=self) if ours else None
+
+    def action_space(self, params: CapacityParams | None = None) -> Box:
+        """[1] of each station: x in [0, 1]."""
+        del params
+        return Box(0.0, 1.0, (1,))
+
+    def observation_space(self, params: CapacityParams | None = None) -> Box:
+        """[8] of each station, bounded by the distribution of networks."""
+        params = self._params(params)
+        law = params.distribution
+        own = observation_bounds(params.system, law)
+        rival = [jnp.stack([law.aoi_range[end], law.latency_range[end]]) for end in (0, 1)]
+        low, high = (jnp.concatenate(pair) for pair in zip(own, rival, strict=True))
+        return Box(low, high, low.shape)
+
+    def _begin(
+        self, key: jax.Array, params: CapacityParams, count: int
+    ) -> tuple[jax.Array, CompetitionState]:
+        networks = draw_equal_networks(key, params.distribution, count)
+        observation = observe_all(params.system, networks, STATIONS)
+        return observation, CompetitionState(networks=networks, round=jnp.zeros(count, int))
+
+    def _play(
+        self, key: jax.Array, state: CompetitionState, action: jax.Array, params: CapacityParams
+    ) -> tuple[jax.Array, CompetitionState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
+        """One round of each of B, every argument with an axis of R = 2 B rows last."""
+        prices = find_prices(params.system, state.networks)
+        served = share_served(action[0], params.capacity)
+        utility = params.system.num_devices * served * (prices.surplus * (1.0 - action))[0]
+        observation, following = self._begin(key, params, state.round.shape[0])
+        rounds = state.round + 1
+        truncated = rounds >= params.episode_length
+        following = dataclasses.replace(following, round=jnp.where(truncated, 0, rounds))
+        ends = jnp.tile(truncated, STATIONS)
+        terminated = jnp.zeros_like(ends)
+        info = {
+            "contract": Contract(frequency=prices.frequency, payment=prices.cost + prices.surplus * action),
+            "utility": utility,
+            "served": served,
+            "terminated": terminated,
+            "truncated": ends,
+            "final_observation": observation,
+        }
+        return observation, following, utility / params.reward_unit, terminated, ends, info
+
+    def _params(self, params: CapacityParams | None) -> CapacityParams:
+        if params is None:
+            return self.default_params
+        check_kind("params", params, CapacityParams)
+        for field in dataclasses.fields(CapacityRules):
+            check_rank(f"CapacityParams.{field.name}", getattr(params, field.name), 0)
+        check_system(params.system)
+        check_distribution(params.distribution)
+        if params.distribution.num_types != 1:
+            edges = params.distribution.type_edges
+            raise refuse("CapacityParams", "distribution.type_edges", edges, "2 numbers: there is one type")
+        return params
+
+
+def make_params(system: System, distribution: NetworkDistribution, numbers: dict[str, Any]) -> CapacityParams:
+    """The numbers of a game, with rewards in units of what all devices are worth to a station alone."""
+    law = distribution
+    middle = NetworkState(
+        max_aoi=jnp.mean(law.aoi_range),
+        max_latency=jnp.mean(law.latency_range),
+        type_probs=jnp.ones(1),
+        device_types=jnp.mean(law.type_edges)[None],
+    )
+    unit = float(find_prices(system, middle).surplus[0])
+    unit = unit if unit > 0 else float(system.unit_profit)
+    return CapacityParams(
+        system=system,
+        distribution=distribution,
+        reward_unit=float(system.num_devices) * unit,
+        **numbers,
+    )
+
+
+def make_env(game: CapacityGame) -> tuple[CapacityEnv, CapacityParams]:
+    """The environment and its parameters that a game describes."""
+    law = game.law
+    distribution = NetworkDistribution(
+        aoi_range=law.aoi_range,
+        latency_range=law.latency_range,
+        type_edges=law.edges(1),
+        concentration=law.concentration,
+    )
+    numbers = {field.name: getattr(game.env, field.name) for field in dataclasses.fields(CapacityRules)}
+    return CapacityEnv(), make_params(game.problem, distribution, numbers)

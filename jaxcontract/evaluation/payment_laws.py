@@ -1,0 +1,84 @@
+"""Laws of the rent x on [0, 1] that have a density, and what the best deviation from one gains.
+
+A law is its chances: C(x) at N ascending rents, 0 at the first and 1 at the last. Units: S = 1, M = 1.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
+
+NODES = 4001  # rents at which a law is looked at: its gain is then exact to about 1e-5 of M − L
+LOCATED = 256  # draws that say where the mass of a law lies
+DRAWS = 0  # the seed of these draws
+COARSE = 401  # rents at which a law is looked at in the search for the best one
+MISSING = 1e-3  # of the mass of a law, beyond which it was not found
+
+
+def learned_law(policy: NetworkPolicy, observation: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The law of a policy's action at one observation [O], of one action: (rents [N], chances [N], mass []).
+
+    The density of its head is summed along a line that reaches past a sample of its draws by the sample's
+    own width, and `mass` is what it sums to: 1 where all of it was found.
+    """
+    output = policy.output(observation)
+    keys = jax.random.split(jax.random.key(DRAWS), LOCATED)
+    drawn = jax.vmap(lambda key: policy.head.sample(key, output, policy.parameters))(keys)
+    low, high = jnp.min(drawn), jnp.max(drawn)
+    raw = jnp.linspace(low - (high - low), high + (high - low), NODES)
+    beside = jnp.broadcast_to(output[:, None], (*output.shape, NODES))
+    density = jnp.exp(policy.head.log_prob(raw[None], beside, policy.parameters))
+    steps = 0.5 * (density[1:] + density[:-1]) * jnp.diff(raw)
+    sums = jnp.concatenate([jnp.zeros(1), jnp.cumsum(steps)])
+    return policy.bijector.forward(raw[None])[0], sums / sums[-1], sums[-1]
+
+
+def law_payoffs(rents: jax.Array, chances: jax.Array, capacity: Any) -> tuple[jax.Array, jax.Array]:
+    """What a station earns where both draw from a law, and by the best payment against it. Returns [], [].
+
+    Every rent of the law's line is tried, those half way between two of them, and 0, where the station
+    serves 1 − L/M whatever the other pays. So the best is never below what is earned, their mean.
+    """
+
+    def served(chance: jax.Array) -> jax.Array:
+        return capacity * chance + (1.0 - capacity) * (1.0 - chance)
+
+    middle, half = 0.5 * (rents[1:] + rents[:-1]), 0.5 * (chances[1:] + chances[:-1])
+    between = (1.0 - middle) * served(half)
+    best = jnp.maximum(jnp.max(between), jnp.max((1.0 - rents) * served(chances)))
+    return jnp.sum(jnp.diff(chances) * between), jnp.maximum(best, 1.0 - capacity)
+
+
+def equilibrium_law(capacity: Any) -> tuple[jax.Array, jax.Array]:
+    """F, from its inverse x = p/(odds + p), odds = (M − L)/(2L − M): (rents [N], chances [N])."""
+    chances = jnp.linspace(0.0, 1.0, NODES)
+    odds = (1.0 - capacity) / (2.0 * capacity - 1.0)
+    return chances / (odds + chances), chances
+
+
+def best_squashed_gaussian(capacity: Any) -> tuple[jax.Array, jax.Array]:
+    """The law that gains least of all Gaussians through a sigmoid: (rents [N], chances [N]).
+
+    No policy with the Gaussian head can be nearer to the equilibrium, in any state.
+    """
+
+    def law(mean: jax.Array, log_spread: jax.Array, size: int) -> tuple[jax.Array, jax.Array]:
+        line = jnp.linspace(-8.0, 8.0, size)
+        return jax.nn.sigmoid(mean + jnp.exp(log_spread) * line), jax.scipy.stats.norm.cdf(line)
+
+    def gain(pair: jax.Array) -> jax.Array:
+        earned, best = law_payoffs(*law(pair[0], pair[1], COARSE), capacity)
+        return best - earned
+
+    def zoom(carry, _):
+        centre, reach = carry
+        sides = jnp.linspace(-1.0, 1.0, 17)
+        square = jnp.stack(jnp.meshgrid(sides, sides), axis=-1).reshape(-1, 2)
+        pairs = centre[None] + reach * square
+        return (pairs[jnp.argmin(jax.lax.map(gain, pairs, batch_size=32))], 0.5 * reach), None
+
+    begin = jnp.zeros(2), jnp.asarray(4.0)
+    (best, _), _ = jax.lax.scan(zoom, begin, length=14)
+    return law(best[0], best[1], NODES)
