@@ -54,6 +54,8 @@ LOOKS = {
     "PPO printed": Look("#56B4E9", "s", (0, (6, 1.5))),
     "gradient": Look("#D55E00", "^", (0, (6, 1.5, 1, 1.5))),
     "optimum": Look("#009E73", "D", (0, (3, 1))),
+    "contract of (10)": Look("#009E73", "D", (0, (3, 1))),
+    "best response": Look("#D55E00", "o", "-"),
     "whole cycles": Look("#CC79A7", "8", (0, (3, 1))),
     "complete information": Look("#000000", "*", (0, (1, 1))),
     "social optimum": Look("#009E73", "p", (0, (4, 1, 1, 1, 1, 1))),

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jaxcontract.cli.design.choice import run_with_choice
 from jaxcontract.cli.design.choosing import Study, study
 from jaxcontract.cli.design.contracts import choose_scheme, draw_contracts, show_contracts, solve
 from jaxcontract.cli.design.grouping import group_rows
@@ -58,6 +59,8 @@ def run(
     request: Request, given: Input, found: Study | None, contracts: Any, out: Path, program: Program
 ) -> int:
     """Solve, write and print: the exit code."""
+    if request.taste_scale is not None:
+        return run_with_choice(request, given, out, program)
     from jaxcontract.cli.console import make_console
 
     console = make_console()

@@ -1,6 +1,7 @@
 """All that is read before JAX is imported, so that what is wrong with it is said at once. No JAX."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxcontract.cli.design.request import Request
 from jaxcontract.cli.input_files.columns import Remarks
 from jaxcontract.cli.input_files.network_rows import NetworkRows, read_networks
 from jaxcontract.cli.input_files.observed import Observed, read_costs
+from jaxcontract.cli.input_files.rival_offers import read_rivals
 
 
 class Input(NamedTuple):
@@ -17,6 +19,7 @@ class Input(NamedTuple):
 
     total, num_types: how many networks there are, of how many types
     read_as: how each file was read where that is not plain to see, by its path
+    rivals: the items [n, 2] of each other station
     """
 
     total: int
@@ -24,12 +27,13 @@ class Input(NamedTuple):
     read_as: Mapping[str, list[str]]
     observed: Observed | None = None
     grouping: Grouping | None = None
+    rivals: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 def read(request: Request) -> Input:
     """Read and check everything, before JAX is imported. Raises ValueError."""
     observed = grouping = None
-    remarks = {str(path): Remarks() for path in (request.network, request.history) if path}
+    remarks = {str(path): Remarks() for path in (request.network, request.history, request.rivals) if path}
     if request.history:
         observed = read_costs(request.history, remarks[str(request.history)], request.cost_options)
         grouping = group(observed, request.types, request.grouping, request.group_cost)
@@ -39,8 +43,9 @@ def read(request: Request) -> Input:
         num_types = block.fields["type_probs"].shape[1]
     if request.history and total > 1:
         raise ValueError(f"{request.network}: --history goes with one network, this file has {total:,}")
+    rivals = read_rivals(request.rivals, remarks[str(request.rivals)]) if request.rivals else {}
     read_as = {path: said for path, one in remarks.items() if (said := one.as_list())}
-    return Input(total, num_types, read_as, observed, grouping)
+    return Input(total, num_types, read_as, observed, grouping, rivals)
 
 
 def stream_networks(

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from jaxcontract.cli.design.grouping import STAND_FOR, WAYS
-from jaxcontract.cli.input_files.cost_options import MEAN, CostOptions, add_cost_options, check_cost_options
+from jaxcontract.cli.input_files.cost_options import (
+    MEAN,
+    CostOptions,
+    add_cost_options,
+    check_cost_options,
+    unit_value,
+)
 from jaxcontract.cli.options import OneLineParser, count, path
 from jaxcontract.cli.program import Program, name_command
 
@@ -35,6 +41,11 @@ observed costs: such a file with a column named cost, or as --cost-column says; 
   items that earn nothing more. What each K earns is also measured on observations that its menu was not
   made from (200 resamples)
 
+devices that may walk away: --taste-scale MU, and with --rivals FILE also go elsewhere
+  A row of FILE is an item that another station offers: columns frequency (updates per slot), payment and,
+  where there are several stations, station. A device takes the item it likes best at each. No contract
+  earns more than the bound that is written beside what is earned.
+
 files: .csv, .tsv, .txt (cells as below), .json, .jsonl, all of them also packed (.csv.gz); .xlsx and .parquet
   with pip install "jaxcontract[tables]"
 
@@ -52,6 +63,7 @@ examples:
   PROGRAM network.json
   PROGRAM network.json --integer-cycles
   PROGRAM networks.csv --policy runs/first
+  PROGRAM network.json --taste-scale 1 --rivals offers.csv
   PROGRAM network.json --history costs.csv
   PROGRAM network.json --history costs.csv --types 4 --leave-out
   PROGRAM network.json --history log.csv --cost-column energy_J --device-column phone
@@ -101,6 +113,8 @@ class Request(NamedTuple):
     device_cost: float | str
     cost_unit_value: float
     skip_unusable: bool
+    taste_scale: float | None
+    rivals: Path | None
 
     @property
     def scheme(self) -> str:
@@ -147,6 +161,14 @@ def add_options(parser: OneLineParser) -> None:
     kinds.add_argument(
         "--policy", type=path, metavar="DIR", help="the contract of a trained policy, with its regret"
     )
+    add(
+        "--taste-scale",
+        type=unit_value,
+        metavar="MU",
+        help="devices may walk away: a logit choice of scale μ, units of payment, between this station, its "
+        "rivals and none",
+    )
+    add("--rivals", type=path, metavar="FILE", help="what other stations offer, with --taste-scale")
     add("--strict", action="store_true", help="exit code 6 when there is a remark")
     add("--out", type=path, metavar="DIR", help="a new directory to write to (default runs/contract-<time>)")
     add(
@@ -185,6 +207,15 @@ def _add_grouping_options(parser: OneLineParser) -> None:
     )
 
 
+def _check_choice(parser: OneLineParser, parsed: argparse.Namespace) -> None:
+    """Refuse what does not go with devices that choose."""
+    if parsed.rivals and parsed.taste_scale is None:
+        parser.error("--rivals: goes with --taste-scale")
+    for option in ("history", "policy", "integer_cycles"):
+        if parsed.taste_scale is not None and getattr(parsed, option):
+            parser.error(f"--taste-scale: does not go with --{option.replace('_', '-')}")
+
+
 def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> Request:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
     parser = OneLineParser(prog=program.name, description=DESCRIPTION, epilog=program.fill_in(EPILOG))
@@ -193,6 +224,7 @@ def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) ->
     for option in ("types", "grouping", "group_cost", "leave_out"):
         if getattr(parsed, option) and not parsed.history:
             parser.error(f"--{option.replace('_', '-')}: goes with --history")
+    _check_choice(parser, parsed)
     check_cost_options(parser, parsed)
     defaults = {"grouping": parsed.grouping or "best", "group_cost": parsed.group_cost or STAND_FOR[0]}
     if parsed.leave_out and list(defaults.values()) != ["best", STAND_FOR[0]]:
