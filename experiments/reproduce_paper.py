@@ -36,6 +36,7 @@ STUDIES = {
     "sweeps": "sweeps",
     "sensitivity": "sensitivity",
     "market": "market",
+    "participation": "participation",
 }
 MARKER = "reproduction.json"
 
@@ -51,6 +52,7 @@ studies:
   sweeps       against K, unit profit, update costs, slot duration, number of devices
   sensitivity  against the learners' own settings
   market       a simulated market against (1), (2) and (7)
+  participation  what the contract of (10) earns when devices may walk away
 
 examples:
   python experiments/reproduce_paper.py --quick             a few minutes on two cores

@@ -23,6 +23,7 @@ from jaxcontract.figures.market_checks import market as market
 from jaxcontract.figures.observed_costs import GroupedCosts as GroupedCosts
 from jaxcontract.figures.observed_costs import Resolution as Resolution
 from jaxcontract.figures.observed_costs import grouping as grouping
+from jaxcontract.figures.participation import participation_curves as participation_curves
 from jaxcontract.figures.payments import payment_density as payment_density
 from jaxcontract.figures.style import COLOURS as COLOURS
 from jaxcontract.figures.style import LOOKS as LOOKS

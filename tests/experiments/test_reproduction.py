@@ -30,6 +30,7 @@ FIGURES = {
     "sweeps",
     "sensitivity",
     "market",
+    "participation",
 }
 
 
@@ -203,6 +204,18 @@ def test_the_simulation_agrees_with_the_model(finished):
     earned = rows(finished[0], "market_utility")
     off = np.abs(numbers(earned, "realised") - numbers(earned, "expected"))
     assert np.all(off <= 4 * numbers(earned, "realised_error"))
+
+
+def test_the_papers_contract_is_not_the_one_for_devices_that_may_walk_away(finished):
+    table = rows(finished[0], "participation")
+    best, naive = numbers(table, "best"), numbers(table, "naive")
+    assert np.all(naive <= numbers(table, "upper_bound"))
+    assert np.all(best >= naive - 1e-6 * best)
+    (first,) = [row for row in table if row["state"] == "1" and float(row["taste_scale"]) == 1.0]
+    assert float(first["best"]) == pytest.approx(2344.9974, rel=1e-5)
+    assert float(first["naive"]) == pytest.approx(1281.2027, rel=1e-5)
+    text = (finished[0] / "summary.md").read_text("utf-8")
+    assert re.search(r"contract of \(10\) is what a base station should post.*\*Does not hold", text)
 
 
 def test_the_same_command_goes_on_and_another_scale_is_refused(finished):
