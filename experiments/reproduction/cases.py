@@ -69,6 +69,7 @@ class Case:
     @property
     def shape(self) -> Any:
         """Equal for cases that one compiled program can train together."""
+        self.config.make()  # its module makes the configuration a pytree
         structures = jax.tree.structure(self.params), jax.tree.structure(self.config)
         return type(self.config), self.env, structures, self.curve
 
