@@ -30,10 +30,22 @@ class Setting(Record):
 
     game:      with a record for each part of it
     algorithm: with the `network` and the `policy_head` that are learned
+
+    Raises:
+        ValueError: when the network works on items and the game has none.
     """
 
     game: Game = dataclasses.field(default_factory=ContractGame)
     algorithm: LearnerConfig = dataclasses.field(default_factory=PPOConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        network = self.algorithm.network
+        if getattr(network, "needs_items", False) and not self.game.has_items:
+            raise ValueError(
+                f"network {NETWORKS.name_of(network)}: works on a list of items, and the game "
+                f"{GAMES.name_of(self.game)} has none"
+            )
 
     @property
     def parts(self) -> dict[str, Any]:

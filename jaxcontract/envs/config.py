@@ -63,6 +63,8 @@ class ContractGame(Game):
     environment: ClassVar[str] = "jaxcontract.envs.contract:make_env"
     reference: ClassVar[str] = "jaxcontract.evaluation.contract_reference:ContractReference"
 
+    has_items: ClassVar[bool] = True
+
     problem: System = dataclasses.field(default_factory=System)
     law: NetworkLaw = dataclasses.field(default_factory=NetworkLaw)
     env: ContractRules = dataclasses.field(default_factory=ContractRules)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.core.fields import documented, refuse
+from jaxcontract.core.item_layout import ItemLayout
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.config import ContractGame, EnvNumbers, EnvOptions
 from jaxcontract.envs.params import EnvParams as EnvParams
@@ -87,6 +88,13 @@ class ContractEnv(EnvOptions):
         cls = type(self)
         ours = all(getattr(cls, name) is getattr(ContractEnv, name) for name in ("reset", "step", "contract"))
         return RoundsLastContractEnv(env=self) if ours else None
+
+    def item_layout(self) -> ItemLayout:
+        """The K types as items: M, K, Ā_max and D̄_max are of all, Q_k is an item's weight and φ_k its feature.
+
+        Actions lie in the same way: K logits (or f_k), then r_1 − f_1/φ_1 and K − 1 shares (or r_k).
+        """
+        return ItemLayout(num_shared=4, num_items=self.num_types, weighted=True)
 
     def contract(self, network: NetworkState, action: Numbers, params: EnvParams | None = None) -> Contract:
         """The contract that an action [2K] stands for in a network state.

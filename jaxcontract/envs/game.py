@@ -26,6 +26,9 @@ class Game(Record):
     eval_states: ClassVar[int] = 20_000
     curve_states: ClassVar[int] = 1024
 
+    # Whether the environment has `item_layout()`.
+    has_items: ClassVar[bool] = False
+
     def make(self) -> tuple[Environment, Any]:
         """The environment and its parameters."""
         made: tuple[Environment, Any] = resolve(self.environment)(self)

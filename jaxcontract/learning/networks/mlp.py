@@ -29,11 +29,11 @@ class MLP(Record):
         count = len(self.hidden_sizes)
         hidden = inputs
         for index in range(count):
-            hidden = tanh(_apply_layer(weights["params"][f"Dense_{index}"], hidden))
-        return _apply_layer(weights["params"][f"Dense_{count}"], hidden)
+            hidden = tanh(apply_layer(weights["params"][f"Dense_{index}"], hidden))
+        return apply_layer(weights["params"][f"Dense_{count}"], hidden)
 
 
-def _apply_layer(layer: Any, inputs: Any) -> Any:
+def apply_layer(layer: Any, inputs: Any) -> Any:
     """[I, ...] → [O, ...] by a kernel [I, O] and a bias [O]."""
     product = inputs.__array_namespace__().tensordot(layer["kernel"], inputs, axes=(0, 0))
     return product + layer["bias"].reshape((-1,) + (1,) * (product.ndim - 1))

@@ -18,6 +18,7 @@ from jaxcontract.learning.algorithms.ppo.config import PPOConfig as PPOConfig
 from jaxcontract.learning.algorithms.ppo.loss import clipped_surrogate, standardize, value_error
 from jaxcontract.learning.divergence import watch_divergence
 from jaxcontract.learning.loop import Metrics
+from jaxcontract.learning.networks.initialize import init_network
 from jaxcontract.learning.optimizer import descend, make_optimizer
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.learning.rollout import Trajectory, rollout
@@ -65,8 +66,8 @@ def init(key: jax.Array, env: Environment, params: Any, config: PPOConfig) -> PP
     network, head = config.network, config.policy_head
     num_inputs, num_actions = len(begun["observation"]), begun["bijector"].low.shape[-1]
     weights = {
-        "actor": network.init(key_actor, num_inputs, head.num_outputs(num_actions)),
-        "critic": network.init(key_critic, num_inputs, 1),
+        "actor": init_network(network, key_actor, env, num_inputs, head.num_outputs(num_actions)),
+        "critic": init_network(network, key_critic, env, num_inputs, 1),
         "head": head.init(num_actions),
     }
     optimizer_state = make_optimizer(config, 0).init(weights)
