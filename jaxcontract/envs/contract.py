@@ -90,7 +90,7 @@ class ContractEnv(EnvOptions):
         return RoundsLastContractEnv(env=self) if ours else None
 
     def item_layout(self) -> ItemLayout:
-        """The K types as items: M, K, Ā_max and D̄_max are of all, Q_k is an item's weight and φ_k its feature.
+        """The K types as items, of weight Q_k and feature φ_k; M, K, Ā_max and D̄_max are of all.
 
         Actions lie in the same way: K logits (or f_k), then r_1 − f_1/φ_1 and K − 1 shares (or r_k).
         """

@@ -50,6 +50,11 @@ class LearnerConfig(Record):
     # "module:ALGORITHM": a name, so that a command line reads these fields without JAX.
     algorithm: ClassVar[str]
 
+    @property
+    def num_states(self) -> int:
+        """States that an update begins with, [..., num_states]: one for each environment."""
+        return self.num_envs
+
     def make(self) -> Algorithm:
         """The algorithm that these numbers are for."""
         algorithm: Algorithm = resolve(self.algorithm)

@@ -78,7 +78,7 @@ def begin_rounds(key: jax.Array, env: Environment, params: Any, config: LearnerC
 
     The key is consumed.
     """
-    env_state, observation = start(key, env, params, config.num_envs)
+    env_state, observation = start(key, env, params, config.num_states)
     return {
         "env_state": env_state,
         "observation": observation,

@@ -1,4 +1,4 @@
-"""One function for every item of a list, which hears its neighbours and sums over the items before and behind.
+"""One function for every item of a list, which hears its neighbours and sums over the items.
 
 No JAX until its weights are drawn: NumPy can apply it too.
 """
@@ -71,10 +71,9 @@ class DeepSets(Record):
         rows = xp.reshape(inputs, (inputs.shape[0], -1))
         features = xp.reshape(rows[num_shared:], (num_features + weighted, -1, rows.shape[1]))
         num_items = features.shape[1]
-        if weighted:
-            weight = 0.5 * (features[:1] + 1.0)  # normalized, its two bounds are −1 and 1
-        else:
-            weight = xp.ones_like(features[:1]) / num_items
+        # Normalized, the two bounds of a weight are −1 and 1.
+        even = xp.ones_like(features[:1]) / num_items
+        weight = 0.5 * (features[:1] + 1.0) if weighted else even
         items = _join_neighbours(*[_describe_items(features[weighted:], weight)] * 3)
         entry = apply_layer(layers["weighted_items" if weighted else "items"], items)
         hidden = xp.tanh(entry + apply_layer(layers["shared"], rows[:num_shared, None]))

@@ -37,7 +37,7 @@ class DenseLayers(nn.Module):
 
 
 class NamedLayers(nn.Module):
-    """Layers by name, each of its number of inputs and outputs; the kernel of the last one starts near zero."""
+    """Layers by name, each from one size to another; the kernel of the last one starts near zero."""
 
     sizes: tuple[tuple[str, tuple[int, int]], ...]
 
