@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jaxcontract.config import many_types
 from jaxcontract.config.older import RENAMED
 from jaxcontract.config.presets import PRESET_MEANINGS, PRESETS
 from jaxcontract.config.setting import NAMED, Setting, change, leaves, option_names
@@ -51,7 +52,8 @@ def add_setting_options(parser: argparse.ArgumentParser, arguments: Sequence[str
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
-        help=f"where every option below starts. {presets} (default: default, or raw with --actions raw)",
+        help=f"where every option below starts. {presets} (default: default, or raw with --actions raw); "
+        f"{many_types.MEANING}",
     )
     _add_choices(parser)
     setting = _start(_parse_choices(arguments))
@@ -77,11 +79,13 @@ def setting_from_options(
     Raises:
         ValueError: one line naming the field, its value and what is allowed.
     """
+    parsed.preset = parsed.preset or ("raw" if getattr(parsed, "actions", None) == "raw" else "default")
+    if fitted and "num_types" in fitted:
+        parsed.num_types = fitted["num_types"]
     setting = _start(parsed)
     given = {name: getattr(parsed, name) for name in option_names(setting).values() if hasattr(parsed, name)}
-    preset = parsed.preset or ("raw" if given.get("actions") == "raw" else "default")
-    parsed.preset = preset
-    return preset, change(_start(parsed), {**(fitted or {}), **given})
+    setting = many_types.keep_critic(setting, given)
+    return parsed.preset, change(setting, {**(fitted or {}), **given})
 
 
 def _add_choices(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +104,8 @@ def _parse_choices(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What a command line chooses by name; whatever is wrong with it is found later."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--preset")
+    first.add_argument("--num-types", type=int)
+    first.add_argument("--hidden-sizes", default=argparse.SUPPRESS)
     for flag, (part, _) in CHOICES.items():
         first.add_argument(flag, dest=f"chosen_{part}")
     try:
@@ -121,13 +127,16 @@ def _start(chosen: argparse.Namespace) -> Setting:
     if chosen.chosen_game not in (None, plain["game"]):
         setting = Setting(game=GAMES.record(chosen.chosen_game)(), algorithm=setting.algorithm)
     wanted = {part: getattr(chosen, f"chosen_{part}") for part in NAMED}
-    return setting.with_parts(
+    setting = setting.with_parts(
         {
             part: NAMED[part].record(name)()
             for part, name in wanted.items()
             if name not in (None, plain[part]["name"])
         }
     )
+    stays = wanted["network"] is not None or hasattr(chosen, "hidden_sizes")
+    preset, num_types = chosen.preset or "default", getattr(chosen, "num_types", None)
+    return many_types.suit_learner(preset, many_types.share_weights(preset, setting, num_types, stays))
 
 
 def _add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:

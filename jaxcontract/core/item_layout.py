@@ -32,6 +32,12 @@ class ItemLayout(NamedTuple):
             )
         return features
 
+    def spread(self, observation: Any, reduce: Any) -> Any:
+        """An observation [G + F K] with one number for all items in each feature, such as the least (`jnp.min`)."""
+        of_items = observation[self.num_shared :].reshape(-1, self.num_items)
+        same = reduce(of_items, axis=1, keepdims=True) + 0 * of_items
+        return observation.at[self.num_shared :].set(same.reshape(-1))
+
 
 def find_item_layout(env: Any) -> ItemLayout | None:
     """What an environment offers by `item_layout()`, a method of its class; None if nothing."""

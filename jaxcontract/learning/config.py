@@ -39,7 +39,12 @@ class LearnerConfig(Record):
 
     num_updates: int = whole(600, "updates: rounds collected, then learned from", low=1)
     num_envs: int = whole(2048, "environments played side by side, B", low=1)
-    learning_rate: Any = number(3e-3, "Adam's step size, at the start", low=0, above=True)
+    learning_rate: Any = number(
+        3e-3,
+        "Adam's step size, at the start, in a network of at most 64 units a layer; times 64/units in a wider one",
+        low=0,
+        above=True,
+    )
     final_learning_rate: Any = number(
         0.0, "Adam's step size at the last of several updates, reached linearly", low=0
     )

@@ -36,6 +36,11 @@ class DeepSets(Record):
     message_units: int = whole(8, "numbers that an item tells each neighbour and each sum", low=1)
     blocks: int = whole(2, "times that items hear of one another", low=1)
 
+    @property
+    def width(self) -> int:
+        """Units of each layer: a learner's step is smaller in a wide network."""
+        return self.item_units
+
     def init(self, key: Any, num_inputs: int, num_outputs: int, layout: ItemLayout | None = None) -> Any:
         """Fresh weights; their shapes depend on the layout, but not on K. The key is consumed.
 

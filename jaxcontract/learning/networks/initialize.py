@@ -12,7 +12,7 @@ def init_network(network: Network, key: Any, env: Any, num_inputs: int, num_outp
     Raises:
         ValueError: one line, when it works on items and the environment says nothing of them.
     """
-    if not getattr(network, "needs_items", False):
+    if not needs_items(network):
         return network.init(key, num_inputs, num_outputs)
     layout = find_item_layout(env)
     if layout is None:
@@ -21,3 +21,8 @@ def init_network(network: Network, key: Any, env: Any, num_inputs: int, num_outp
             "has no item_layout()"
         )
     return network.init(key, num_inputs, num_outputs, layout)  # type: ignore[call-arg]
+
+
+def needs_items(network: Network) -> bool:
+    """Whether a network works on a list of items, and is to be told how they lie."""
+    return bool(getattr(network, "needs_items", False))

@@ -17,6 +17,11 @@ class MLP(Record):
 
     hidden_sizes: tuple[int, ...] = sizes((64, 64), "units of each hidden layer, actor and critic", low=1)
 
+    @property
+    def width(self) -> int:
+        """Units of the widest hidden layer: a learner's step is smaller in a wide network."""
+        return max(self.hidden_sizes)
+
     def init(self, key: Any, num_inputs: int, num_outputs: int) -> Any:
         """Fresh weights, in flax's form. The key is consumed."""
         from jaxcontract.learning.networks.dense import DenseLayers
