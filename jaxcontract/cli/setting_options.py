@@ -29,6 +29,10 @@ CHOICES: Mapping[str, tuple[str, Registry]] = {
 }
 
 
+# The options that may be given as a range such as 2-64, and those that its lower end is for.
+RANGES = {"num_types": "fewest_types"}
+
+
 class OldName(argparse.Action):
     """An option by the name that it had: taken, with a line that says the new one."""
 
@@ -63,6 +67,8 @@ def add_setting_options(parser: argparse.ArgumentParser, arguments: Sequence[str
             groups[part] = parser.add_argument_group(GROUPS.get(part, part))
         flag = "--" + names[part, field.name].replace("_", "-")
         given = _describe_option(field.metadata["allowed"], default)
+        if RANGES.get(field.name) in names.values():
+            given |= {"type": _size_or_range, "help": f"{given['help']}; 2-64: of 2 to 64, drawn anew"}
         groups[part].add_argument(flag, default=argparse.SUPPRESS, **given)
     for old, new in RENAMED.items():
         if new in names.values():
@@ -84,6 +90,9 @@ def setting_from_options(
         parsed.num_types = fitted["num_types"]
     setting = _start(parsed)
     given = {name: getattr(parsed, name) for name in option_names(setting).values() if hasattr(parsed, name)}
+    for name, lower in RANGES.items():
+        if isinstance(given.get(name), tuple):
+            given = {lower: given[name][0], **given, name: given[name][1]}
     setting = many_types.keep_critic(setting, given)
     return parsed.preset, change(setting, {**(fitted or {}), **given})
 
@@ -104,7 +113,7 @@ def _parse_choices(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What a command line chooses by name; whatever is wrong with it is found later."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--preset")
-    first.add_argument("--num-types", type=int)
+    first.add_argument("--num-types", type=_size_or_range)
     first.add_argument("--hidden-sizes", default=argparse.SUPPRESS)
     for flag, (part, _) in CHOICES.items():
         first.add_argument(flag, dest=f"chosen_{part}")
@@ -136,7 +145,9 @@ def _start(chosen: argparse.Namespace) -> Setting:
     )
     stays = wanted["network"] is not None or hasattr(chosen, "hidden_sizes")
     preset, num_types = chosen.preset or "default", getattr(chosen, "num_types", None)
-    return many_types.suit_learner(preset, many_types.share_weights(preset, setting, num_types, stays))
+    varied = isinstance(num_types, tuple)
+    setting = many_types.share_weights(preset, setting, num_types[1] if varied else num_types, stays)
+    return many_types.suit_learner(preset, setting, varied)
 
 
 def _add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:
@@ -162,6 +173,20 @@ def _describe_option(allowed: Allowed, default: Any) -> dict[str, Any]:
         return {"choices": allowed.choices, "help": text}
     kinds: dict[str, Any] = {"number": float, "whole": int, "sizes": _sizes, "numbers": _numbers}
     return {"type": kinds[allowed.kind], "metavar": allowed.kind.upper(), "help": text}
+
+
+def _size_or_range(text: str) -> int | tuple[int, int]:
+    """`8` → 8, `2-64` → (2, 64)."""
+    parts = text.strip().split("-") if text.strip()[:1].isdigit() else [text]
+    try:
+        ends = tuple(map(int, parts))
+    except ValueError:
+        ends = ()
+    if len(ends) == 1:
+        return ends[0]
+    if len(ends) == 2 and 1 <= ends[0] <= ends[1]:
+        return ends
+    raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, or two such as 2-64, the lower first")
 
 
 def _sizes(text: str) -> Sequence[int]:

@@ -8,16 +8,20 @@ from jaxcontract.learning.algorithms.gradient.config import GradientConfig
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.learning.networks.deep_sets import DeepSets
 from jaxcontract.learning.networks.mlp import MLP
+from jaxcontract.learning.policies.gaussian import Gaussian
 
 # At K = 8 and 32 a perceptron ends at a gap three times that of weights shared over types; at K = 2 at 0.4 %,
 # in a tenth of the time.
 MANY_TYPES = 3
 PLAYED_SO = ("default", "stress")  # presets; the others are trainings as they are printed or tuned
-PPO_BEGINS = {"num_updates": 400, "group_size": 8, "epochs": 2}
+PPO_BEGINS = {"group_size": 8, "epochs": 2, "clip_range": 0.6}
+INITIAL_STD = 0.3  # of PPO with these
 GRADIENT_BEGINS = {"num_updates": 800, "num_envs": 256}
+VARIED_BEGINS = {"num_updates": 4000, "num_envs": 256}  # of the gradient where K is drawn anew
 MEANING = (
     f"from {MANY_TYPES} types on, {' and '.join(PLAYED_SO)} begin with --network deep_sets; with it ppo begins "
-    "with --num-updates 400 --group-size 8 --epochs 2, gradient with --num-updates 800 --num-envs 256"
+    "with --group-size 8 --epochs 2 --clip-range 0.6 --initial-std 0.3, gradient with --num-updates 800 --num-envs 256, "
+    "or 4000 updates where the number of types is a range"
 )
 
 
@@ -33,13 +37,22 @@ def share_weights(preset: str, setting: Setting, num_types: int | None, stays: b
     return setting.with_parts({"network": DeepSets()})
 
 
-def suit_learner(preset: str, setting: Setting) -> Setting:
-    """The setting with the learner's numbers that go with shared weights, where it has these."""
+def suit_learner(preset: str, setting: Setting, varied: bool = False) -> Setting:
+    """The setting with the learner's numbers that go with shared weights, where it has these.
+
+    varied: whether networks have various numbers of types
+    """
     algorithm, shares = setting.algorithm, type(setting.algorithm.network) is DeepSets
     if preset not in PLAYED_SO or not shares:
         return setting
-    begins: dict[type, dict[str, Any]] = {PPOConfig: PPO_BEGINS, GradientConfig: GRADIENT_BEGINS}
-    return setting.with_parts({"algorithm": algorithm.replace(**begins.get(type(algorithm), {}))})
+    if type(algorithm) is GradientConfig:
+        begins = VARIED_BEGINS if varied else GRADIENT_BEGINS
+        return setting.with_parts({"algorithm": algorithm.replace(**begins)})
+    if type(algorithm) is not PPOConfig:
+        return setting
+    head = algorithm.policy_head
+    head = head.replace(initial_std=INITIAL_STD) if type(head) is Gaussian else head
+    return setting.with_parts({"algorithm": algorithm.replace(**PPO_BEGINS), "policy": head})
 
 
 def keep_critic(setting: Setting, given: Mapping[str, Any]) -> Setting:

@@ -26,7 +26,7 @@ def test_two_types_begin_as_the_preset_says():
 def test_many_types_share_weights_and_try_groups_of_actions(line):
     algorithm = setting_of(line).algorithm
     assert type(algorithm.network) is DeepSets
-    assert (algorithm.num_updates, algorithm.group_size, algorithm.epochs) == (400, 8, 2)
+    assert (algorithm.group_size, algorithm.epochs, algorithm.policy_head.initial_std) == (8, 2, 0.3)
 
 
 def test_the_gradient_has_numbers_of_its_own():

@@ -21,7 +21,8 @@ class DeepSets(Record):
     Each item enters with its features, its distances to its neighbours, its weight and what is known of the
     whole. In a block it hears what its neighbours say, and the weighted sums of what the items up to it and
     from it on say: an item of weight 0 is heard by its neighbours alone. The order of the items is part of
-    the input: a list turned round is another list.
+    the input: a list turned round is another list. Items at the end that repeat the one before them with a
+    weight of 0 are as none: a list may be padded so, and its other outputs stay what they are.
 
     Outputs are a multiple of K, each of one item; or one, of the whole list.
 
@@ -55,7 +56,7 @@ class DeepSets(Record):
         each, rest = divmod(num_outputs, layout.num_items)
         if rest and num_outputs != 1:
             raise refuse("DeepSets", "num_outputs", num_outputs, f"1 or a multiple of {layout.num_items}")
-        described = 2 * (num_features - layout.weighted) + 4
+        described = 2 * (num_features - layout.weighted) + 5
         units, told = self.item_units, 4 * self.message_units
         # Two names say what the shapes do not.
         entry = "weighted_items" if layout.weighted else "items"
@@ -72,42 +73,52 @@ class DeepSets(Record):
         layers, xp = weights["params"], inputs.__array_namespace__()
         weighted = "weighted_items" in layers
         num_shared = layers["shared"]["kernel"].shape[0]
-        num_features = (layers["weighted_items" if weighted else "items"]["kernel"].shape[0] // 3 - 4) // 2
+        num_features = (layers["weighted_items" if weighted else "items"]["kernel"].shape[0] // 3 - 5) // 2
         rows = xp.reshape(inputs, (inputs.shape[0], -1))
         features = xp.reshape(rows[num_shared:], (num_features + weighted, -1, rows.shape[1]))
-        num_items = features.shape[1]
         # Normalized, the two bounds of a weight are −1 and 1.
-        even = xp.ones_like(features[:1]) / num_items
+        even = xp.ones_like(features[:1]) / features.shape[1]
         weight = 0.5 * (features[:1] + 1.0) if weighted else even
-        items = _join_neighbours(*[_describe_items(features[weighted:], weight)] * 3)
+        there = xp.astype(find_present(features[weighted:], weight), inputs.dtype)
+        items = _join_neighbours(*[_describe_items(features[weighted:], weight, there)] * 3)
         entry = apply_layer(layers["weighted_items" if weighted else "items"], items)
-        hidden = xp.tanh(entry + apply_layer(layers["shared"], rows[:num_shared, None]))
+        hidden = there * xp.tanh(entry + apply_layer(layers["shared"], rows[:num_shared, None]))
         for block in range(self.blocks):
-            heard = _exchange(apply_layer(layers[f"tell_{block}"], hidden), hidden, weight)
+            heard = _exchange(there * apply_layer(layers[f"tell_{block}"], hidden), hidden, weight)
             hidden = hidden + xp.tanh(apply_layer(layers[f"hear_{block}"], heard))
-            hidden = hidden + xp.tanh(apply_layer(layers[f"think_{block}"], hidden))
+            hidden = there * (hidden + xp.tanh(apply_layer(layers[f"think_{block}"], hidden)))
         if "whole" in layers:
             output = apply_layer(layers["whole"], xp.sum(weight * hidden, axis=1))
         else:
-            output = apply_layer(layers["each"], hidden)
+            output = there * apply_layer(layers["each"], hidden)
         return xp.reshape(output, (-1, *inputs.shape[1:]))
 
 
-def _describe_items(features: Any, weight: Any) -> Any:
-    """What an item enters with, [2F + 4, K, N], from features [F, K, N] and weight [1, K, N].
+def find_present(features: Any, weight: Any) -> Any:
+    """Which items are there, [1, K, N]: not those at the end of no weight that repeat the one before them."""
+    xp = weight.__array_namespace__()
+    first = xp.ones_like(weight[:, :1]) > 0
+    other = xp.any(features[:, 1:] != features[:, :-1], axis=0, keepdims=True)
+    taken = xp.astype((weight > 0) | xp.concat([first, other], axis=1), xp.int32)
+    return xp.flip(xp.cumulative_sum(xp.flip(taken, axis=1), axis=1), axis=1) > 0
+
+
+def _describe_items(features: Any, weight: Any, there: Any) -> Any:
+    """What an item enters with, [2F + 5, K, N], from features [F, K, N], weight and `there` [1, K, N].
 
     All of it is of the size of 1 whatever K is: distances and weights get smaller as items get more.
     """
     xp = weight.__array_namespace__()
-    num_items = weight.shape[1]
+    num_items = xp.sum(there, axis=1, keepdims=True)
     nothing = xp.zeros_like(features[:, :1])
     distances = xp.concat([features[:, 1:] - features[:, :-1], nothing], axis=1)
     relative = num_items * weight
-    start, end = xp.zeros_like(weight[:, :1]) + 1.0, xp.zeros_like(weight[:, 1:])
-    first = xp.concat([start, end], axis=1)
-    last = xp.concat([end, start], axis=1)
-    scaled = 0.25 * (relative - 1.0), 0.5 * xp.log(relative + SMALLEST)
-    return xp.concat([features, 0.5 * num_items * distances, *scaled, first, last], axis=0)
+    outside = xp.zeros_like(there[:, :1])
+    first = xp.concat([outside + 1.0, xp.zeros_like(there[:, 1:])], axis=1)
+    last = there - xp.concat([there[:, 1:], outside], axis=1)
+    many = 0.5 * xp.log(num_items) - 1.0 + xp.zeros_like(weight)
+    scaled = 0.25 * (relative - 1.0), 0.5 * xp.log(relative + SMALLEST), many
+    return there * xp.concat([features, 0.5 * num_items * distances, *scaled, first, last], axis=0)
 
 
 def _exchange(told: Any, hidden: Any, weight: Any) -> Any:
