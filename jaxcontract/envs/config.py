@@ -45,6 +45,11 @@ class EnvOptions(Record):
         return tuple(size for size in range(first, self.num_types + 1) if size not in self.leave_out_types)
 
 
+    def takes(self, num_types: int) -> bool:
+        """Whether networks of so many types can be played, after padding or as they are."""
+        return (self.fewest_types or self.num_types) <= num_types <= self.num_types
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnvNumbers(Record):
     """The numbers of the game, traced under JAX."""

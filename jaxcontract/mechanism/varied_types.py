@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxcontract.core.pytree import register
 from jaxcontract.mechanism.network_states import NetworkDistribution
-from jaxcontract.mechanism.records import NetworkState
+from jaxcontract.mechanism.places import pad_types
+from jaxcontract.mechanism.records import NetworkState, check_kind
 
 
 @register
@@ -71,3 +72,27 @@ def _draw_weights(key: jax.Array, concentration: float, shape: tuple[int, ...]) 
     else:
         drawn = jax.random.gamma(key, concentration, shape)
     return jnp.maximum(drawn, jnp.finfo(drawn.dtype).tiny)
+
+
+def with_types(distribution: NetworkDistribution, num_types: int) -> NetworkDistribution:
+    """The same law of networks that all have so many types, in bands of the same width."""
+    return NetworkDistribution(
+        aoi_range=distribution.aoi_range,
+        latency_range=distribution.latency_range,
+        type_edges=distribution.bands(num_types),
+        concentration=distribution.concentration,
+    )
+
+
+def pad_network(state: NetworkState, num_places: int) -> NetworkState:
+    """A network of K types, or a batch of them, with empty places behind its types: [..., num_places].
+
+    The padded network has the same optimum and utilities; items in empty places repeat the last type's.
+
+    Raises:
+        ValueError: when it has more types than places.
+    """
+    check_kind("state", state, NetworkState)
+    probs, types = (jnp.asarray(values) for values in (state.type_probs, state.device_types))
+    probs, types = pad_types(probs, types, num_places)
+    return dataclasses.replace(state, type_probs=probs, device_types=types)
