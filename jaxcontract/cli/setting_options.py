@@ -144,10 +144,10 @@ def _start(chosen: argparse.Namespace) -> Setting:
         }
     )
     stays = wanted["network"] is not None or hasattr(chosen, "hidden_sizes")
-    preset, num_types = chosen.preset or "default", getattr(chosen, "num_types", None)
-    varied = isinstance(num_types, tuple)
-    setting = many_types.share_weights(preset, setting, num_types[1] if varied else num_types, stays)
-    return many_types.suit_learner(preset, setting, varied)
+    preset, given = chosen.preset or "default", getattr(chosen, "num_types", None)
+    ends = given if isinstance(given, tuple) else (getattr(chosen, "fewest_types", 0), given)
+    setting = many_types.share_weights(preset, setting, ends[1], stays)
+    return many_types.suit_learner(preset, setting, varied=ends[0] > 0)
 
 
 def _add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:
@@ -186,7 +186,9 @@ def _size_or_range(text: str) -> int | tuple[int, int]:
         return ends[0]
     if len(ends) == 2 and 1 <= ends[0] <= ends[1]:
         return ends
-    raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, or two such as 2-64, the lower first")
+    raise argparse.ArgumentTypeError(
+        f"{text!r}: must be a whole number, or two such as 2-64, the lower first"
+    )
 
 
 def _sizes(text: str) -> Sequence[int]:

@@ -27,13 +27,13 @@ class ItemLayout(NamedTuple):
         features, rest = divmod(num_inputs - self.num_shared, self.num_items)
         if rest or features < 1:
             raise ValueError(
-                f"ItemLayout: an observation of {num_inputs} numbers: must be {self.num_shared} and a multiple "
-                f"of {self.num_items}"
+                f"ItemLayout: an observation of {num_inputs} numbers: must be {self.num_shared} and a "
+                f"multiple of {self.num_items}"
             )
         return features
 
     def spread(self, observation: Any, reduce: Any) -> Any:
-        """An observation [G + F K] with one number for all items in each feature, such as the least (`jnp.min`)."""
+        """An observation [G + F K] with one number in each feature of all items, as `jnp.min` finds it."""
         of_items = observation[self.num_shared :].reshape(-1, self.num_items)
         same = reduce(of_items, axis=1, keepdims=True) + 0 * of_items
         return observation.at[self.num_shared :].set(same.reshape(-1))

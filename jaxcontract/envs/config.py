@@ -16,14 +16,18 @@ class EnvOptions(Record):
 
     num_types: int = whole(2, "device types K", low=1)
     fewest_types: int = whole(
-        0, "the fewest device types, of networks that have these up to num_types; 0: all have num_types", low=0
+        0,
+        "the fewest device types, of networks that have these up to num_types; 0: all have num_types",
+        low=0,
     )
     leave_out_types: tuple[int, ...] = sizes(
-        (), "numbers of device types between fewest_types and num_types that no network has", low=1, empty=True
+        (),
+        "numbers of device types between fewest_types and num_types that no network has",
+        low=1,
+        empty=True,
     )
     actions: str = choice("feasible", "how an action becomes a contract", ("feasible", "raw"))
     reward: str = choice("centred", "what the learner is paid", ("centred", "paper"))
-
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,7 +47,6 @@ class EnvOptions(Record):
         """The numbers of types that networks have, ascending."""
         first = self.fewest_types or self.num_types
         return tuple(size for size in range(first, self.num_types + 1) if size not in self.leave_out_types)
-
 
     def takes(self, num_types: int) -> bool:
         """Whether networks of so many types can be played, after padding or as they are."""

@@ -36,9 +36,9 @@ class ContractEnv(EnvOptions):
         contract, a fraction of the noise, and a slope outside the feasible set; in the scale's `reward_unit`.
     Info, in every mode: `contract`, `paper_reward`, `feasible`, and gymnax's `terminated`,
         `truncated`, `final_observation`.
-    Number of types: with `fewest_types`, K is drawn anew with each network, and K below is `num_types`, the places
-        of all networks. Those behind the last type have Q = 0 and repeat its φ; what an action says of
-        them changes nothing, and items there repeat the last one (`mechanism/places.py`).
+    Number of types: with `fewest_types` it is drawn anew with each network, and K above is `num_types`, the
+        places of every network. Those behind the last type have Q = 0 and repeat its φ: so observations say
+        which are empty. What an action says of these changes nothing, and their items repeat the last one.
     Episode: Z rounds, then truncation, never termination. The next network does not depend on the
         action, so the game goes on with a fresh draw: a reset costs nothing.
 

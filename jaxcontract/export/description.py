@@ -145,7 +145,7 @@ def find_fewest_types(notes: dict[str, Any]) -> int:
 
 
 def check_size(probs: Any, fewest: int, num_types: int) -> None:
-    """Raises ValueError unless a policy for `fewest` (0: only so many) to `num_types` types takes shares Q."""
+    """Raises ValueError unless a policy for `fewest` (0: no fewer) to `num_types` types takes shares Q."""
     if not (fewest or num_types) <= probs.shape[-1] <= num_types:
         many = f"{fewest} to {num_types}" if fewest else f"{num_types}"
         raise refuse("NetworkState", "type_probs", probs, f"of the policy's {many} types")

@@ -156,7 +156,9 @@ class NumpyPolicy:
             return action, frequency, payment * self.feasible_map.payment_unit
         probs, types = np.split(observations[..., 4:], 2, axis=-1)
         state = observations[..., 2], observations[..., 3], types
-        frequency, payment = feasible_items(self.system, self.feasible_map, *state, self._skip(output, probs, types))
+        frequency, payment = feasible_items(
+            self.system, self.feasible_map, *state, self._skip(output, probs, types)
+        )
         return output, frequency, payment
 
     def _skip(self, action: np.ndarray, probs: np.ndarray, types: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ class LearnerConfig(Record):
     num_envs: int = whole(2048, "environments played side by side, B", low=1)
     learning_rate: Any = number(
         3e-3,
-        "Adam's step size, at the start, in a network of at most 64 units a layer; times 64/units in a wider one",
+        "Adam's step size, at the start, with at most 64 units in a layer; times 64/units with more",
         low=0,
         above=True,
     )

@@ -1,7 +1,7 @@
 """Networks of fewer types than there are places for: the places behind the last type are empty. No JAX.
 
-An empty place repeats the type before it with a share of 0. A network padded so is a network of more types with
-the same optimum, constraints and utilities: an item for a type that repeats another and that no device has.
+An empty place repeats the type before it with a share of 0. A network padded so is a network of more types
+with the same optimum, constraints and utilities: it adds items for a type that no device has.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ EMPTY_LOGIT = -1e4  # of the step in f to an empty place: e^x is 0
 def find_taken(type_probs: Any, device_types: Any) -> Any:
     """Which places are taken, [K, ...], of Q and φ, [K, ...] each: arrays of JAX or of NumPy.
 
-    A last type of share 0 that ties with the one before it cannot be told from an empty place, and need not be.
+    A last type of share 0 that ties with the one before it is no other than an empty place.
     """
     xp = type_probs.__array_namespace__()
     other = xp.concat([xp.ones_like(device_types[:1]) > 0, device_types[1:] != device_types[:-1]], axis=0)

@@ -42,17 +42,17 @@ class VariedTypes(NetworkDistribution):
         """One network, or B = `num_rounds` of them, [B, ...]. The key is consumed."""
         rounds, places = (1 if num_rounds is None else num_rounds), self.num_types
         key_size, key_uniforms, key_probs = jax.random.split(key, 3)
-        size = _draw_size(key_size, self.sizes, rounds)
+        size = _draw_size(key_size, self.sizes, rounds)[None]
         uniforms = jax.random.uniform(key_uniforms, (places + 2, rounds))
         place = jnp.arange(places)[:, None]
         low, high = self.type_edges[0], self.type_edges[-1]
         types = low + (high - low) * (place + uniforms[2:]) / size
-        last = jnp.take_along_axis(types, size[None] - 1, axis=0)
+        last = jnp.take_along_axis(types, size - 1, axis=0)
         weights = jnp.where(place < size, _draw_weights(key_probs, self.concentration, (places, rounds)), 0.0)
         state = NetworkState(
             max_aoi=self.aoi_range[0] + (self.aoi_range[1] - self.aoi_range[0]) * uniforms[0],
             max_latency=self.latency_range[0] + (self.latency_range[1] - self.latency_range[0]) * uniforms[1],
-            type_probs=(weights / jnp.sum(weights, axis=0)).T,
+            type_probs=(weights / jnp.sum(weights, axis=0, keepdims=True)).T,
             device_types=jnp.where(place < size, types, last).T,
         )
         return state if num_rounds is not None else jax.tree.map(lambda leaf: leaf[0], state)

@@ -71,9 +71,7 @@ def results_by_size(seeds: Sequence[int], found: Sequence[Mapping[int, Any]]) ->
             "num_types": size,
             "num_states": found[0][size].num_states,
             "optimum": found[0][size].optimum,
-            "seeds": [
-                {"seed": seed, **measured(own[size])} for seed, own in zip(seeds, found, strict=True)
-            ],
+            "seeds": [{"seed": seed, **measured(own[size])} for seed, own in zip(seeds, found, strict=True)],
         }
         for size in found[0]
     ]

@@ -1,4 +1,4 @@
-"""The network whose weights all items share: what it is told, what it hears, and at how many items it works."""
+"""The network whose weights all items share: what it is told, what it hears, at how many items it works."""
 
 import dataclasses
 
@@ -102,12 +102,16 @@ def test_what_it_cannot_work_on_is_refused_in_one_line():
         SMALL.init(jax.random.key(0), 10, 6)
     with pytest.raises(ValueError, match=r"^DeepSets.num_outputs = 7: must be 1 or a multiple of 3$"):
         SMALL.init(jax.random.key(0), 10, 7, layout)
-    with pytest.raises(ValueError, match=r"^ItemLayout: an observation of 9 numbers: must be 4 and a multiple"):
+    with pytest.raises(
+        ValueError, match=r"^ItemLayout: an observation of 9 numbers: must be 4 and a multiple"
+    ):
         SMALL.init(jax.random.key(0), 9, 6, layout)
 
 
 def test_a_game_without_items_is_refused_in_one_line():
-    with pytest.raises(ValueError, match=r"^network deep_sets: works on a list of items, and the game") as found:
+    with pytest.raises(
+        ValueError, match=r"^network deep_sets: works on a list of items, and the game"
+    ) as found:
         Setting(game=GAMES.record("competition")(), algorithm=PPOConfig(network=SMALL))
     assert str(found.value).endswith("the game competition has none")
     assert PRESETS["default"].with_parts({"network": SMALL}).game == ContractGame()
@@ -133,9 +137,7 @@ def test_the_gradient_climbs_with_shared_weights(size):
     """At K = 1 there is nothing to screen, and the best contract is found all the same."""
     env = jc.ContractEnv(num_types=size)
     config = GradientConfig(num_updates=200, num_envs=64, network=SMALL)
-    learner, metrics = jax.jit(train, static_argnames="env")(
-        jax.random.key(0), env, env.default_params, config
-    )
+    learner, _ = jax.jit(train, static_argnames="env")(jax.random.key(0), env, env.default_params, config)
     states = jc.unseen_states(env.default_params.distribution, 500)
     report = jc.evaluate(learner.policy, env, states=states)
     assert report.feasible == 1.0

@@ -11,7 +11,9 @@ from jaxcontract.learning.algorithms.ppo.advantage import group_advantages
 from jaxcontract.learning.rollout import rollout
 
 KEY = jax.random.key(0)
-GROUPS = jc.PPOConfig(num_updates=3, num_envs=24, minibatches=2, group_size=4, network=jc.MLP(hidden_sizes=(8,)))
+GROUPS = jc.PPOConfig(
+    num_updates=3, num_envs=24, minibatches=2, group_size=4, network=jc.MLP(hidden_sizes=(8,))
+)
 
 
 def test_each_reward_is_compared_with_the_others_of_its_group():
@@ -36,7 +38,7 @@ def test_the_actions_of_a_group_are_played_in_one_state():
     env = jc.ContractEnv()
     learner = GROUPS.make().init(KEY, env, env.default_params, GROUPS)
     assert learner.observation.shape == (8, 6)  # [4 + 2K, B/m]
-    env_state, observation, played = rollout(
+    _, observation, played = rollout(
         KEY, learner.policy, env, env.default_params, learner.env_state, learner.observation, 2, 4
     )
     assert played.observation.shape == (2, 8, 6)
@@ -73,8 +75,8 @@ def test_the_value_coefficient_changes_nothing_with_groups():
         ({"group_size": 5}, "PPOConfig.group_size = 5: must be a divisor of num_envs = 24"),
         (
             {"discount": 0.9},
-            "PPOConfig.group_size = 4: must be 1 with a discount or estimator = paper, which need a critic of "
-            "what follows",
+            "PPOConfig.group_size = 4: must be 1 with a discount or estimator = paper, which need a critic "
+            "of what follows",
         ),
         ({"minibatches": 4}, "PPOConfig.minibatches = 4: must be a divisor of num_envs/group_size = 6"),
     ],
