@@ -16,12 +16,12 @@ MANY_TYPES = 3
 PLAYED_SO = ("default", "stress")  # presets; the others are trainings as they are printed or tuned
 PPO_BEGINS = {"group_size": 8, "epochs": 2, "clip_range": 0.6}
 INITIAL_STD = 0.3  # of PPO with these
-GRADIENT_BEGINS = {"num_updates": 800, "num_envs": 256}
+GRADIENT_BEGINS = {"num_updates": 1200, "num_envs": 128}
 VARIED_BEGINS = {"num_updates": 4000, "num_envs": 256}  # of the gradient where K is drawn anew
 MEANING = (
     f"from {MANY_TYPES} types on, {' and '.join(PLAYED_SO)} begin with --network deep_sets; with it "
     "ppo begins with --group-size 8 --epochs 2 --clip-range 0.6 --initial-std 0.3, "
-    "gradient with --num-updates 800 --num-envs 256, or 4000 updates where the number of types is a range"
+    "gradient with --num-updates 1200 --num-envs 128, or 4000 and 256 where the number of types is a range"
 )
 
 

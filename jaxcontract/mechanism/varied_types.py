@@ -1,11 +1,14 @@
 """A law of networks whose number of types is drawn anew for each."""
 
 import dataclasses
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcontract.core.fields import refuse
+from jaxcontract.core.fields import sizes as numbers_of
 from jaxcontract.core.pytree import register
 from jaxcontract.mechanism.network_states import NetworkDistribution
 from jaxcontract.mechanism.places import pad_types
@@ -17,12 +20,23 @@ from jaxcontract.mechanism.records import NetworkState, check_kind
 class VariedTypes(NetworkDistribution):
     """The paper's law with a random number of types, padded to the greatest (`mechanism/places.py`).
 
-    type_edges: [2]   φ_k is uniform in the k-th of K equal bands between these
-    sizes:      the numbers of types K that are drawn, ascending (static); K with probability in proportion to
-                1/K, so that as many networks have 2 to 4 types as have 4 to 8, or 32 to 64
+    aoi_range:     [2]  Ā_max is uniform between these, seconds
+    latency_range: [2]  D̄_max is uniform between these, seconds
+    type_edges:    [2]  φ_k is uniform in the k-th of K equal bands between these
+    concentration: Q is Dirichlet with this one parameter for every type (static)
+    sizes:         the numbers of types K that are drawn, ascending (static); K with probability in proportion
+        to 1/K, so that as many networks have 2 to 4 types as have 4 to 8, or 32 to 64
+
+    Raises:
+        ValueError: naming the field, its value and what is allowed.
     """
 
-    sizes: tuple[int, ...] = dataclasses.field(default=(2,), metadata={"static": True})
+    sizes: tuple[int, ...] = numbers_of((2,), "numbers of types K that are drawn, ascending", low=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if any(following <= size for size, following in pairwise(self.sizes)):
+            raise refuse("VariedTypes", "sizes", self.sizes, "whole numbers, ascending")
 
     @property
     def num_types(self) -> int:
@@ -85,9 +99,13 @@ def with_types(distribution: NetworkDistribution, num_types: int) -> NetworkDist
 
 
 def pad_network(state: NetworkState, num_places: int) -> NetworkState:
-    """A network of K types, or a batch of them, with empty places behind its types: [..., num_places].
+    """A network of K types, or a batch of them, with empty places behind its types.
 
-    The padded network has the same optimum and utilities; items in empty places repeat the last type's.
+    state:      type_probs and device_types [..., K]
+    num_places: P, of the result
+
+    Returns type_probs and device_types [P], of a batch [..., P]. The optimum and utilities stay; items in empty
+    places repeat the last type's.
 
     Raises:
         ValueError: when it has more types than places.

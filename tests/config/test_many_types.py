@@ -32,7 +32,7 @@ def test_many_types_share_weights_and_try_groups_of_actions(line):
 def test_the_gradient_has_numbers_of_its_own():
     algorithm = setting_of("--algorithm gradient --num-types 8").algorithm
     assert type(algorithm.network) is DeepSets
-    assert (algorithm.num_updates, algorithm.num_envs) == (800, 256)
+    assert (algorithm.num_updates, algorithm.num_envs) == (1200, 128)
     assert setting_of("--algorithm gradient").algorithm.num_envs == 2048
 
 

@@ -162,6 +162,12 @@ def test_ranges_that_make_no_sense_are_refused_in_one_line(changes, line):
     assert str(refusal.value).startswith(line)
 
 
+@pytest.mark.parametrize("sizes", [(), (0, 2), (3, 2), (2, 2), (2.5,)])
+def test_a_law_of_no_numbers_of_types_is_refused(sizes):
+    with pytest.raises(ValueError, match=r"^VariedTypes.sizes = .*: must be whole numbers"):
+        jc.VariedTypes(type_edges=(1.0, 15.0), sizes=sizes)
+
+
 def parse(line):
     parser = OneLineParser(prog="test")
     add_setting_options(parser, line.split())
