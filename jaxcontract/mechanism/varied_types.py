@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.core.fields import refuse
+from jaxcontract.core.fields import plain, refuse
 from jaxcontract.core.fields import sizes as numbers_of
 from jaxcontract.core.pytree import register
+from jaxcontract.mechanism.network_law import SIZE
 from jaxcontract.mechanism.network_states import NetworkDistribution
 from jaxcontract.mechanism.places import pad_types
 from jaxcontract.mechanism.records import NetworkState, check_kind
@@ -104,13 +105,14 @@ def pad_network(state: NetworkState, num_places: int) -> NetworkState:
     state:      type_probs and device_types [..., K]
     num_places: P, of the result
 
-    Returns type_probs and device_types [P], of a batch [..., P]. The optimum and utilities stay; items in empty
-    places repeat the last type's.
+    Returns type_probs and device_types [P], of a batch [..., P]. The optimum and utilities stay; items in
+    empty places repeat the last type's.
 
     Raises:
-        ValueError: when it has more types than places.
+        ValueError: when it has more types than places, or an argument is of another kind.
     """
     check_kind("state", state, NetworkState)
+    num_places = plain("pad_network", "num_places", num_places, SIZE)
     probs, types = (jnp.asarray(values) for values in (state.type_probs, state.device_types))
     probs, types = pad_types(probs, types, num_places)
     return dataclasses.replace(state, type_probs=probs, device_types=types)

@@ -145,6 +145,8 @@ def test_sizes_outside_of_the_range_are_refused(learner):
         jc.evaluate_by_size(learner.policy, jc.ContractEnv())
     with pytest.raises(ValueError, match=r"^pad_types: 7 types: must be at most 6$"):
         jc.pad_network(first(network_of(7)), PLACES)
+    with pytest.raises(ValueError, match=r"^pad_network.num_places = 6.5: must be a whole number in"):
+        jc.pad_network(first(network_of(2)), 6.5)
 
 
 @pytest.mark.parametrize(
