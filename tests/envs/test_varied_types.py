@@ -1,7 +1,5 @@
 """Networks of various numbers of types in one program: what is padded, drawn, measured and refused."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -102,18 +100,19 @@ def test_what_an_action_says_of_empty_places_changes_nothing():
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_a_network_gives_a_padded_list_the_actions_of_the_list(size):
-    env = jc.ContractEnv(num_types=size)
-    fresh = init(jax.random.key(0), ENV, ENV.default_params, CONFIG)
-    weights = jax.tree.map(
-        lambda leaf: 0.5 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), fresh.weights
+    shapes = jax.eval_shape(
+        lambda: SMALL.init(jax.random.key(0), 4 + 2 * PLACES, 2 * PLACES, ENV.item_layout())
     )
-    alone = init(jax.random.key(0), env, env.default_params, CONFIG).policy
-    state = first(network_of(size))
-    short = dataclasses.replace(alone, weights=weights)(jc.observe(SYSTEM, state))
-    policy = dataclasses.replace(fresh.policy, weights=weights)
-    padded = np.reshape(policy(jc.observe(SYSTEM, jc.pad_network(state, PLACES))), (2, PLACES))
-    np.testing.assert_allclose(padded[:, :size], np.reshape(short, (2, size)), rtol=1e-4, atol=1e-5)
-    assert np.all(padded[:, size:] == 0)
+    generator = np.random.default_rng(size)
+    weights = jax.tree.map(lambda leaf: generator.normal(scale=0.5, size=leaf.shape), shapes)
+    shares, features = generator.dirichlet(np.ones(size)), np.sort(generator.uniform(-1, 1, size))
+    empty = PLACES - size
+    whole = [0.0, 0.0, 0.3, -0.4]
+    short = np.array([*whole, *(2 * shares - 1), *features])
+    padded = [*whole, *(2 * shares - 1), *[-1.0] * empty, *features, *[features[-1]] * empty]
+    found = SMALL.apply(weights, np.array(padded)).reshape(2, PLACES)
+    np.testing.assert_allclose(found[:, :size], SMALL.apply(weights, short).reshape(2, size), rtol=1e-9)
+    assert np.all(found[:, size:] == 0)
 
 
 def test_observations_are_within_their_space(drawn):

@@ -24,16 +24,16 @@ SMALL = DeepSets(item_units=6, message_units=2, blocks=2)
 def random_weights(num_items, outputs_each=2, network=SMALL, seed=0):
     """Weights of which none is near zero, so that every part of the network speaks."""
     layout = ItemLayout(num_shared=4, num_items=num_items, weighted=True)
-    fresh = network.init(jax.random.key(0), 4 + 2 * num_items, outputs_each * num_items, layout)
-    generator = np.random.default_rng(seed)
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(generator.normal(scale=0.5, size=leaf.shape), leaf.dtype), fresh
+    shapes = jax.eval_shape(
+        lambda: network.init(jax.random.key(0), 4 + 2 * num_items, outputs_each * num_items, layout)
     )
+    generator = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: generator.normal(scale=0.5, size=leaf.shape).astype(np.float32), shapes)
 
 
 def inputs_of(shares, features, whole=(0.0, 0.0, 0.3, -0.4)):
     """Normalized inputs [4 + 2K] of shares Q and features."""
-    return jnp.asarray([*whole, *(2.0 * np.asarray(shares) - 1.0), *features])
+    return np.array([*whole, *(2.0 * np.asarray(shares) - 1.0), *features], np.float32)
 
 
 def per_item(weights, inputs, network=SMALL):
@@ -44,17 +44,23 @@ def test_weights_do_not_depend_on_the_number_of_items():
     shapes = [jax.tree.map(jnp.shape, random_weights(size)) for size in (1, 2, 17)]
     assert shapes[0] == shapes[1] == shapes[2]
     for size in (1, 3, 40):
-        output = SMALL.apply(random_weights(2), jnp.zeros(4 + 2 * size))
+        output = SMALL.apply(random_weights(2), np.zeros(4 + 2 * size))
         assert output.shape == (2 * size,)
         assert np.isfinite(output).all()
 
 
 def test_a_batch_is_every_entry_by_itself():
     weights = random_weights(3)
-    batch = jax.random.normal(jax.random.key(1), (10, 4, 5))
+    batch = np.random.default_rng(1).uniform(-1, 1, size=(10, 4, 5))
     together = SMALL.apply(weights, batch)
     alone = SMALL.apply(weights, batch[:, 2, 3])
     np.testing.assert_allclose(together[:, 2, 3], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_numpy_and_jax_give_the_same():
+    weights, inputs = random_weights(17), np.random.default_rng(1).uniform(-1, 1, size=(38, 3)).astype(np.float32)
+    in_jax = jax.jit(SMALL.apply)(weights, inputs)
+    np.testing.assert_allclose(SMALL.apply(weights, inputs), in_jax, rtol=1e-4, atol=1e-5)
 
 
 def test_the_order_of_the_items_is_part_of_the_input():
@@ -86,14 +92,16 @@ def test_derivatives_are_finite_at_ties_and_shares_of_zero():
     def total(inputs):
         return jnp.sum(SMALL.apply(random_weights(4), inputs))
 
+    slope = jax.jit(jax.grad(total))
     for shares, features in (((0, 0, 1, 0), (0.1, 0.1, 0.1, 0.1)), ((1, 0, 0, 0), (-1, -1, 1, 1))):
-        assert np.isfinite(jax.grad(total)(inputs_of(shares, features))).all()
+        assert np.isfinite(slope(inputs_of(shares, features))).all()
 
 
 def test_one_output_is_of_the_whole_list():
     layout = ItemLayout(num_shared=4, num_items=3, weighted=True)
-    weights = SMALL.init(jax.random.key(0), 10, 1, layout)
-    assert SMALL.apply(weights, jnp.zeros((10, 7))).shape == (1, 7)
+    shapes = jax.eval_shape(lambda: SMALL.init(jax.random.key(0), 10, 1, layout))
+    weights = jax.tree.map(lambda leaf: np.ones(leaf.shape), shapes)
+    assert SMALL.apply(weights, np.zeros((10, 7))).shape == (1, 7)
 
 
 def test_what_it_cannot_work_on_is_refused_in_one_line():
@@ -132,19 +140,14 @@ def test_one_network_is_compiled_once_whatever_the_numbers_are():
     assert len(traces) == 1
 
 
-@pytest.mark.parametrize("size", [1, 2])
-def test_the_gradient_climbs_with_shared_weights(size):
-    """At K = 1 there is nothing to screen, and the best contract is found all the same."""
-    env = jc.ContractEnv(num_types=size)
+def test_with_one_type_the_best_contract_is_found():
+    """At K = 1 there is nothing to screen."""
+    env = jc.ContractEnv(num_types=1)
     config = GradientConfig(num_updates=200, num_envs=64, network=SMALL)
     learner, _ = jax.jit(train, static_argnames="env")(jax.random.key(0), env, env.default_params, config)
-    states = jc.unseen_states(env.default_params.distribution, 500)
-    report = jc.evaluate(learner.policy, env, states=states)
+    report = jc.evaluate(learner.policy, env, states=jc.unseen_states(env.default_params.distribution, 500))
     assert report.feasible == 1.0
-    if size == 1:
-        assert report.regret < 0.05  # random contracts: 2.4
-    else:
-        assert report.screening_gap < 0.1
+    assert report.regret < 0.05  # random contracts: 2.4
 
 
 def test_a_feature_is_scaled_alike_in_all_items():
