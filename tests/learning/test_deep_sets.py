@@ -58,7 +58,10 @@ def test_a_batch_is_every_entry_by_itself():
 
 
 def test_numpy_and_jax_give_the_same():
-    weights, inputs = random_weights(17), np.random.default_rng(1).uniform(-1, 1, size=(38, 3)).astype(np.float32)
+    weights, inputs = (
+        random_weights(17),
+        np.random.default_rng(1).uniform(-1, 1, size=(38, 3)).astype(np.float32),
+    )
     in_jax = jax.jit(SMALL.apply)(weights, inputs)
     np.testing.assert_allclose(SMALL.apply(weights, inputs), in_jax, rtol=1e-4, atol=1e-5)
 
