@@ -90,8 +90,8 @@ class NumpyPolicy:
     raw_action:    scaled observations [4 + 2K, ...] → raw actions [2K, ...], of the network and its head
     fewest_types:  where it is above 0, networks may have from so many types to K: they are padded
 
-    It computes in float64: from the artifact's float32 its items differ by less than 1e-6, with a perceptron by
-    less than 1e-6 of their size.
+    It computes in float64: from the artifact's float32 its items differ by less than 1e-6, with a perceptron
+    by less than 1e-6 of their size.
     """
 
     system: System
