@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jaxcontract.envs.capacity import CapacityEnv as CapacityEnv
     from jaxcontract.envs.contract import ContractEnv as ContractEnv
     from jaxcontract.envs.contract import EnvParams as EnvParams
+    from jaxcontract.evaluation.by_size import evaluate_by_size as evaluate_by_size
     from jaxcontract.evaluation.evaluate import evaluate as evaluate
     from jaxcontract.evaluation.report import Report as Report
     from jaxcontract.evaluation.states import unseen_states as unseen_states
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from jaxcontract.learning.algorithms.gradient.gradient import GradientConfig as GradientConfig
     from jaxcontract.learning.algorithms.ppo.ppo import PPOConfig as PPOConfig
     from jaxcontract.learning.config import LearnerConfig as LearnerConfig
+    from jaxcontract.learning.networks.deep_sets import DeepSets as DeepSets
     from jaxcontract.learning.networks.mlp import MLP as MLP
     from jaxcontract.learning.policies.gaussian import Gaussian as Gaussian
     from jaxcontract.learning.policies.network_policy import NetworkPolicy as NetworkPolicy
@@ -89,6 +91,8 @@ if TYPE_CHECKING:
     from jaxcontract.mechanism.simulation import simulate_requests as simulate_requests
     from jaxcontract.mechanism.taste_market import TasteMarket as TasteMarket
     from jaxcontract.mechanism.taste_market import simulate_competition as simulate_competition
+    from jaxcontract.mechanism.varied_types import VariedTypes as VariedTypes
+    from jaxcontract.mechanism.varied_types import pad_network as pad_network
     from jaxcontract.storage.policies import load_env as load_env
     from jaxcontract.storage.policies import load_policy as load_policy
 

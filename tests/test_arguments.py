@@ -63,6 +63,7 @@ OF_NUMBERS = {
 OTHERS = {
     *("sample_network", "unseen_states", "printed_states", "simulate_requests", "simulate_market"),
     *("evaluate", "train", "register"),
+    *("evaluate_by_size", "pad_network"),  # tests/envs/test_varied_types.py
     # Of devices that choose: tests/mechanism, and test_one_round.py for what they refuse.
     "best_response",
     "capacity_distribution",

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jaxcontract.config import many_types
 from jaxcontract.config.older import RENAMED
 from jaxcontract.config.presets import PRESET_MEANINGS, PRESETS
 from jaxcontract.config.setting import (
@@ -38,6 +39,10 @@ CHOICES: Mapping[str, tuple[str, Registry]] = {
 SHORT: Mapping[str, tuple[str, ...]] = {"--num-stations": ("--stations",)}
 
 
+# The options that may be given as a range such as 2-64, and those that its lower end is for.
+RANGES = {"num_types": "fewest_types"}
+
+
 class OldName(argparse.Action):
     """An option by the name that it had: taken, with a line that says the new one."""
 
@@ -61,7 +66,8 @@ def add_setting_options(parser: argparse.ArgumentParser, arguments: Sequence[str
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
-        help=f"where every option below starts. {presets} (default: default, or raw with --actions raw)",
+        help=f"where every option below starts. {presets} (default: default, or raw with --actions raw); "
+        f"{many_types.MEANING}",
     )
     _add_choices(parser)
     setting = _start(_parse_choices(arguments))
@@ -71,6 +77,8 @@ def add_setting_options(parser: argparse.ArgumentParser, arguments: Sequence[str
             groups[part] = parser.add_argument_group(GROUPS.get(part, part))
         flag = "--" + names[part, field.name].replace("_", "-")
         given = _describe_option(field.metadata["allowed"], default)
+        if RANGES.get(field.name) in names.values():
+            given |= {"type": _size_or_range, "help": f"{given['help']}; 2-64: of 2 to 64, drawn anew"}
         groups[part].add_argument(flag, *SHORT.get(flag, ()), default=argparse.SUPPRESS, **given)
     for old, new in RENAMED.items():
         if new in names.values():
@@ -87,11 +95,16 @@ def setting_from_options(
     Raises:
         ValueError: one line naming the field, its value and what is allowed.
     """
+    parsed.preset = parsed.preset or ("raw" if getattr(parsed, "actions", None) == "raw" else "default")
+    if fitted and "num_types" in fitted:
+        parsed.num_types = fitted["num_types"]
     setting = _start(parsed)
     given = {name: getattr(parsed, name) for name in option_names(setting).values() if hasattr(parsed, name)}
-    preset = parsed.preset or ("raw" if given.get("actions") == "raw" else "default")
-    parsed.preset = preset
-    return preset, change(_start(parsed), {**(fitted or {}), **given})
+    for name, lower in RANGES.items():
+        if isinstance(given.get(name), tuple):
+            given = {lower: given[name][0], **given, name: given[name][1]}
+    setting = many_types.keep_critic(setting, given)
+    return parsed.preset, change(setting, {**(fitted or {}), **given})
 
 
 def _add_choices(parser: argparse.ArgumentParser) -> None:
@@ -110,6 +123,8 @@ def _parse_choices(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What a command line chooses by name; whatever is wrong with it is found later."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--preset")
+    first.add_argument("--num-types", type=_size_or_range)
+    first.add_argument("--hidden-sizes", default=argparse.SUPPRESS)
     for flag, (part, _) in CHOICES.items():
         first.add_argument(flag, dest=f"chosen_{part}")
     try:
@@ -139,7 +154,12 @@ def _start(chosen: argparse.Namespace) -> Setting:
             if name not in (None, plain[part]["name"])
         }
     )
-    return start_for_game(learned.replace(game=game))
+    setting = start_for_game(learned.replace(game=game))
+    stays = wanted["network"] is not None or hasattr(chosen, "hidden_sizes")
+    preset, given = chosen.preset or "default", getattr(chosen, "num_types", None)
+    ends = given if isinstance(given, tuple) else (getattr(chosen, "fewest_types", 0), given)
+    setting = many_types.share_weights(preset, setting, ends[1], stays)
+    return many_types.suit_learner(preset, setting, varied=ends[0] > 0)
 
 
 def _add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:
@@ -165,6 +185,22 @@ def _describe_option(allowed: Allowed, default: Any) -> dict[str, Any]:
         return {"choices": allowed.choices, "help": text}
     kinds: dict[str, Any] = {"number": float, "whole": int, "sizes": _sizes, "numbers": _numbers}
     return {"type": kinds[allowed.kind], "metavar": allowed.kind.upper(), "help": text}
+
+
+def _size_or_range(text: str) -> int | tuple[int, int]:
+    """`8` → 8, `2-64` → (2, 64)."""
+    parts = text.strip().split("-") if text.strip()[:1].isdigit() else [text]
+    try:
+        ends = tuple(map(int, parts))
+    except ValueError:
+        ends = ()
+    if len(ends) == 1:
+        return ends[0]
+    if len(ends) == 2 and 1 <= ends[0] <= ends[1]:
+        return ends
+    raise argparse.ArgumentTypeError(
+        f"{text!r}: must be a whole number, or two such as 2-64, the lower first"
+    )
 
 
 def _sizes(text: str) -> Sequence[int]:

@@ -44,6 +44,24 @@ def _fewer(columns: np.ndarray, measures: Mapping[str, tuple[str, str]]) -> dict
     return found
 
 
+def sizes_table(found: Sequence[Mapping[int, Report]], left_out: Sequence[int]) -> FittedTable:
+    """A row for each number of types: the mean over the seeds, and the worst of them.
+
+    found:    {K: report} of each seed
+    left_out: the K that no training network had
+    """
+    names = ("feasible", "regret", "screening_gap")
+    titles = ["feasible", "mean regret", "screening gap", "worst seed's gap"]
+    count = next(iter(found[0].values())).num_states
+    table = plain_table(f"By number of types, {count:,} unseen states of each", ["K", *titles])
+    for size in found[0]:
+        columns = np.array([[getattr(own[size], name) for name in names] for own in found], float)
+        cells = [_cell(name, value) for name, value in zip(names, columns.mean(axis=0).tolist(), strict=True)]
+        worst = _cell("screening_gap", float(columns[:, 2].max()))
+        table.add_row(f"{size} (left out)" if size in left_out else str(size), *cells, worst)
+    return table
+
+
 def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> FittedTable:
     """A row for each (name, report, seconds, env steps or None) of learners that are set side by side."""
     names = ("feasible", "regret", "worst_regret", "screening_gap")

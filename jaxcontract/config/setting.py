@@ -32,7 +32,8 @@ class Setting(Record):
     algorithm: with the `network` and the `policy_head` that are learned
 
     Raises:
-        ValueError: when the learner climbs the slope of the reward, and the game's has none to climb.
+        ValueError: when the network works on items and the game has none, or the learner climbs the slope of
+            the reward, and the game's has none to climb.
     """
 
     game: Game = dataclasses.field(default_factory=ContractGame)
@@ -44,6 +45,12 @@ class Setting(Record):
             game, learner = GAMES.name_of(self.game), ALGORITHMS.name_of(self.algorithm)
             why = self.game.without_slope
             raise ValueError(f"algorithm = {learner}: cannot learn the game {game}: {why}; choose ppo")
+        network = self.algorithm.network
+        if getattr(network, "needs_items", False) and not self.game.has_items:
+            raise ValueError(
+                f"network {NETWORKS.name_of(network)}: works on a list of items, and the game "
+                f"{GAMES.name_of(self.game)} has none"
+            )
 
     @property
     def parts(self) -> dict[str, Any]:

@@ -58,6 +58,8 @@ class Allowed:
             return value.ndim == 0 and value.item() in self.choices
         if self.kind == "flag":
             return value.ndim == 0 and value.dtype == bool
+        if self.empty and value.shape == (0,):
+            return True  # nothing is of any kind
         if value.dtype.kind not in ("iu" if self.kind in ("whole", "sizes") else "iuf"):
             return False
         wanted_rank = 1 if self.kind in ("sizes", "numbers") else 0

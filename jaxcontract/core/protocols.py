@@ -56,6 +56,11 @@ class Network(Protocol):
     init(key, num_inputs, num_outputs) → weights, dictionaries of arrays; the key is consumed
     apply(weights, inputs [I, ...])    → [O, ...]: features first, so that rounds lie along contiguous memory
 
+    One with `needs_items = True` works on a list of items: its `init` also takes an `ItemLayout`, last, which
+    an environment offers by a method of its class, item_layout().
+
+    One that has a `width`, the units of its widest layer, takes smaller steps where that is above 64.
+
     `apply` that computes with the array namespace of its inputs (`inputs.__array_namespace__()`) runs in
     NumPy as it does in JAX: an exported policy then needs no JAX.
     """

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any, ClassVar
 
-from jaxcontract.core.fields import Record, choice, number, refuse, whole
+from jaxcontract.core.fields import Record, choice, number, refuse, sizes, whole
 from jaxcontract.envs.game import Game
 from jaxcontract.mechanism.network_law import HIGHEST_TYPE, LOWEST_TYPE, NetworkLaw
 from jaxcontract.mechanism.system import System
@@ -16,8 +16,42 @@ class EnvOptions(Record):
     """What shapes the game: its size, its actions and what it pays. Static under JAX."""
 
     num_types: int = whole(2, "device types K", low=1)
+    fewest_types: int = whole(
+        0,
+        "the fewest device types, of networks that have these up to num_types; 0: all have num_types",
+        low=0,
+    )
+    leave_out_types: tuple[int, ...] = sizes(
+        (),
+        "numbers of device types between fewest_types and num_types that no network has",
+        low=1,
+        empty=True,
+    )
     actions: str = choice("feasible", "how an action becomes a contract", ("feasible", "raw"))
     reward: str = choice("centred", "what the learner is paid", ("centred", "paper"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fewest_types > self.num_types:
+            allowed = f"in [0, num_types = {self.num_types}]"
+            raise refuse(type(self).__name__, "fewest_types", self.fewest_types, allowed)
+        if self.fewest_types and self.actions == "raw":
+            allowed = "0 with raw actions, whose payments would not know where types end"
+            raise refuse(type(self).__name__, "fewest_types", self.fewest_types, allowed)
+        between = range(self.fewest_types + 1, self.num_types) if self.fewest_types else range(0)
+        if not set(self.leave_out_types) <= set(between):
+            allowed = "whole numbers above fewest_types and below num_types"
+            raise refuse(type(self).__name__, "leave_out_types", self.leave_out_types, allowed)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The numbers of types that networks have, ascending."""
+        first = self.fewest_types or self.num_types
+        return tuple(size for size in range(first, self.num_types + 1) if size not in self.leave_out_types)
+
+    def takes(self, num_types: int) -> bool:
+        """Whether networks of so many types can be played, after padding or as they are."""
+        return (self.fewest_types or self.num_types) <= num_types <= self.num_types
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,6 +98,8 @@ class ContractGame(Game):
     environment: ClassVar[str] = "jaxcontract.envs.contract:make_env"
     reference: ClassVar[str] = "jaxcontract.evaluation.contract_reference:ContractReference"
 
+    has_items: ClassVar[bool] = True
+
     problem: System = dataclasses.field(default_factory=System)
     law: NetworkLaw = dataclasses.field(default_factory=NetworkLaw)
     env: ContractRules = dataclasses.field(default_factory=ContractRules)
@@ -72,6 +108,9 @@ class ContractGame(Game):
         super().__post_init__()
         check_quality(self.problem, self.law.aoi_range[-1], self.law.latency_range[-1])
         bands = len(self.law.type_edges) - 1
+        if bands > 0 and self.env.fewest_types:
+            allowed = "none where networks have various numbers of types: all have equal bands"
+            raise refuse("NetworkLaw", "type_edges", self.law.type_edges, allowed)
         if bands > 0 and bands != self.env.num_types:
             allowed = f"{bands}, the bands of type_edges = {self.law.type_edges}"
             raise refuse("ContractRules", "num_types", self.env.num_types, allowed)
@@ -95,7 +134,10 @@ class ContractGame(Game):
 
     def describe(self) -> str:
         """Its size, its actions and what it pays."""
-        return f"K = {self.env.num_types}, {self.env.actions} actions, {self.env.reward} reward"
+        env = self.env
+        many = f"{env.fewest_types}-{env.num_types}" if env.fewest_types else f"{env.num_types}"
+        without = f" without {', '.join(map(str, env.leave_out_types))}" if env.leave_out_types else ""
+        return f"K = {many}{without}, {self.env.actions} actions, {self.env.reward} reward"
 
     def without_effect(self) -> dict[str, str]:
         """The fields whose value changes no result: {name: where that is so}."""

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.core.fields import documented, refuse
+from jaxcontract.core.item_layout import ItemLayout
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.config import ContractGame, EnvNumbers, EnvOptions
 from jaxcontract.envs.params import EnvParams as EnvParams
@@ -14,9 +15,11 @@ from jaxcontract.envs.params import check_params
 from jaxcontract.envs.rules import EnvState as EnvState
 from jaxcontract.envs.rules import begin, make_contract, play
 from jaxcontract.envs.scale import Scale, fit_scale
+from jaxcontract.mechanism.network_law import HIGHEST_TYPE, LOWEST_TYPE, NetworkLaw
 from jaxcontract.mechanism.network_states import NetworkDistribution, observation_bounds
 from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, floats
 from jaxcontract.mechanism.rounds import check_rank, check_state
+from jaxcontract.mechanism.varied_types import VariedTypes
 
 
 @jax.tree_util.register_static
@@ -33,6 +36,9 @@ class ContractEnv(EnvOptions):
         contract, a fraction of the noise, and a slope outside the feasible set; in the scale's `reward_unit`.
     Info, in every mode: `contract`, `paper_reward`, `feasible`, and gymnax's `terminated`,
         `truncated`, `final_observation`.
+    Number of types: with `fewest_types` it is drawn anew with each network, and K above is `num_types`, the
+        places of every network. Those behind the last type have Q = 0 and repeat its φ: so observations say
+        which are empty. What an action says of these changes nothing, and their items repeat the last one.
     Episode: Z rounds, then truncation, never termination. The next network does not depend on the
         action, so the game goes on with a fresh draw: a reset costs nothing.
 
@@ -55,7 +61,7 @@ class ContractEnv(EnvOptions):
     @property
     def default_params(self) -> EnvParams:
         """The paper's constants, with K equal bands of device types."""
-        return EnvParams(distribution=NetworkDistribution.equal_bands(self.num_types))
+        return EnvParams(distribution=make_distribution(self, NetworkLaw()))
 
     def reset(self, key: jax.Array, params: EnvParams | None = None) -> tuple[jax.Array, EnvState]:
         """The first round of an episode: (observation, state). The key is consumed.
@@ -88,6 +94,13 @@ class ContractEnv(EnvOptions):
         ours = all(getattr(cls, name) is getattr(ContractEnv, name) for name in ("reset", "step", "contract"))
         return RoundsLastContractEnv(env=self) if ours else None
 
+    def item_layout(self) -> ItemLayout:
+        """The K types as items, of weight Q_k and feature φ_k; M, K, Ā_max and D̄_max are of all.
+
+        Actions lie in the same way: K logits (or f_k), then r_1 − f_1/φ_1 and K − 1 shares (or r_k).
+        """
+        return ItemLayout(num_shared=4, num_items=self.num_types, weighted=True)
+
     def contract(self, network: NetworkState, action: Numbers, params: EnvParams | None = None) -> Contract:
         """The contract that an action [2K] stands for in a network state.
 
@@ -98,7 +111,7 @@ class ContractEnv(EnvOptions):
         check_state(network)
         check_rank(f"{self.name}.action", action, 1)
         self._check_length(action)
-        return make_contract(self.actions, network, action, params)
+        return make_contract(self.map_name, network, action, params)
 
     def action_space(self, params: EnvParams | None = None) -> Box:
         """[2K]: the unit box (`raw`) or all of R^{2K} (`feasible`)."""
@@ -125,6 +138,11 @@ class ContractEnv(EnvOptions):
         if jnp.shape(action)[0] != self.num_actions:
             shape = jnp.shape(action)
             raise ValueError(f"{self.name}: an action of shape {shape}: must be ({self.num_actions},)")
+
+    @property
+    def map_name(self) -> str:
+        """How an action becomes a contract, for `make_contract`."""
+        return "padded" if self.fewest_types else self.actions
 
     @property
     def num_actions(self) -> int:
@@ -154,7 +172,7 @@ class RoundsLastContractEnv:
         params = self.env._params(params)
         check_rank(f"{self.env.name}.action", action, 2)
         self.env._check_length(action)
-        contract = make_contract(self.env.actions, state.network, action, params)
+        contract = make_contract(self.env.map_name, state.network, action, params)
         return play(self.env.reward, key, state, contract, params)
 
 
@@ -165,13 +183,15 @@ def make_env(game: ContractGame) -> tuple[ContractEnv, EnvParams]:
         return {field.name: getattr(game.env, field.name) for field in dataclasses.fields(record)}
 
     env = ContractEnv(**fields_of(EnvOptions))
-    law = game.law
-    distribution = NetworkDistribution(
-        aoi_range=law.aoi_range,
-        latency_range=law.latency_range,
-        type_edges=law.edges(env.num_types),
-        concentration=law.concentration,
-    )
+    distribution = make_distribution(env, game.law)
     scale = fit_scale(game.problem, distribution) if game.env.scaling == "law" else Scale()
     numbers = fields_of(EnvNumbers)
     return env, EnvParams(system=game.problem, distribution=distribution, scale=scale, **numbers)
+
+
+def make_distribution(options: EnvOptions, law: NetworkLaw) -> NetworkDistribution:
+    """The distribution of a law's networks, of the numbers of types that there are."""
+    same = {name: getattr(law, name) for name in ("aoi_range", "latency_range", "concentration")}
+    if options.fewest_types:
+        return VariedTypes(type_edges=(LOWEST_TYPE, HIGHEST_TYPE), sizes=options.sizes, **same)
+    return NetworkDistribution(type_edges=law.edges(options.num_types), **same)

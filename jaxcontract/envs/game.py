@@ -31,6 +31,9 @@ class Game(Record):
     learner_defaults: ClassVar[Mapping[str, Any]] = {}
     without_slope: ClassVar[str] = ""
 
+    # Whether the environment has `item_layout()`.
+    has_items: ClassVar[bool] = False
+
     def make(self) -> tuple[Environment, Any]:
         """The environment and its parameters."""
         made: tuple[Environment, Any] = resolve(self.environment)(self)

@@ -15,6 +15,7 @@ from jaxcontract.envs.params import EnvParams
 from jaxcontract.mechanism.feasible import RENT_SCALE, feasible_contract
 from jaxcontract.mechanism.incentives import Certificate, certify, extended_centred_utility, station_utility
 from jaxcontract.mechanism.network_states import observe, sample_network
+from jaxcontract.mechanism.places import find_taken, skip_empty
 from jaxcontract.mechanism.records import Contract, NetworkState
 from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
 
@@ -43,8 +44,10 @@ def draw_network(key: jax.Array, params: EnvParams, count: int | None) -> Networ
 
 
 def make_contract(actions: str, network: NetworkState, action: jax.Array, params: EnvParams) -> Contract:
-    """The contract that an action stands for, where actions are `raw` or `feasible`."""
-    if actions == "feasible":
+    """The contract that an action stands for: `raw`, `feasible`, or `padded`, feasible with empty places."""
+    if actions == "padded":
+        action = skip_empty(action, find_taken(network.type_probs, network.device_types))
+    if actions != "raw":
         rent, shift = RENT_SCALE * params.scale.payment_unit, params.scale.frequency_shift
         return unchecked(feasible_contract)(params.system, network, action, rent, shift)
     frequency, payment = jnp.split(action, 2)

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxcontract.core.fields import Record, number
 from jaxcontract.core.host_policy import HostPolicy
+from jaxcontract.core.item_layout import ItemLayout, find_item_layout
 from jaxcontract.core.spaces import Box
 from jaxcontract.learning.boxes import box_bounds, make_normalizer
 
@@ -63,6 +64,10 @@ class ScaledEnv(Record):
         )
         info = {**info, "final_observation": self.scale(info["final_observation"], params)}
         return self.scale(observation, params), state, *outcome, info
+
+    def item_layout(self) -> ItemLayout | None:
+        """That of the env inside, if it has one: scaling moves no entry."""
+        return find_item_layout(self.env)
 
     def scale(self, observation: Any, params: Any = None) -> jax.Array:
         """An observation [O] of the env, as a learner sees it.

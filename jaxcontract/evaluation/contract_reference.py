@@ -35,7 +35,8 @@ class ContractReference:
         """The best pooled item, random feasible contracts, random ones."""
         contracts = {"pooled": scheme_contracts(pooled_contract, states)}
         for name, actions in (("random feasible", "feasible"), ("random", "raw")):
-            env = ContractEnv(num_types=self.env.num_types, actions=actions)
+            fewest = self.env.fewest_types if actions == "feasible" else 0
+            env = ContractEnv(num_types=self.env.num_types, fewest_types=fewest, actions=actions)
             contracts[name] = random_contracts(env, self.params, states.states)
         numbers: dict[str, Any] = {"penalty": self.params.penalty, "tolerance": self.params.allowed_violation}
         return {name: judge(offered, states, **numbers) for name, offered in contracts.items()}

@@ -15,6 +15,7 @@ from jaxcontract.evaluation.reference import ReferenceSolution, solve_reference
 from jaxcontract.evaluation.report import Report, judge
 from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.mechanism.records import NetworkState, check_kind
+from jaxcontract.mechanism.varied_types import pad_network
 
 
 def evaluate(
@@ -29,7 +30,8 @@ def evaluate(
     policy: a `Policy`, any function from one observation [4 + 2K] to one action [2K] that JAX can trace,
         or a `HostPolicy` around one that it cannot
     params: the game's numbers; by default the env's
-    states: [N, ...], or a `ReferenceSolution` made from them; by default 20,000 of the env's distribution
+    states: [N, ...], or a `ReferenceSolution` made from them; by default 20,000 of the env's distribution.
+        Where an env has networks of various sizes, those of a size within its range are padded
 
     Raises:
         ValueError: when a `HostPolicy` returns anything but [N, 2K], the states are not [N, ...] of the
@@ -51,8 +53,10 @@ def evaluate(
         states = unseen_states(params.distribution)
     given = states.states if isinstance(states, ReferenceSolution) else states
     shape = np.shape(given.type_probs)
-    if len(shape) != 2 or shape[0] < 1 or shape[1] != env.num_types:
+    if len(shape) != 2 or shape[0] < 1 or not env.takes(shape[1]):
         raise refuse("evaluate", "states", f"type_probs of shape {shape}", f"of shape [N, {env.num_types}]")
+    if shape[1] < env.num_types and isinstance(states, NetworkState):
+        states = pad_network(states, env.num_types)
     solution = states if isinstance(states, ReferenceSolution) else solve_reference(params.system, states)
     if jax.tree_util.all_leaves([policy]) and not isinstance(policy, HostPolicy):
         policy = _unseen(policy)

@@ -163,6 +163,7 @@ def describe_game(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) ->
     system = dataclasses.asdict(params.system)
     return {
         "num_types": env.num_types,
+        **({"fewest_types": env.fewest_types} if env.fewest_types else {}),
         "actions": env.actions,
         "system": {name: float(value) for name, value in system.items()},
         "feasible_map": {

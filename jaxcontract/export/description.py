@@ -8,6 +8,7 @@ Beside the artifact `POLICY` lie `POLICY.npz`, an archive of the network's weigh
     seed          of the run, whose policy this is
     setting       what was trained, with the network and the head that have the weights
     num_types     K
+    fewest_types  the fewest types of a network, where it is padded to K; 0 or not there: all have K
     actions       "feasible" or "raw", what the network's output stands for
     system        the deployment that the policy was trained for, units as in `System`
     feasible_map  the numbers of `feasible_contract`
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
+from jaxcontract.core.fields import refuse
 from jaxcontract.export import schema1
 from jaxcontract.storage.manifest import (
     UNREADABLE,
@@ -132,6 +134,21 @@ def finite_array(values: Any, *shape: int) -> np.ndarray:
     if array.shape != shape or not np.isfinite(array).all():
         raise ValueError(f"finite numbers of shape {shape} expected, there are some of shape {array.shape}")
     return array
+
+
+def find_fewest_types(notes: dict[str, Any]) -> int:
+    """The fewest types of networks that an exported policy is for; 0 where all have `num_types`."""
+    fewest = notes.get("fewest_types", 0)
+    if type(fewest) is not int or not 0 <= fewest <= notes["num_types"]:
+        raise ValueError(f"fewest_types {fewest!r}")
+    return fewest
+
+
+def check_size(probs: Any, fewest: int, num_types: int) -> None:
+    """Raises ValueError unless a policy for `fewest` (0: no fewer) to `num_types` types takes shares Q."""
+    if not (fewest or num_types) <= probs.shape[-1] <= num_types:
+        many = f"{fewest} to {num_types}" if fewest else f"{num_types}"
+        raise refuse("NetworkState", "type_probs", probs, f"of the policy's {many} types")
 
 
 def is_contract(notes: dict[str, Any]) -> bool:

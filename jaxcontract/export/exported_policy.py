@@ -15,7 +15,9 @@ from jaxcontract.export.description import (
     LARGEST,
     Answers,
     SelfTest,
+    check_size,
     description_file,
+    find_fewest_types,
     is_contract,
     read_description,
     unreadable,
@@ -23,6 +25,7 @@ from jaxcontract.export.description import (
 from jaxcontract.mechanism.network_states import observe
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 from jaxcontract.mechanism.validation import network_fields
+from jaxcontract.mechanism.varied_types import pad_network
 from jaxcontract.storage.manifest import digest_bytes
 
 ONE_CALL = (
@@ -38,13 +41,16 @@ class ExportedPolicy:
     exported:  observations [N, 4 + 2K] → actions [N, 2K], frequency and payment [N, K]
     system:    the deployment that it was trained for
     num_types: K
+    fewest_types: where it is above 0, networks may have from so many types to K: they are padded
 
     It is compiled once for each number of states that it is asked about at a time. For the same number
     it gives the same bits as the policy that was exported, on the same kind of machine.
     """
 
-    def __init__(self, exported: jax.export.Exported, system: System, num_types: int) -> None:
-        self.system, self.num_types = system, num_types
+    def __init__(
+        self, exported: jax.export.Exported, system: System, num_types: int, fewest_types: int = 0
+    ) -> None:
+        self.system, self.num_types, self.fewest_types = system, num_types, fewest_types
         self._program = jax.jit(exported.call)
 
     def __call__(
@@ -72,19 +78,20 @@ class ExportedPolicy:
         given = network_fields("ExportedPolicy", state, given)
         state = state if isinstance(state, NetworkState) else NetworkState(**given)
         probs = jnp.asarray(state.type_probs)
-        if probs.shape[-1] != self.num_types:
-            raise refuse("NetworkState", "type_probs", probs, f"of the policy's {self.num_types} types")
+        check_size(probs, self.fewest_types, self.num_types)
         if probs.size == 0:
             raise refuse("NetworkState", "type_probs", probs, "of one state at least")
         batch = NetworkState(
             max_aoi=jnp.ravel(state.max_aoi),
             max_latency=jnp.ravel(state.max_latency),
-            type_probs=probs.reshape(-1, self.num_types),
-            device_types=jnp.reshape(state.device_types, (-1, self.num_types)),
+            type_probs=probs.reshape(-1, probs.shape[-1]),
+            device_types=jnp.reshape(state.device_types, (-1, probs.shape[-1])),
         )
+        batch = pad_network(batch, self.num_types)
         observations = jax.vmap(observe, in_axes=(None, 0))(self.system, batch)
         _, frequency, payment = self.answers(observations)
-        return Contract(frequency=frequency.reshape(probs.shape), payment=payment.reshape(probs.shape))
+        items = (values[:, : probs.shape[-1]].reshape(probs.shape) for values in (frequency, payment))
+        return Contract(**dict(zip(("frequency", "payment"), items, strict=True)))
 
     def answers(self, observations: Any) -> Answers:
         """Actions [N, 2K], frequency and payment [N, K] for observations (11), [N, 4 + 2K].
@@ -162,7 +169,7 @@ def _make_policy(
     exported: jax.export.Exported, system: System | None, notes: dict[str, Any]
 ) -> ExportedPolicy | ExportedActions:
     if system is not None:
-        return ExportedPolicy(exported, system, notes["num_types"])
+        return ExportedPolicy(exported, system, notes["num_types"], find_fewest_types(notes))
     return ExportedActions(program=jax.jit(exported.call), num_inputs=len(notes["observation"]["center"]))
 
 

@@ -17,7 +17,9 @@ from jaxcontract.export.description import (
     Answers,
     SelfTest,
     check_observations,
+    check_size,
     description_file,
+    find_fewest_types,
     finite_array,
     is_contract,
     read_description,
@@ -27,6 +29,7 @@ from jaxcontract.export.description import (
 from jaxcontract.learning.networks.mlp import MLP
 from jaxcontract.learning.policies.gaussian import Gaussian
 from jaxcontract.mechanism.feasible_numpy import FeasibleMap, feasible_items, sigmoid
+from jaxcontract.mechanism.places import find_taken, pad_types, skip_empty
 from jaxcontract.mechanism.system import System
 from jaxcontract.mechanism.validation import check_network, network_fields
 
@@ -85,8 +88,10 @@ class NumpyPolicy:
     feasible_map:  the numbers of `feasible_contract`
     center, width: [4 + 2K]  observations are scaled to (o − center)/width
     raw_action:    scaled observations [4 + 2K, ...] → raw actions [2K, ...], of the network and its head
+    fewest_types:  where it is above 0, networks may have from so many types to K: they are padded
 
-    It computes in float64: from the artifact's float32 its items differ by less than 1e-6 of their size.
+    It computes in float64: from the artifact's float32 its items differ by less than 1e-6, with a perceptron
+    by less than 1e-6 of their size.
     """
 
     system: System
@@ -95,6 +100,7 @@ class NumpyPolicy:
     center: np.ndarray
     width: np.ndarray
     raw_action: Callable[[np.ndarray], np.ndarray]
+    fewest_types: int = 0
 
     def __repr__(self) -> str:
         return f"NumpyPolicy(num_types={self.num_types}, actions={self.actions!r}, system={self.system})"
@@ -127,13 +133,14 @@ class NumpyPolicy:
         given = network_fields("NumpyPolicy", state, given)
         aoi, latency, probs, types = (_numbers(name, value) for name, value in given.items())
         check_network(aoi, latency, probs, types)
-        if probs.shape[-1] != self.num_types:
-            raise refuse("NetworkState", "type_probs", probs, f"of the policy's {self.num_types} types")
+        size = probs.shape[-1]
+        check_size(probs, self.fewest_types, self.num_types)
+        probs, types = pad_types(probs, types, self.num_types)
         constants = np.broadcast_to([float(self.system.num_devices), self.num_types], (*aoi.shape, 2))
         _, frequency, payment = self.answers(
             np.concatenate([constants, aoi[..., None], latency[..., None], probs, types], axis=-1)
         )
-        return NumpyContract(frequency=frequency, payment=payment)
+        return NumpyContract(frequency=frequency[..., :size], payment=payment[..., :size])
 
     def answers(self, observations: np.ndarray) -> Answers:
         """Actions [..., 2K], frequency and payment [..., K] for observations (11), [..., 4 + 2K].
@@ -148,9 +155,19 @@ class NumpyPolicy:
             action = sigmoid(output)
             frequency, payment = np.split(action, 2, axis=-1)
             return action, frequency, payment * self.feasible_map.payment_unit
-        state = observations[..., 2], observations[..., 3], observations[..., 4 + self.num_types :]
-        frequency, payment = feasible_items(self.system, self.feasible_map, *state, output)
+        probs, types = np.split(observations[..., 4:], 2, axis=-1)
+        state = observations[..., 2], observations[..., 3], types
+        frequency, payment = feasible_items(
+            self.system, self.feasible_map, *state, self._skip(output, probs, types)
+        )
         return output, frequency, payment
+
+    def _skip(self, action: np.ndarray, probs: np.ndarray, types: np.ndarray) -> np.ndarray:
+        """Actions [..., 2K] that take no step to empty places, if there can be any."""
+        if not self.fewest_types:
+            return action
+        action, probs, types = (np.moveaxis(values, -1, 0) for values in (action, probs, types))
+        return np.moveaxis(skip_empty(action, find_taken(probs, types)), 0, -1)
 
 
 def load_numpy_policy(
@@ -199,6 +216,7 @@ def build_numpy_policy(notes: dict[str, Any], weights: "Arrays") -> NumpyPolicy:
         center=finite_array(notes["observation"]["center"], num_inputs),
         width=width,
         raw_action=build_raw_action(notes, weights, num_inputs, 2 * size),
+        fewest_types=find_fewest_types(notes),
     )
 
 

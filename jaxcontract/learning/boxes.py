@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.core.item_layout import ItemLayout
 from jaxcontract.core.protocols import Space
 from jaxcontract.core.pytree import register
 
@@ -54,12 +55,17 @@ class ActionBijector:
         return jnp.where(from_low & from_high, between, one_sided)
 
 
-def make_normalizer(space: Space) -> ObservationNormalizer:
+def make_normalizer(space: Space, layout: ItemLayout | None = None) -> ObservationNormalizer:
     """The normalizer of a Box of observations.
 
     An entry with two bounds is scaled to [−1, 1], or to 0 where they coincide; any other is left as it is.
+
+    layout: of a network that works on items: a feature is then scaled alike in all of them, by its bounds
+        over all items, so that two items can be compared
     """
     low, high = box_bounds(space)
+    if layout is not None:
+        low, high = layout.spread(low, jnp.min), layout.spread(high, jnp.max)
     bounded = jnp.isfinite(low) & jnp.isfinite(high)
     low, high = jnp.where(bounded, low, 0.0), jnp.where(bounded, high, 0.0)
     width = jnp.where(high > low, 0.5 * (high - low), 1.0)

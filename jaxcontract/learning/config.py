@@ -39,7 +39,12 @@ class LearnerConfig(Record):
 
     num_updates: int = whole(600, "updates: rounds collected, then learned from", low=1)
     num_envs: int = whole(2048, "environments played side by side, B", low=1)
-    learning_rate: Any = number(3e-3, "Adam's step size, at the start", low=0, above=True)
+    learning_rate: Any = number(
+        3e-3,
+        "Adam's step size, at the start, with at most 64 units in a layer; times 64/units with more",
+        low=0,
+        above=True,
+    )
     final_learning_rate: Any = number(
         0.0, "Adam's step size at the last of several updates, reached linearly", low=0
     )
@@ -50,6 +55,11 @@ class LearnerConfig(Record):
     # "module:ALGORITHM": a name, so that a command line reads these fields without JAX.
     algorithm: ClassVar[str]
     climbs_slope: ClassVar[bool] = False  # whether it learns by the derivative of the reward itself
+
+    @property
+    def num_states(self) -> int:
+        """States that an update begins with, [..., num_states]: one for each environment."""
+        return self.num_envs
 
     def make(self) -> Algorithm:
         """The algorithm that these numbers are for."""

@@ -9,6 +9,8 @@ from jax.flatten_util import ravel_pytree
 
 from jaxcontract.learning.config import LearnerConfig
 
+FULL_WIDTH = 64  # units of the widest layer of a network that takes the whole of a step
+
 
 def make_optimizer(config: LearnerConfig, num_updates: jax.Array | int) -> optax.GradientTransformation:
     """The optimizer in the update that follows so many. Its numbers may be traced; its state keeps its shape.
@@ -40,8 +42,13 @@ def step_size(config: LearnerConfig, num_updates: jax.Array | int) -> jax.Array:
 
     `learning_rate` in the first of the configured updates, `final_learning_rate` in the last and in any
     after it, linear between them. A single update is made at `learning_rate`.
+
+    A network wider than `FULL_WIDTH` takes a step as much smaller: Adam moves every weight alike, and what
+    comes out of a layer moves by the sum of its weights' steps.
     """
     progress = jnp.minimum(1.0, num_updates / max(1, config.num_updates - 1))
     between = config.learning_rate + (config.final_learning_rate - config.learning_rate) * progress
     # The sum above may miss its end by a rounding, which a rate of 0 would not survive.
-    return jnp.where(progress < 1.0, between, config.final_learning_rate)
+    size = jnp.where(progress < 1.0, between, config.final_learning_rate)
+    width = getattr(config.network, "width", FULL_WIDTH)
+    return size * (FULL_WIDTH / width) if width > FULL_WIDTH else size

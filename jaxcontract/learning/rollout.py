@@ -17,6 +17,8 @@ from jaxcontract.learning.policies.network_policy import NetworkPolicy
 class Trajectory:
     """What was played, the paper's D: every field has axes [T, ..., B].
 
+    With groups of m actions the observations are [T, O, B/m], each followed by m rounds in the other fields.
+
     `raw_action` and `log_prob` are of the policy's head, before the bijector brings actions into their Box.
     """
 
@@ -37,21 +39,26 @@ def rollout(
     env_state: Any,
     observation: jax.Array,
     length: int,
+    group_size: int = 1,
 ) -> tuple[Any, jax.Array, Trajectory]:
     """Play T = `length` rounds of each of B environments.
 
     env_state: [..., B], observation: [O, B]: where the last rollout left off. The key is consumed.
+    group_size: m, actions that are tried in each state; those two are then [..., B/m], and what follows on
+        the first action of each group goes on
+
     Returns (env_state, observation, trajectory).
     """
 
     def play(carry, key):
         env_state, observation = carry
         key_action, key_env = jax.random.split(key)
-        output = policy.output(observation)
+        output = repeat_each(policy.output(observation), group_size)
         raw_action = policy.head.sample(key_action, output, policy.parameters)
         following, env_state, reward, terminated, truncated, info = step(
-            key_env, env, params, env_state, policy.bijector.forward(raw_action)
+            key_env, env, params, repeat_each(env_state, group_size), policy.bijector.forward(raw_action)
         )
+        following, env_state = take_first((following, env_state), group_size)
         played = Trajectory(
             observation=observation,
             raw_action=raw_action,
@@ -65,6 +72,16 @@ def rollout(
 
     carry, trajectory = jax.lax.scan(play, (env_state, observation), jax.random.split(key, length))
     return *carry, trajectory
+
+
+def repeat_each(batch: Any, count: int) -> Any:
+    """[..., S] → [..., S · count], each entry of the last axis `count` times in a row."""
+    return batch if count == 1 else jax.tree.map(lambda leaf: jnp.repeat(leaf, count, axis=-1), batch)
+
+
+def take_first(batch: Any, count: int) -> Any:
+    """[..., S · count] → [..., S], the first of each `count` entries."""
+    return batch if count == 1 else jax.tree.map(lambda leaf: leaf[..., ::count], batch)
 
 
 def start(key: jax.Array, env: Any, params: Any, count: int) -> tuple[Any, jax.Array]:

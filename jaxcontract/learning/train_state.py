@@ -7,10 +7,12 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.core.item_layout import find_item_layout
 from jaxcontract.core.protocols import Environment, Network, PolicyHead
 from jaxcontract.learning.boxes import ActionBijector, ObservationNormalizer, make_bijector, make_normalizer
 from jaxcontract.learning.config import LearnerConfig
 from jaxcontract.learning.divergence import never
+from jaxcontract.learning.networks.initialize import needs_items
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.learning.rollout import start
 
@@ -78,13 +80,14 @@ def begin_rounds(key: jax.Array, env: Environment, params: Any, config: LearnerC
 
     The key is consumed.
     """
-    env_state, observation = start(key, env, params, config.num_envs)
+    env_state, observation = start(key, env, params, config.num_states)
+    layout = find_item_layout(env) if needs_items(config.network) else None
     return {
         "env_state": env_state,
         "observation": observation,
         "num_updates": jnp.asarray(0),
         "divergence": never(),
-        "normalizer": make_normalizer(env.observation_space(params)),
+        "normalizer": make_normalizer(env.observation_space(params), layout),
         "bijector": make_bijector(env.action_space(params)),
         "network": config.network,
         "head": config.policy_head,

@@ -64,6 +64,15 @@ class NetworkDistribution(Record):
         """K."""
         return np.shape(self.type_edges)[-1] - 1
 
+    def bands(self, num_types: int) -> Any:
+        """The edges of the bands of so many types, [K + 1]: there is one K."""
+        del num_types
+        return self.type_edges
+
+    def type_bounds(self) -> tuple[Any, Any]:
+        """The least and the greatest φ of each type, [K] each."""
+        return self.type_edges[:-1], self.type_edges[1:]
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, length in (("aoi_range", 2), ("latency_range", 2), ("type_edges", None)):
@@ -150,7 +159,7 @@ def observe(system: System, state: NetworkState) -> jax.Array:
 
 def corners(distribution: NetworkDistribution) -> tuple[NetworkState, NetworkState]:
     """The network states of the least and of the greatest numbers that a distribution can give."""
-    size, edges = distribution.num_types, distribution.type_edges
+    size, (least, greatest) = distribution.num_types, distribution.type_bounds()
     low, high = (
         NetworkState(
             max_aoi=distribution.aoi_range[side],
@@ -158,7 +167,7 @@ def corners(distribution: NetworkDistribution) -> tuple[NetworkState, NetworkSta
             type_probs=jnp.full(size, 1.0 / size),
             device_types=types,
         )
-        for side, types in ((0, edges[:-1]), (1, edges[1:]))
+        for side, types in ((0, least), (1, greatest))
     )
     return low, high
 

@@ -18,6 +18,7 @@ from jaxcontract.core.protocols import Network, PolicyHead
 from jaxcontract.core.pytree import Arrays, by_path
 from jaxcontract.learning.boxes import ActionBijector, ObservationNormalizer
 from jaxcontract.learning.divergence import Divergence
+from jaxcontract.learning.networks.initialize import init_network
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.storage import policies_schema1
 from jaxcontract.storage.arrays import DamagedError, describe_arrays
@@ -79,7 +80,7 @@ def load_policy(directory: str | os.PathLike[str], seed: int | None = None) -> N
     algorithm, (env, params) = head.setting.algorithm, head.setting.game.make()
     (num_inputs,), (num_actions,) = env.observation_space(params).shape, env.action_space(params).shape
     template = make_template(
-        algorithm.network, algorithm.policy_head, num_inputs, num_actions, head.precision
+        algorithm.network, algorithm.policy_head, env, (num_inputs, num_actions), head.precision
     )
     try:
         arrays = _read_policy(path, head, by_path(template))
@@ -116,12 +117,18 @@ def saved_seeds(directory: str | os.PathLike[str]) -> list[int]:
 
 
 def make_template(
-    network: Network, head: PolicyHead, num_inputs: int, num_actions: int, precision: str
+    network: Network, head: PolicyHead, env: Any, sizes: tuple[int, int], precision: str
 ) -> NetworkPolicy:
-    """A policy of the right structure, shapes and dtypes, without numbers: those that it was saved in."""
+    """A policy of the right structure, shapes and dtypes, without numbers: those that it was saved in.
+
+    sizes: of observations and of actions
+    """
+    num_inputs, num_actions = sizes
     with jax.enable_x64(precision == "float64"):
         num_outputs = head.num_outputs(num_actions)
-        weights = jax.eval_shape(lambda: network.init(jax.random.key(0), num_inputs, num_outputs))
+        weights = jax.eval_shape(
+            lambda: init_network(network, jax.random.key(0), env, num_inputs, num_outputs)
+        )
         parameters = jax.eval_shape(lambda: head.init(num_actions))
     one_input, one_action = (jax.ShapeDtypeStruct((size,), precision) for size in (num_inputs, num_actions))
     return NetworkPolicy(

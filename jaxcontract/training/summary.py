@@ -61,6 +61,22 @@ def results(seeds: Sequence[int], reports: Sequence[Any], references: Mapping[st
     }
 
 
+def results_by_size(seeds: Sequence[int], found: Sequence[Mapping[int, Any]]) -> list[dict[str, Any]]:
+    """What was measured on unseen networks of each number of types.
+
+    found: {K: report} of each seed
+    """
+    return [
+        {
+            "num_types": size,
+            "num_states": found[0][size].num_states,
+            "optimum": found[0][size].optimum,
+            "seeds": [{"seed": seed, **measured(own[size])} for seed, own in zip(seeds, found, strict=True)],
+        }
+        for size in found[0]
+    ]
+
+
 def printed_items(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> list[dict[str, Any]]:
     """The contracts of the paper's three printed states: learned, exact, and the regret. K = 2.
 

@@ -553,7 +553,7 @@ OTHER_SIZES = {
 
 def test_every_field_is_a_number_or_a_size():
     names = {field.name for field in dataclasses.fields(PPOConfig)}
-    assert names == {*NUMBERS, *OTHER_SIZES, *PARTS}
+    assert names == {*NUMBERS, *OTHER_SIZES, *PARTS, "group_size"}
 
 
 def test_equal_configs_and_changed_numbers_do_not_retrace():
@@ -614,7 +614,9 @@ NOT_WHOLE = (0, -1, 2.5, 3.0, NAN, INF, "3", None, True, 1j, [], {}, object, [3,
 ABOVE_ZERO, FROM_ZERO, SHARE = "a number in (0, inf)", "a number in [0, inf)", "a number in [0, 1]"
 WHOLE, SIZES = "a whole number in [1, inf)", "whole numbers in [1, inf)"
 REFUSED = {
-    **dict.fromkeys(("num_updates", "num_envs", "num_steps", "epochs", "minibatches"), (NOT_WHOLE, WHOLE)),
+    **dict.fromkeys(
+        ("num_updates", "num_envs", "num_steps", "epochs", "minibatches", "group_size"), (NOT_WHOLE, WHOLE)
+    ),
     **dict.fromkeys(
         ("learning_rate", "clip_range", "max_gradient_norm"),
         ((0, 0.0, -1e-3, *NOT_NUMBERS), ABOVE_ZERO),

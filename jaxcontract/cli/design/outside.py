@@ -27,7 +27,7 @@ class Outside(NamedTuple):
 def find_outside(networks: NetworkRows, params: Any) -> Outside:
     """Hold networks against the numbers of the game that a policy was trained in."""
     fields, law = networks.fields, params.distribution
-    edges = np.asarray(law.type_edges, np.float64)
+    edges = np.asarray(law.bands(fields["device_types"].shape[1]), np.float64)
     columns = [
         ("max_aoi", fields["max_aoi"], *np.asarray(law.aoi_range, np.float64)),
         ("max_latency", fields["max_latency"], *np.asarray(law.latency_range, np.float64)),

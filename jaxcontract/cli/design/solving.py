@@ -126,18 +126,19 @@ class Learned:
         if not isinstance(env, jc.ContractEnv):
             played = type(env).__name__
             raise ValueError(f"--policy {directory}: was trained in {played}, which has no such contracts")
-        if env.num_types != num_types:
-            raise ValueError(
-                f"--policy {directory}: is for {env.num_types} types, the networks have {num_types}"
-            )
+        if not env.takes(num_types):
+            many = f"{env.fewest_types} to {env.num_types}" if env.fewest_types else f"{env.num_types}"
+            raise ValueError(f"--policy {directory}: is for {many} types, the networks have {num_types}")
         return cls(jc.load_policy(directory), env, params)
 
     def choose(self, system: jc.System, state: jc.NetworkState) -> jc.Contract:
         """Contracts [n, K] in the precision that the policy was trained in."""
         dtype = jnp.result_type(float)
-        inputs = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), (system, state))
-        contract: jc.Contract = _apply_policy(self.env, self.params, self.policy, *inputs)
-        return contract
+        size, places = state.type_probs.shape[-1], self.env.num_types
+        system, state = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), (system, state))
+        state = jc.pad_network(state, places) if size < places else state
+        contract: jc.Contract = _apply_policy(self.env, self.params, self.policy, system, state)
+        return jax.tree.map(lambda items: items[:, :size], contract)
 
     def choose_freely(self, fields: Mapping[str, np.ndarray], contract: jc.Contract) -> jc.Contract:
         """The same contracts: what a policy would do in a game of other bounds is not known."""

@@ -8,12 +8,13 @@ import numpy as np
 
 from jaxcontract.cli.pictures import attempt
 from jaxcontract.cli.program import DONE, NOT_WRITTEN, PARTLY_DONE
-from jaxcontract.cli.tables import printed_states_table, seeds_table
+from jaxcontract.cli.tables import printed_states_table, seeds_table, sizes_table
 from jaxcontract.cli.train.request import Request
 from jaxcontract.cli.train.run import Run, describe_divergence
 from jaxcontract.envs.capacity_config import CapacityGame
 from jaxcontract.envs.config import ContractGame
 from jaxcontract.envs.contract import ContractEnv, EnvParams, make_env
+from jaxcontract.evaluation.by_size import STATES, evaluate_by_size
 from jaxcontract.evaluation.states import CURVE_SEED, TEST_SEED
 from jaxcontract.learning.algorithms.registry import ALGORITHMS
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
@@ -26,7 +27,7 @@ from jaxcontract.training.checkpointing import Keeper
 from jaxcontract.training.learning_curve import Underway
 from jaxcontract.training.remarks import at_their_limit, unmoved
 from jaxcontract.training.signals import say_when_interrupted
-from jaxcontract.training.summary import printed_items, results
+from jaxcontract.training.summary import printed_items, results, results_by_size
 
 PICTURE = "learning_curve.png"
 PAYMENTS = "payments.png"  # of the capacity game
@@ -48,6 +49,7 @@ class Measured(NamedTuple):
     reports: Sequence[Any]
     references: Mapping[str, Any]
     remarks: Sequence[str]
+    by_size: Sequence[Mapping[int, Any]] = ()  # of each seed, where networks have various numbers of types
 
 
 def finish(run: Run, outcome: EndedTraining, console: Any) -> int:
@@ -81,7 +83,18 @@ def measure(request: Request, outcome: EndedTraining) -> Measured:
     states = reference.test_states(request.eval_states, TEST_SEED)
     reports = [reference.evaluate(policy, states) for policy in policies]
     remarks = dict.fromkeys(line for report in reports for line in reference.remarks(report))
-    return Measured(policies, reports, reference.baselines(states), list(remarks))
+    by_size = measure_sizes(request, policies)
+    return Measured(policies, reports, reference.baselines(states), list(remarks), by_size)
+
+
+def measure_sizes(request: Request, policies: Sequence[NetworkPolicy]) -> list[dict[int, Any]]:
+    """Every seed's policy for each number of types, where networks have various numbers; else nothing."""
+    game = request.setting.game
+    if not isinstance(game, ContractGame) or not game.env.fewest_types:
+        return []
+    env, params = make_env(game)
+    count = min(request.eval_states, STATES)
+    return [evaluate_by_size(policy, env, params, num_states=count) for policy in policies]
 
 
 def find_printed_game(request: Request) -> tuple[ContractEnv, EnvParams] | None:
@@ -100,6 +113,8 @@ def write_summary(run: Run, outcome: EndedTraining, measured: Measured) -> None:
     if printed:
         items = printed_items(measured.policies[0], *printed)
         found["printed_states"] = {"seed": request.seeds[0], "contracts": items}
+    if measured.by_size:
+        found["by_size"] = results_by_size(request.seeds, measured.by_size)
     found["diverged"] = [{"seed": seed, **one._asdict()} for seed, one in keeper.diverged.items()]
     amiss = [
         *measured.remarks,
@@ -131,6 +146,10 @@ def show(run: Run, outcome: EndedTraining, measured: Measured, console: Any) -> 
     printed = find_printed_game(request)
     console.print()
     console.print(seeds_table(request.seeds, measured.reports, measured.references))
+    if measured.by_size:
+        left_out = request.setting.parts["env"].leave_out_types
+        console.print()
+        console.print(sizes_table(measured.by_size, left_out))
     if printed:
         console.print()
         console.print(printed_states_table(measured.policies[0], *printed))

@@ -20,6 +20,10 @@ class Dense(nn.Module):
         return kernel, self.param("bias", nn.initializers.zeros, (self.num_outputs,))
 
 
+def _start_near_zero() -> nn.initializers.Initializer:
+    return nn.initializers.variance_scaling(1e-4, "fan_in", "truncated_normal")
+
+
 class DenseLayers(nn.Module):
     """Layers from each size to the next; the kernel of the last one starts near zero."""
 
@@ -28,6 +32,17 @@ class DenseLayers(nn.Module):
     @nn.compact
     def __call__(self) -> list[Any]:
         *hidden, last = pairwise(self.sizes)
-        near_zero = nn.initializers.variance_scaling(1e-4, "fan_in", "truncated_normal")
         layers = [Dense(*pair)() for pair in hidden]
-        return [*layers, Dense(*last, kernel_init=near_zero)()]
+        return [*layers, Dense(*last, kernel_init=_start_near_zero())()]
+
+
+class NamedLayers(nn.Module):
+    """Layers by name, each from one size to another; the kernel of the last one starts near zero."""
+
+    sizes: tuple[tuple[str, tuple[int, int]], ...]
+
+    @nn.compact
+    def __call__(self) -> list[Any]:
+        *hidden, (last, size) = self.sizes
+        layers = [Dense(*pair, name=name)() for name, pair in hidden]
+        return [*layers, Dense(*size, kernel_init=_start_near_zero(), name=last)()]

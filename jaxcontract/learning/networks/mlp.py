@@ -17,6 +17,11 @@ class MLP(Record):
 
     hidden_sizes: tuple[int, ...] = sizes((64, 64), "units of each hidden layer, actor and critic", low=1)
 
+    @property
+    def width(self) -> int:
+        """Units of the widest hidden layer: a learner's step is smaller in a wide network."""
+        return max(self.hidden_sizes)
+
     def init(self, key: Any, num_inputs: int, num_outputs: int) -> Any:
         """Fresh weights, in flax's form. The key is consumed."""
         from jaxcontract.learning.networks.dense import DenseLayers
@@ -29,11 +34,11 @@ class MLP(Record):
         count = len(self.hidden_sizes)
         hidden = inputs
         for index in range(count):
-            hidden = tanh(_apply_layer(weights["params"][f"Dense_{index}"], hidden))
-        return _apply_layer(weights["params"][f"Dense_{count}"], hidden)
+            hidden = tanh(apply_layer(weights["params"][f"Dense_{index}"], hidden))
+        return apply_layer(weights["params"][f"Dense_{count}"], hidden)
 
 
-def _apply_layer(layer: Any, inputs: Any) -> Any:
+def apply_layer(layer: Any, inputs: Any) -> Any:
     """[I, ...] → [O, ...] by a kernel [I, O] and a bias [O]."""
     product = inputs.__array_namespace__().tensordot(layer["kernel"], inputs, axes=(0, 0))
     return product + layer["bias"].reshape((-1,) + (1,) * (product.ndim - 1))

@@ -2,4 +2,11 @@
 
 from jaxcontract.core.registry import Registry
 
-NETWORKS = Registry("network", "jaxcontract.networks", {"mlp": "jaxcontract.learning.networks.mlp:MLP"})
+NETWORKS = Registry(
+    "network",
+    "jaxcontract.networks",
+    {
+        "mlp": "jaxcontract.learning.networks.mlp:MLP",
+        "deep_sets": "jaxcontract.learning.networks.deep_sets:DeepSets",
+    },
+)

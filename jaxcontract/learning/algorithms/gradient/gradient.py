@@ -11,6 +11,7 @@ from jaxcontract.core.pytree import register
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig as GradientConfig
 from jaxcontract.learning.divergence import watch_divergence
 from jaxcontract.learning.loop import Metrics
+from jaxcontract.learning.networks.initialize import init_network
 from jaxcontract.learning.optimizer import descend, make_optimizer
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.learning.rollout import step
@@ -39,7 +40,8 @@ def init(key: jax.Array, env: Environment, params: Any, config: GradientConfig) 
     key_weights, key_start, key_train = jax.random.split(key, 3)
     begun = begin_rounds(key_start, env, params, config)
     num_inputs, num_actions = len(begun["observation"]), begun["bijector"].low.shape[-1]
-    weights = config.network.init(key_weights, num_inputs, config.policy_head.num_outputs(num_actions))
+    num_outputs = config.policy_head.num_outputs(num_actions)
+    weights = init_network(config.network, key_weights, env, num_inputs, num_outputs)
     optimizer_state = make_optimizer(config, 0).init(weights)
     return GradientState(weights=weights, optimizer_state=optimizer_state, key=key_train, **begun)
 

@@ -69,3 +69,16 @@ def discounted_returns(reward: jax.Array, discount: jax.Array) -> jax.Array:
     The paper: "the total discount reward from the round z until the end of the episode".
     """
     return advantages(reward, discount, jnp.zeros((len(reward) + 1, *reward.shape[1:])), gae_lambda=1.0)
+
+
+def group_advantages(reward: jax.Array, group_size: int) -> jax.Array:
+    """Each reward less the mean of the other rewards of its group: A = r − (Σ r − r)/(m − 1).
+
+    reward: [..., B]  m = `group_size` rounds of one state after another
+
+    Returns [..., B]. What the others earn does not depend on an action, so this baseline leaves the gradient
+    unbiased, as V(s) does, and takes out all that the state alone is worth.
+    """
+    grouped = reward.reshape(*reward.shape[:-1], -1, group_size)
+    mean = jnp.mean(grouped, axis=-1, keepdims=True)
+    return ((grouped - mean) * (group_size / (group_size - 1))).reshape(reward.shape)

@@ -3,7 +3,9 @@
 import dataclasses
 from typing import Any, ClassVar
 
-from jaxcontract.core.fields import choice, documented, flag, number, refuse, whole
+import numpy as np
+
+from jaxcontract.core.fields import choice, concrete, documented, flag, number, refuse, whole
 from jaxcontract.core.renaming import accept_old_names
 from jaxcontract.learning.config import OLD_NAMES, LearnerConfig
 
@@ -28,6 +30,9 @@ class PPOConfig(LearnerConfig):
     num_steps: int = whole(1, "rounds of each environment per update, T", low=1)
     epochs: int = whole(4, "passes over the collected rounds per update, X", low=1)
     minibatches: int = whole(8, "gradient steps per pass", low=1)
+    group_size: int = whole(
+        1, "actions tried in each state; from 2 on their mean reward stands in for the critic", low=1
+    )
     estimator: str = choice("gae", "advantages: GAE(λ), or (15) and (16) as printed", ("gae", "paper"))
     normalize_advantages: bool = flag(True, "scale each minibatch's advantages to mean 0, deviation 1")
     discount: Any = number(0.0, "discount γ", low=0, high=1)
@@ -38,8 +43,11 @@ class PPOConfig(LearnerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.num_envs % self.minibatches:
-            allowed = f"a divisor of num_envs = {self.num_envs}"
+        if self.group_size > 1:
+            self._check_group()
+        if self.num_states % self.minibatches:
+            grouped = f"/group_size = {self.num_states}" if self.group_size > 1 else f" = {self.num_envs}"
+            allowed = f"a divisor of num_envs{grouped}"
             raise refuse("PPOConfig", "minibatches", self.minibatches, allowed)
 
         if self.normalize_advantages and self.batch_size == self.minibatches:
@@ -53,15 +61,32 @@ class PPOConfig(LearnerConfig):
             allowed = 'at least 2 with estimator = "paper", which leaves out the last reward of a rollout'
             raise refuse("PPOConfig", "num_steps", self.num_steps, allowed)
 
+    def _check_group(self) -> None:
+        """Raises ValueError unless groups of actions can stand in for the critic."""
+        if self.num_envs % self.group_size:
+            allowed = f"a divisor of num_envs = {self.num_envs}"
+            raise refuse("PPOConfig", "group_size", self.group_size, allowed)
+        discount = concrete(self.discount)
+        if self.estimator == "paper" or (discount is not None and np.any(discount != 0)):
+            allowed = "1 with a discount or estimator = paper, which need a critic of what follows"
+            raise refuse("PPOConfig", "group_size", self.group_size, allowed)
+
     def without_effect(self) -> dict[str, str]:
         """The fields whose value changes no result, and the game's `episode_length`: {name: where so}."""
         found = super().without_effect()
         if self.estimator == "paper" or self.discount == 0:
             why = "estimator = paper" if self.estimator == "paper" else "discount = 0"
             found |= {"gae_lambda": why, "episode_length": why}
+        if self.group_size > 1:
+            found["value_coefficient"] = "group_size > 1"
         if self.gradient_steps == 1:
             found["clip_range"] = "one gradient step for each rollout"
         return found
+
+    @property
+    def num_states(self) -> int:
+        """States that an update begins with: each is played `group_size` times."""
+        return self.num_envs // self.group_size
 
     @property
     def gradient_steps(self) -> int:

@@ -12,15 +12,17 @@ from jaxcontract.learning.algorithms.ppo.advantage import (
     advantages,
     discounted_returns,
     end_episodes,
+    group_advantages,
     printed_advantages,
 )
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig as PPOConfig
 from jaxcontract.learning.algorithms.ppo.loss import clipped_surrogate, standardize, value_error
 from jaxcontract.learning.divergence import watch_divergence
 from jaxcontract.learning.loop import Metrics
+from jaxcontract.learning.networks.initialize import init_network
 from jaxcontract.learning.optimizer import descend, make_optimizer
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
-from jaxcontract.learning.rollout import Trajectory, rollout
+from jaxcontract.learning.rollout import Trajectory, repeat_each, rollout
 from jaxcontract.learning.train_state import TrainState, begin_rounds
 
 register(PPOConfig)
@@ -29,7 +31,10 @@ register(PPOConfig)
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class PPOState(TrainState):
-    """PPO under way. `weights`: {"actor", "critic", "head"}, the paper's ω."""
+    """PPO under way. `weights`: {"actor", "critic", "head"}, the paper's ω.
+
+    With groups of actions there is no critic.
+    """
 
     @property
     def policy(self) -> NetworkPolicy:
@@ -45,13 +50,16 @@ class PPOState(TrainState):
 @register
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
-    """Rounds as the objective (20) needs them: [..., N]."""
+    """Rounds as the objective (20) needs them: [..., N].
+
+    With groups of m actions the observations are [O, N/m], and there is no target.
+    """
 
     observation: jax.Array
     raw_action: jax.Array
     log_prob: jax.Array
     advantage: jax.Array
-    target: jax.Array
+    target: jax.Array | None
 
 
 def init(key: jax.Array, env: Environment, params: Any, config: PPOConfig) -> PPOState:
@@ -65,10 +73,11 @@ def init(key: jax.Array, env: Environment, params: Any, config: PPOConfig) -> PP
     network, head = config.network, config.policy_head
     num_inputs, num_actions = len(begun["observation"]), begun["bijector"].low.shape[-1]
     weights = {
-        "actor": network.init(key_actor, num_inputs, head.num_outputs(num_actions)),
-        "critic": network.init(key_critic, num_inputs, 1),
+        "actor": init_network(network, key_actor, env, num_inputs, head.num_outputs(num_actions)),
         "head": head.init(num_actions),
     }
+    if config.group_size == 1:
+        weights["critic"] = init_network(network, key_critic, env, num_inputs, 1)
     optimizer_state = make_optimizer(config, 0).init(weights)
     return PPOState(weights=weights, optimizer_state=optimizer_state, key=key_train, **begun)
 
@@ -84,6 +93,7 @@ def update(learner: PPOState, env: Environment, params: Any, config: PPOConfig) 
         learner.env_state,
         learner.observation,
         config.num_steps,
+        config.group_size,
     )
     batch = make_batch(learner, trajectory, observation, config)
     weights, optimizer_state, metrics = learn(learner, batch, config)
@@ -105,6 +115,23 @@ def make_batch(learner: PPOState, trajectory: Trajectory, following: jax.Array, 
 
     following: [O, B]  the observations after the last round
     """
+    advantage, target = judge(learner, trajectory, following, config)
+    batch = Batch(
+        observation=jax.vmap(learner.normalizer.normalize)(trajectory.observation),
+        raw_action=trajectory.raw_action,
+        log_prob=trajectory.log_prob,
+        advantage=advantage,
+        target=target,
+    )
+    return jax.tree.map(lambda leaf: _cut(leaf, config.minibatches), batch)
+
+
+def judge(
+    learner: PPOState, trajectory: Trajectory, following: jax.Array, config: PPOConfig
+) -> tuple[jax.Array, jax.Array | None]:
+    """Advantages of a rollout and the critic's targets, [T, B] each; no targets where there is no critic."""
+    if config.group_size > 1:
+        return group_advantages(trajectory.reward, config.group_size), None
     value = _values(learner, trajectory.observation)
     if config.estimator == "paper":
         discount = jnp.where(trajectory.terminated, 0.0, config.discount)
@@ -123,14 +150,7 @@ def make_batch(learner: PPOState, trajectory: Trajectory, following: jax.Array, 
         value = jnp.concatenate([value, bootstrap])
         advantage = advantages(reward, discount, value, gae_lambda=config.gae_lambda)
         target = advantage + value[:-1]
-    batch = Batch(
-        observation=jax.vmap(learner.normalizer.normalize)(trajectory.observation),
-        raw_action=trajectory.raw_action,
-        log_prob=trajectory.log_prob,
-        advantage=advantage,
-        target=target,
-    )
-    return jax.tree.map(lambda leaf: _cut(leaf, config.minibatches), batch)
+    return advantage, target
 
 
 def _cut(leaf: jax.Array, minibatches: int) -> jax.Array:
@@ -168,21 +188,22 @@ def learn(learner: PPOState, batch: Batch, config: PPOConfig) -> tuple[Any, Any,
 def _loss(weights: Any, learner: PPOState, batch: Batch, config: PPOConfig) -> tuple[jax.Array, Metrics]:
     """−(L_C − c L_V + entropy bonus) over one minibatch  (20)."""
     network, head = learner.network, learner.head
-    output = network.apply(weights["actor"], batch.observation)
+    output = repeat_each(network.apply(weights["actor"], batch.observation), config.group_size)
     log_ratio = head.log_prob(batch.raw_action, output, weights["head"]) - batch.log_prob
     advantage = standardize(batch.advantage) if config.normalize_advantages else batch.advantage
     surrogate = clipped_surrogate(log_ratio, advantage, config.clip_range)
-    (value,) = network.apply(weights["critic"], batch.observation)
-    error = value_error(value, batch.target)
     entropy = head.entropy(output, weights["head"])
-    objective = surrogate - config.value_coefficient * error + config.entropy_coefficient * entropy
+    objective = surrogate + config.entropy_coefficient * entropy
     metrics = {
         "surrogate": surrogate,
-        "value_error": error,
         "entropy": entropy,
         "kl": jnp.mean(jnp.expm1(log_ratio) - log_ratio),
         "clipped": jnp.mean(jnp.abs(jnp.expm1(log_ratio)) > config.clip_range),
     }
+    if batch.target is not None:
+        (value,) = network.apply(weights["critic"], batch.observation)
+        metrics["value_error"] = value_error(value, batch.target)
+        objective -= config.value_coefficient * metrics["value_error"]
     return -objective, metrics
 
 
