@@ -8,6 +8,8 @@
 
 or in one line, `gymnasium.make("jaxcontract.adapters:jaxcontract/Contract-v0")`. gymnasium 1.0 and newer do
 not look for installed packages by themselves.
+
+`jaxcontract.adapters.jaxmarl` has competing stations as JaxMARL has agents.
 """
 
 try:

@@ -4,6 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +12,14 @@ from jaxcontract.cli.options import OneLineParser, path
 from jaxcontract.cli.pictures import attempt
 from jaxcontract.cli.program import BAD_INPUT, DONE, NOT_WRITTEN, Program, name_command
 from jaxcontract.storage.files import csv_text, ensure_directory, write_new
-from jaxcontract.storage.metrics import MEASURES, Metrics, read_metrics
+from jaxcontract.storage.metrics import MEASURES, OWN, Metrics, read_metrics
 
 PROGRAM = name_command("plot")
 EPILOG = """\
 Each DIR is a training run, finished or under way; runs are compared by the rounds that each seed has
 played. The interquartile mean is of the middle half of the seeds: of five the middle three. Regret is over
-the seeds that have a feasible contract.
+the seeds that have a feasible contract. Runs of games with an equilibrium are compared by exploitability too:
+what the worst station could gain by another contract, as a share of what it earns at the equilibrium.
 
 examples:
   PROGRAM runs/first runs/raw
@@ -26,7 +28,7 @@ examples:
 exit codes: 0 done, 2 bad input, 5 the results could not be written, 130 interrupted; nothing is overwritten
 """
 LONGEST = 28  # characters of a run's name in the picture
-DIGITS = {"reward": 3, "feasible": 4, "regret": 5}
+DIGITS = {"reward": 3, "feasible": 4, "regret": 5, "exploitability": 5}
 
 
 class Request(NamedTuple):
@@ -59,14 +61,15 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
     try:
         runs = dict(zip(name_runs(request.runs), map(read_metrics, request.runs), strict=True))
         open_place(request.out)
-        rows = {name: summarise(name, metrics) for name, metrics in runs.items()}
+        measures = find_measures(runs)
+        rows = {name: summarise(name, metrics, measures) for name, metrics in runs.items()}
         out = write([row for own in rows.values() for row in own], request.out)
     except ValueError as error:
         return program.fail(BAD_INPUT, str(error))
     except OSError as error:
         return program.fail(NOT_WRITTEN, f"the results could not be written ({error})")
     drawn = attempt(str(add_ending(out, "png")), lambda: draw(runs, out), program.say)
-    show([own[-1] for own in rows.values()], [*drawn, str(add_ending(out, "csv"))])
+    show([own[-1] for own in rows.values()], measures, [*drawn, str(add_ending(out, "csv"))])
     return DONE
 
 
@@ -114,14 +117,24 @@ def add_ending(out: Path, suffix: str) -> Path:
     return out.with_name(f"{out.name}.{suffix}")
 
 
-def summarise(name: str, metrics: Metrics) -> list[dict[str, Any]]:
+def find_measures(runs: Mapping[str, Metrics]) -> tuple[str, ...]:
+    """What the runs are compared by: what all games have, and what one of these has of its own."""
+    return (*MEASURES, *(name for name in OWN if any(map(partial(is_measured, name), runs.values()))))
+
+
+def is_measured(name: str, run: Metrics) -> bool:
+    """Whether a run's game has a measure of this name."""
+    return any(map(math.isfinite, getattr(run, name).flat))
+
+
+def summarise(name: str, metrics: Metrics, measures: Sequence[str] = MEASURES) -> list[dict[str, Any]]:
     """A row for each point of a run: of each measure the interquartile mean, and its interval's ends."""
     import numpy as np
 
     from jaxcontract.evaluation.statistics import interquartile_mean, over_seeds
 
     columns: dict[str, Any] = {"env_steps": metrics.env_steps.astype(int), "optimum": metrics.optimum}
-    for measure in MEASURES:
+    for measure in measures:
         centre, low, high = over_seeds(getattr(metrics, measure), interquartile_mean)
         columns |= {measure: centre, f"{measure}_low": low, f"{measure}_high": high}
     columns["regret_seeds"] = np.isfinite(metrics.regret).sum(axis=0)
@@ -132,18 +145,23 @@ def summarise(name: str, metrics: Metrics) -> list[dict[str, Any]]:
 def draw(runs: Mapping[str, Metrics], out: Path) -> None:
     """Write the picture."""
     from jaxcontract.evaluation.statistics import interquartile_mean
-    from jaxcontract.figures import LOOKS, Curve, learning_comparison, nth_look, save
+    from jaxcontract.figures import EXPLOITABILITY, LOOKS, REGRET, Curve, learning_comparison, nth_look, save
 
     runs = dict(zip(shorten_names(list(runs)), runs.values(), strict=True))
     looks = {name: nth_look(number) for number, name in enumerate(runs)}
     best = find_optima(runs)
+    by_deviation = all(map(partial(is_measured, "exploitability"), runs.values()))
+    distances = {
+        name: 100.0 * run.exploitability if by_deviation else run.regret for name, run in runs.items()
+    }
     figure = learning_comparison(
-        {name: Curve(run.env_steps, run.reward, run.feasible, run.regret) for name, run in runs.items()},
+        {name: Curve(run.env_steps, run.reward, run.feasible, distances[name]) for name, run in runs.items()},
         reward_levels=best,
         regret_levels={},
         title="Interquartile mean over seeds, 95 % bootstrap interval",
         looks={**dict.fromkeys(best, LOOKS["optimum"]), **looks},
         statistic=interquartile_mean,
+        distance=EXPLOITABILITY if by_deviation else REGRET,
     )
     save(figure, out)
 
@@ -177,19 +195,20 @@ def shorten(names: Sequence[str]) -> str:
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def show(rows: Sequence[Mapping[str, Any]], written: Sequence[str]) -> None:
+def show(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], written: Sequence[str]) -> None:
     """Print the last point of each run, with the ends of its intervals below."""
     from jaxcontract.cli.console import make_console
     from jaxcontract.cli.text_tables import plain_table
 
-    columns = ("run", "seeds", "env steps", "optimum", "reward (13)", "feasible", "regret")
+    titles = ("reward (13)" if name == "reward" else name for name in measures)
+    columns = ("run", "seeds", "env steps", "optimum", *titles)
     table = plain_table("", columns, left=True)
     for row in rows:
         counts = (str(row["seeds"]), f"{row['env_steps']:,}", f"{row['optimum']:.3f}")
-        table.add_row(row["run"], *counts, *format_cells(row, ""))
+        table.add_row(row["run"], *counts, *format_cells(row, measures, ""))
         if row["seeds"] > 1:
-            table.add_row("  95 % from", "", "", "", *format_cells(row, "_low"))
-            table.add_row("  to", "", "", "", *format_cells(row, "_high"))
+            table.add_row("  95 % from", "", "", "", *format_cells(row, measures, "_low"))
+            table.add_row("  to", "", "", "", *format_cells(row, measures, "_high"))
     console = make_console()
     console.print(table)
     console.print(
@@ -197,7 +216,7 @@ def show(rows: Sequence[Mapping[str, Any]], written: Sequence[str]) -> None:
     )
 
 
-def format_cells(row: Mapping[str, Any], end: str) -> list[str]:
+def format_cells(row: Mapping[str, Any], measures: Sequence[str], end: str) -> list[str]:
     """The measures, or an end of their intervals; a dash where there is none."""
     from jaxcontract.cli.text_tables import round_down
 
@@ -207,4 +226,4 @@ def format_cells(row: Mapping[str, Any], end: str) -> list[str]:
         digits = DIGITS[measure]
         return round_down(value, digits) if measure == "feasible" else f"{value:.{digits}f}"
 
-    return [text(measure, row[f"{measure}{end}"]) for measure in DIGITS]
+    return [text(measure, row[f"{measure}{end}"]) for measure in measures]

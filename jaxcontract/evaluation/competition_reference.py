@@ -105,13 +105,18 @@ class CompetitionReference:
         states = jax.tree.map(lambda leaf: leaf.reshape(count, stations, *leaf.shape[1:]), drawn)
         states = _share_types(states)
         with jax.enable_x64(True):
-            contracts, payoffs = in_blocks(_solve, states, in_float64(self.params), block_size=SOLVED)
+            contracts, payoffs = in_blocks(solve_rounds, states, in_float64(self.params), block_size=SOLVED)
         return CompetitionSolution(states=states, contracts=contracts, payoffs=payoffs)
 
     def evaluate(self, policy: Any, states: CompetitionSolution) -> CompetitionReport:
         """Its contracts, one policy for all stations, against the best responses to them."""
-        given = in_default_precision(states.states)
-        return self.judge(in_blocks(partial(_offer, self.env), given, policy, self.params), states)
+        return self.judge(self.offer(policy, states.states), states)
+
+    def offer(self, policy: Any, states: NetworkState) -> Contract:
+        """The contracts [S, N, K] of a policy in networks [S, N, ...], in the precision of its training."""
+        given = in_default_precision(states)
+        offered: Contract = in_blocks(partial(_offer, self.env), given, policy, self.params)
+        return offered
 
     def baselines(self, states: CompetitionSolution) -> dict[str, CompetitionReport]:
         """The contract of (10), which takes devices for granted; the same with fees; and the equilibrium."""
@@ -176,7 +181,8 @@ def _share_types(states: NetworkState) -> NetworkState:
 
 
 @jax.jit
-def _solve(states: NetworkState, params: CompetitionParams) -> tuple[Contract, jax.Array]:
+def solve_rounds(states: NetworkState, params: CompetitionParams) -> tuple[Contract, jax.Array]:
+    """Equilibria [S, N, K] of networks [S, N, ...] and what each station earns there, [S, N]."""
     system, taste = params.system, params.taste_scale
     found = find_equilibria(system, jax.vmap(put_rounds_last, 1)(states), taste)
     contracts = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), found)

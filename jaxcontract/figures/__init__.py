@@ -8,10 +8,15 @@ from jaxcontract.figures.comparisons import Sweep as Sweep
 from jaxcontract.figures.comparisons import preference as preference
 from jaxcontract.figures.comparisons import schemes as schemes
 from jaxcontract.figures.comparisons import sweeps as sweeps
+from jaxcontract.figures.competition import EXPLOITABILITY as EXPLOITABILITY
+from jaxcontract.figures.competition import exploitability_curve as exploitability_curve
+from jaxcontract.figures.competition import market_shares as market_shares
+from jaxcontract.figures.competition import station_items as station_items
 from jaxcontract.figures.contracts import TypeLines as TypeLines
 from jaxcontract.figures.contracts import by_type as by_type
 from jaxcontract.figures.contracts import incentive_check as incentive_check
 from jaxcontract.figures.contracts import items as items
+from jaxcontract.figures.curves import REGRET as REGRET
 from jaxcontract.figures.curves import Curve as Curve
 from jaxcontract.figures.curves import Panel as Panel
 from jaxcontract.figures.curves import learning_comparison as learning_comparison

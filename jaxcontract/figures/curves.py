@@ -144,12 +144,14 @@ def learning_comparison(
     title: str,
     looks: Mapping[str, Look] = LOOKS,
     statistic: Statistic = mean_of,
+    distance: str = REGRET,
 ) -> Figure:
     """Fig. 2(a): test reward, share of feasible contracts, and regret against the rounds played.
 
     curves: by scheme; each a mean over seeds in its 95 % interval, sampled actions thin and dashed
     reward_levels, regret_levels: what to compare with, by scheme
     looks: of all of these; statistic: what the curves show of the seeds, if not their mean
+    distance: what `regret` holds, if another distance from the best, with its unit
 
     Regret is over the seeds that have a feasible contract; a scheme that never has one says so.
     """
@@ -174,7 +176,7 @@ def learning_comparison(
     never = [scheme for scheme, curve in curves.items() if not np.isfinite(curve.regret).any()]
     _say_never(regret, {scheme: looks[scheme] for scheme in never})
     feasible.set_ylim(-0.04, 1.04)
-    names = {reward: REWARD, feasible: FEASIBLE, regret: REGRET}
+    names = {reward: REWARD, feasible: FEASIBLE, regret: distance}
     names[reward] += f"\n{CUT}" * mark_cut(reward, named=False)
     _finish(figure, names, labels, max(np.max(curve.env_steps) for curve in curves.values()))
     return figure

@@ -8,6 +8,7 @@ import numpy as np
 
 METRICS = "metrics.jsonl"
 MEASURES = ("reward", "feasible", "regret")
+OWN = ("exploitability",)  # of some games
 
 
 class Metrics(NamedTuple):
@@ -18,6 +19,7 @@ class Metrics(NamedTuple):
     reward:    [S, P]  mean of (13)
     feasible:  [S, P]  share of states with a feasible contract
     regret:    [S, P]  mean U_B* − U_B over those; NaN where there is none
+    exploitability: [S, P]  as a share of the equilibrium payoff; NaN where the game has none
     """
 
     env_steps: np.ndarray
@@ -25,6 +27,7 @@ class Metrics(NamedTuple):
     reward: np.ndarray
     feasible: np.ndarray
     regret: np.ndarray
+    exploitability: np.ndarray
 
 
 def read_metrics(directory: Path) -> Metrics:
@@ -47,7 +50,10 @@ def read_metrics(directory: Path) -> Metrics:
             raise ValueError(f"{path}, line {number}: {error}") from None
     if not points:
         raise ValueError(f"{path}: has no line")
-    columns = {name: np.array([point[name] for point in points], float).T for name in Metrics._fields}
+    missing = [None] * len(points[0]["reward"])
+    columns = {
+        name: np.array([point.get(name, missing) for point in points], float).T for name in Metrics._fields
+    }
     return Metrics(**columns)
 
 
@@ -66,7 +72,7 @@ def _point(line: str, before: list[dict[str, Any]]) -> dict[str, Any]:
     if before and point["env_steps"] <= before[-1]["env_steps"]:
         raise ValueError(f"env_steps is {point['env_steps']}, after {before[-1]['env_steps']}")
     num_seeds = len(before[0]["reward"]) if before else None
-    for name in MEASURES:
+    for name in (*MEASURES, *(name for name in OWN if name in point)):
         values: Any = point.get(name)
         listed = isinstance(values, list) and values
         if not listed or not all(value is None or _is_number(value) for value in values):

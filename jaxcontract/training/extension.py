@@ -17,7 +17,8 @@ from jaxcontract.storage.files import read_json, sync_directory, write_durably_j
 from jaxcontract.storage.run_directory import CONFIG, SUMMARY
 
 FOLDERS = ("policy",)
-FILES = (CONFIG, "metrics.jsonl", "learning_curve.png", SUMMARY)
+PICTURES = ("learning_curve.png", "exploitability.png", "items.png", "market_shares.png", "payments.png")
+FILES = (CONFIG, "metrics.jsonl", *PICTURES, SUMMARY)
 
 
 def earlier_runs(run: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -86,7 +87,7 @@ def forget_earlier_results(path: Path, end: int) -> bool:
         return False
     for name in FOLDERS:
         shutil.rmtree(path / name, ignore_errors=True)
-    for name in ("learning_curve.png", SUMMARY):
+    for name in (*PICTURES, SUMMARY):
         (path / name).unlink(missing_ok=True)
     return True
 

@@ -11,6 +11,7 @@ from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.training.seeds import Training
 
 LONGEST_WAIT = 1.0  # seconds between looks at the host, where Ctrl-C is heard
+MEASURED = ("reward", "feasible", "regret", "screening_gap", "max_violation")  # in any game
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,13 +36,13 @@ class Point:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, one line of `metrics.jsonl`."""
-        measured = ("reward", "feasible", "regret", "screening_gap", "max_violation")
+        own = getattr(self.reports[0], "measures", ())  # a game's reports may have others
         return {
             "update": self.update,
             "env_steps": self.env_steps,
             "train_seconds": self.train_seconds,
             "optimum": self.reports[0].optimum,
-            **{name: self.column(name) for name in measured},
+            **{name: self.column(name) for name in dict.fromkeys((*MEASURED, *own))},
             "learner": self.metrics,
         }
 

@@ -94,6 +94,32 @@ def test_a_metrics_file_is_read_as_it_was_written(tmp_path):
     assert metrics.reward.shape == metrics.feasible.shape == (5, 4)
 
 
+def test_exploitability_is_compared_where_runs_have_it(tmp_path, monkeypatch, capsys):
+    regret = write_run(tmp_path / "a", payoff=50.0)
+    write_run(tmp_path / "b", payoff=50.0, seed=1)
+    write_run(tmp_path / "other")
+    metrics = read_metrics(tmp_path / "a")
+    np.testing.assert_allclose(metrics.exploitability, regret / 50.0)
+    assert np.isnan(read_metrics(tmp_path / "other").exploitability).all()
+    drawn = []
+    monkeypatch.setattr("jaxcontract.figures.save", lambda figure, _: drawn.append(figure))
+    directories = [str(tmp_path / name) for name in ("a", "b", "other")]
+    assert plot_runs.main([*directories[:2], "--out", str(tmp_path / "two")]) == 0
+    below = drawn[0].axes[-1]
+    assert "% of the equilibrium payoff" in below.get_ylabel()
+    np.testing.assert_allclose(
+        below.lines[0].get_ydata(), 2.0 * scipy.stats.trim_mean(regret, 0.25, axis=0), rtol=1e-6
+    )
+    assert plot_runs.main([*directories, "--out", str(tmp_path / "three")]) == 0
+    assert "regret" in drawn[1].axes[-1].get_ylabel()
+    with (tmp_path / "three.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    last = {row["run"]: row["exploitability"] for row in rows}
+    assert float(last["a"]) == pytest.approx(scipy.stats.trim_mean(regret[:, -1], 0.25) / 50.0)
+    assert last["other"] == ""
+    assert "exploitability" in capsys.readouterr().out
+
+
 def run(*arguments, cwd):
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, check=False)
@@ -210,6 +236,10 @@ BAD_LINES = {
     "a seed less": (edited(feasible=[1.0] * 4), "feasible is of 4 seeds, where there are 5"),
     "steps in words": (edited(env_steps="many"), "env_steps must be a whole number"),
     "steps that go back": (edited(env_steps=50), "env_steps is 50, after 100"),
+    "an odd measure": (
+        edited(exploitability=0.1),
+        "exploitability must be a list of numbers, one for each seed",
+    ),
     "no optimum": (edited(optimum=None), "optimum must be a number"),
 }
 

@@ -1,22 +1,17 @@
 """What a trained run shows for itself: measured on unseen states, written, printed and drawn."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from jaxcontract.cli.pictures import attempt
 from jaxcontract.cli.program import DONE, NOT_WRITTEN, PARTLY_DONE
 from jaxcontract.cli.tables import printed_states_table, seeds_table, sizes_table
+from jaxcontract.cli.train.drawings import Shown, draw
 from jaxcontract.cli.train.request import Request
 from jaxcontract.cli.train.run import Run, describe_divergence
-from jaxcontract.envs.capacity_config import CapacityGame
 from jaxcontract.envs.config import ContractGame
 from jaxcontract.envs.contract import ContractEnv, EnvParams, make_env
 from jaxcontract.evaluation.by_size import STATES, evaluate_by_size
-from jaxcontract.evaluation.states import CURVE_SEED, TEST_SEED
-from jaxcontract.learning.algorithms.registry import ALGORITHMS
+from jaxcontract.evaluation.states import TEST_SEED
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.storage.files import json_lines, write_json, write_text
@@ -28,10 +23,6 @@ from jaxcontract.training.learning_curve import Underway
 from jaxcontract.training.remarks import at_their_limit, unmoved
 from jaxcontract.training.signals import say_when_interrupted
 from jaxcontract.training.summary import printed_items, results, results_by_size
-
-PICTURE = "learning_curve.png"
-PAYMENTS = "payments.png"  # of the capacity game
-BINS = 200
 
 
 class EndedTraining(NamedTuple):
@@ -141,7 +132,7 @@ def write_summary(run: Run, outcome: EndedTraining, measured: Measured) -> None:
 
 
 def show(run: Run, outcome: EndedTraining, measured: Measured, console: Any) -> None:
-    """Print the tables, draw the learning curve, and say what was written where."""
+    """Print the tables, draw, and say what was written where."""
     request, timing = run.request, outcome.timing
     printed = find_printed_game(request)
     console.print()
@@ -153,60 +144,10 @@ def show(run: Run, outcome: EndedTraining, measured: Measured, console: Any) -> 
     if printed:
         console.print()
         console.print(printed_states_table(measured.policies[0], *printed))
-    say = run.program.say
-    drawn = attempt(PICTURE, lambda: draw(request, run.out, outcome.keeper.curve), say)
-    if isinstance(request.setting.game, CapacityGame):
-        drawn += attempt(PAYMENTS, lambda: draw_payments(request, run.out, measured.policies), say)
+    drawn = draw(Shown(request, outcome.keeper.curve, measured.policies), run.out, run.program.say)
     written = ["config.json", METRICS, "policy/", "checkpoints/", *drawn, SUMMARY]
     speed = f"{timing['env_steps_per_second']:,.0f} env steps/s"
     console.print(
         f"\ntrained in {timing['train_seconds']:.1f} s ({speed}), compiled in "
         f"{timing['compile_seconds']:.1f} s; written to {run.out}/: {', '.join(written)}"
     )
-
-
-def draw(request: Request, out: Path, curve: Sequence[Mapping[str, Any]]) -> None:
-    """Write `learning_curve.png`: the curve beside what needs no learning, on the same states."""
-    from jaxcontract.figures import learning_curve
-    from jaxcontract.figures import save as save_figure
-
-    reference = request.make_reference()
-    references = reference.baselines(reference.test_states(request.curve_states, CURVE_SEED))
-    columns = {
-        name: np.transpose(np.array([row[name] for row in curve], float))
-        for name in ("reward", "regret", "feasible")
-    }
-
-    def find_levels(measure: str, names: Sequence[str]) -> dict[str, float]:
-        return {name: getattr(references[name], measure) for name in names if name in references}
-
-    figure = learning_curve(
-        [row["env_steps"] for row in curve],
-        columns["reward"],
-        columns["regret"],
-        feasible=columns["feasible"],
-        reward_lines={"optimum": curve[-1]["optimum"], **find_levels("reward", ("random",))},
-        regret_lines=find_levels("regret", ("pooled", "random feasible")),
-        title=f"{ALGORITHMS.name_of(request.learner)}, preset {request.preset}: {request.game}; "
-        f"{request.curve_states:,} fixed states",
-    )
-    save_figure(figure, out / Path(PICTURE).stem)
-
-
-def draw_payments(request: Request, out: Path, policies: Sequence[NetworkPolicy]) -> None:
-    """Write `payments.png`: the density of the payments that each seed draws, beside the equilibrium's."""
-    from jaxcontract.evaluation.capacity_reference import CapacityReference
-    from jaxcontract.figures import payment_density
-    from jaxcontract.figures import save as save_figure
-    from jaxcontract.mechanism.capacity import capacity_distribution
-
-    reference = request.make_reference()
-    if not isinstance(reference, CapacityReference):
-        return
-    states = reference.test_states(request.curve_states, CURVE_SEED)
-    edges = np.linspace(0.0, 1.0, BINS + 1)
-    capacity = float(reference.params.capacity)
-    exact = np.diff(np.asarray(capacity_distribution(edges, capacity), float)) / np.diff(edges)
-    learned = np.array([reference.densities(policy, states, edges) for policy in policies])
-    title = f"{request.game}; mean over {request.curve_states:,} fixed states"
-    save_figure(payment_density(edges, learned, exact, title=title), out / Path(PAYMENTS).stem)
