@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from jaxcontract.core.protocols import Reference as Reference
     from jaxcontract.core.pytree import register as register
     from jaxcontract.envs.capacity import CapacityEnv as CapacityEnv
+    from jaxcontract.envs.competition import CompetitionEnv as CompetitionEnv
+    from jaxcontract.envs.competition import CompetitionParams as CompetitionParams
     from jaxcontract.envs.contract import ContractEnv as ContractEnv
     from jaxcontract.envs.contract import EnvParams as EnvParams
     from jaxcontract.evaluation.by_size import evaluate_by_size as evaluate_by_size

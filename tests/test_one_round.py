@@ -71,7 +71,7 @@ OF_STATIONS = {
     "exploitability", "joint_profit_contracts", "simulate_competition",
 }  # fmt: skip
 # What is no function of a round.
-OTHERS = {"register", "train", "printed_states", "export_policy"} | {
+OTHERS = {"register", "train", "printed_states", "export_policy", "evaluate_by_size", "pad_network"} | {
     "load_env", "load_exported", "load_numpy_policy", "load_policy"
 }  # fmt: skip
 FUNCTIONS = {name for name in jc.__all__ if inspect.isfunction(getattr(jc, name))}

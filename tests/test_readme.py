@@ -15,6 +15,7 @@ import jaxcontract as jc
 from jaxcontract.cli.options import OneLineParser
 from jaxcontract.cli.setting_options import add_setting_options
 from jaxcontract.config.presets import PRESETS
+from jaxcontract.envs.registry import GAMES
 from paths import ROOT
 from quick_programs import compile_quickly
 
@@ -42,6 +43,8 @@ SMALLER = {
     "benchmarks/peers.py": CONTEST,
     "benchmarks/time_to_optimum.py": f"{CONTEST} --points 2 --plot time.png",
 }
+# Best responses of every state cost more than the training.
+OF_STATIONS = "--seeds 1 --eval-states 16 --curve-states 8 --curve-points 2"
 # Of other people's, and not in every environment: without it a script says what to install.
 NEEDS = {"experiments/train_sb3.py": "stable_baselines3", "experiments/train_pendulum.py": "gymnax"}
 
@@ -94,6 +97,12 @@ def test_every_block_works_in_the_order_written(step, home, monkeypatch, capsys)
     programs[program](*words)
 
 
+def smaller(program, words):
+    """The options that make a command small."""
+    more = OF_STATIONS if "competition" in words or "capacity" in words else ""
+    return [*SMALLER[program].split(), *more.split()]
+
+
 def installs(command, *words):
     """The packages can be asked for, and the extras are this package's."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
@@ -108,7 +117,7 @@ def installs(command, *words):
 
 def runs(script, *words):
     """At a small size it ends well and prints; where a library is missing it says which."""
-    command = [sys.executable, script, *words, *SMALLER[script].split()]
+    command = [sys.executable, script, *words, *smaller(script, words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, env=ENVIRONMENT)
     library = NEEDS.get(script)
     if library and importlib.util.find_spec(library) is None:
@@ -122,7 +131,7 @@ def runs(script, *words):
 def commands(command, *words):
     """The installed command, as a module: it need not be the one on the path."""
     done = subprocess.run(
-        [sys.executable, "-m", "jaxcontract", command, *words, *SMALLER[f"jaxcontract {command}"].split()],
+        [sys.executable, "-m", "jaxcontract", command, *words, *smaller(f"jaxcontract {command}", words)],
         capture_output=True,
         text=True,
         timeout=200,
@@ -144,9 +153,11 @@ def test_scripts_and_pictures_exist():
 
 
 def test_options_named_are_options():
-    parser = OneLineParser()
-    add_setting_options(parser)
-    known = {option for action in parser._actions for option in action.option_strings}
+    known = set()
+    for game in GAMES.names:
+        parser = OneLineParser()
+        add_setting_options(parser, ["--game", game])
+        known |= {option for action in parser._actions for option in action.option_strings}
     scripts = [path for folder in ("experiments", "benchmarks") for path in (ROOT / folder).glob("*.py")]
     scripts += [ROOT / "tests" / "faults.py", *(ROOT / "jaxcontract" / "cli").rglob("*.py")]
     script = "".join(path.read_text("utf-8") for path in scripts)

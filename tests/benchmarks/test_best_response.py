@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 import best_response
 
 
+@pytest.mark.long
 def test_both_find_the_same_and_the_file_says_so(tmp_path):
     sizes = ["--num-types", "2", "--states", "4", "--repeats", "2", "--peer-states", "2", "--starts", "3"]
     result = best_response.main([*sizes, "--json", str(tmp_path / "figures.json")])

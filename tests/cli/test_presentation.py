@@ -223,6 +223,7 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
     assert np.isnan(bootstrap_interval(np.ones(1))).all()
 
 
+@pytest.mark.long
 def test_the_benchmark_reports_speed_with_quality(tmp_path):
     script = BENCHMARKS / "steps_per_second.py"
     sizes = "--num-envs 64 --seeds 1,2 --num-types 2 --base-rounds 64 --base-seeds 1 --steps 512"

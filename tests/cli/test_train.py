@@ -177,6 +177,7 @@ def test_the_other_presets_run(preset, tmp_path):
     assert 0 <= summary["seeds"][0]["feasible"] <= 1
 
 
+@pytest.mark.long
 def test_more_types_run(tmp_path):
     asked = ("--num-types", "5", "--seeds", "1", "--out", "out", *SMALL)
     done = run(*asked, cwd=tmp_path, env=compile_quickly())
@@ -305,6 +306,7 @@ def test_ctrl_c_ends_without_a_traceback(tmp_path):
     assert "interrupted" in errors
 
 
+@pytest.mark.long
 def test_kept_programs_are_found_again_and_change_no_bit(finished, tmp_path):
     cache = tmp_path / "programs"
     asked = ("--seeds", "3", "--first-seed", "5", "--compilation-cache", str(cache), *SMALL)

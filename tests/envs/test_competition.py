@@ -12,7 +12,7 @@ from jaxcontract.config.setting import Setting
 from jaxcontract.envs.competition import CompetitionEnv, CompetitionParams
 from jaxcontract.envs.competition_config import CompetitionGame, CompetitionRules, ParticipationGame
 
-SIZES = [(1, 2), (2, 2), (3, 5), (2, 1)]
+SIZES = [(1, 2), (2, 2), pytest.param(3, 5, marks=pytest.mark.long), (2, 1)]
 
 
 def begin(stations, types, count=7, **changes):

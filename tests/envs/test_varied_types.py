@@ -193,6 +193,7 @@ def test_what_is_no_range_is_refused_in_one_line(text, capsys):
     assert "must be a whole number, or two such as 2-64, the lower first" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_an_exported_policy_answers_for_every_number_of_types(learner, tmp_path):
     setting = change(PRESETS["default"], {"num_types": PLACES, "fewest_types": 2, "leave_out_types": (4,)})
     setting = setting.with_parts({"algorithm": CONFIG, "network": SMALL})

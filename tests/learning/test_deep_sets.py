@@ -143,6 +143,7 @@ def test_one_network_is_compiled_once_whatever_the_numbers_are():
     assert len(traces) == 1
 
 
+@pytest.mark.long
 def test_with_one_type_the_best_contract_is_found():
     """At K = 1 there is nothing to screen."""
     env = jc.ContractEnv(num_types=1)

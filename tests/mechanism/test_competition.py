@@ -89,6 +89,7 @@ def test_all_starting_points_end_alike():
     np.testing.assert_allclose(found.contracts.payment[2], menus.payment, rtol=1e-6)
 
 
+@pytest.mark.long
 def test_one_owner_earns_more_and_leaves_the_devices_less():
     system, taste, states, menus = equilibrium("stress")
     joint = share_out(system, states, taste)

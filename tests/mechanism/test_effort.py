@@ -252,6 +252,7 @@ def test_a_law_of_ones_own_is_what_the_game_draws():
     np.testing.assert_allclose(states.type_probs, np.tile([0.75, 0.25], (10, 1)), rtol=1e-6)
 
 
+@pytest.mark.long
 def test_the_example_is_short_and_learns(capsys, monkeypatch):
     text = EXAMPLE.read_text("utf-8")
     assert len(text.splitlines()) < 40

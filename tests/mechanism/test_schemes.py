@@ -50,7 +50,7 @@ SCHEMES = {
     "take_it_or_leave_it": take_it_or_leave_it_contract,
 }
 FEASIBLE = ("optimal", "social_optimum", "pooled", "naive", "posted_price")
-SIZES = [1, 2, 5, 20]
+SIZES = [1, 2, 5, pytest.param(20, marks=pytest.mark.long)]
 
 
 @jax.jit

@@ -185,6 +185,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.long
 def test_a_watched_run_that_went_on_tells_each_point_once_and_keeps_its_bits(place):
     watched = ("--tensorboard", "--wandb", "--wandb-project", "mine")
     done = run("--out", "out", *SMALL, *watched, cwd=place)
