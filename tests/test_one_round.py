@@ -16,6 +16,8 @@ from jaxcontract.core.rounds_last import find_rounds_last
 from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.learning import rollout
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 # Two rounds of two types: a batch of them has the shape of one with its axes exchanged.
 SYSTEMS = [jc.System(aoi_preference=0.25, num_devices=20.0), jc.System(aoi_preference=0.75, unit_profit=50.0)]
 STATES = [

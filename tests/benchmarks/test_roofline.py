@@ -72,6 +72,7 @@ def test_the_count_by_hand_is_that_of_the_products_traced(num_types, num_steps):
         assert products_in(stage.function, *stage.arguments) == config.batch_size * expected, name
 
 
+@pytest.mark.long
 def test_the_compiler_counts_the_products_and_more():
     env = jc.ContractEnv()
     config = jc.PPOConfig(num_envs=512)
@@ -96,6 +97,7 @@ def test_seeds_in_one_batch_are_computed_each():
     np.testing.assert_array_equal(several(jnp.arange(2.0), 2.0), np.tile([0.0, 2.0], (3, 1)))
 
 
+@pytest.mark.long
 def test_the_figures_are_complete_and_fit_each_other(finished):
     result, printed = finished
     assert result["machine"]["cores"] >= 1

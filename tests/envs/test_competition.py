@@ -12,6 +12,8 @@ from jaxcontract.config.setting import Setting
 from jaxcontract.envs.competition import CompetitionEnv, CompetitionParams
 from jaxcontract.envs.competition_config import CompetitionGame, CompetitionRules, ParticipationGame
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SIZES = [(1, 2), (2, 2), pytest.param(3, 5, marks=pytest.mark.long), (2, 1)]
 
 

@@ -15,6 +15,8 @@ from jaxcontract.learning.algorithms.gradient.gradient import GradientConfig, in
 from jaxcontract.mechanism.places import find_taken
 from jaxcontract.storage.policies import save_policies
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 PLACES = 6
 ENV = jc.ContractEnv(num_types=PLACES, fewest_types=2, leave_out_types=(4,))
 SMALL = jc.DeepSets(item_units=8, message_units=3)

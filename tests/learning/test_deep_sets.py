@@ -18,6 +18,8 @@ from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.learning.networks.deep_sets import DeepSets
 from jaxcontract.learning.train import train
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SMALL = DeepSets(item_units=6, message_units=2, blocks=2)
 
 

@@ -14,7 +14,7 @@ CAPACITIES = (0.60, 0.75, 0.90)
 
 judge = jax.jit(jc.capacity_exploitability)
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = [pytest.mark.usefixtures("float64"), pytest.mark.usefixtures("compiled_quickly")]
 
 
 def one_type():

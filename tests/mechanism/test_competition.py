@@ -20,7 +20,7 @@ find = jax.jit(jc.equilibrium_contracts)
 measure = jax.jit(jc.exploitability)
 share_out = jax.jit(jc.joint_profit_contracts)
 
-pytestmark = pytest.mark.usefixtures("float64")
+pytestmark = [pytest.mark.usefixtures("float64"), pytest.mark.usefixtures("compiled_quickly")]
 
 
 def stations(aoi, latency):

@@ -17,6 +17,8 @@ from oracles import walking_away
 from oracles.differences import central_difference
 from oracles.random_states import pick, random_states
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 PAPER = jc.System()
 STRESS = jc.System(unit_profit=1.0, slot_duration=0.1)
 with jax.enable_x64(True):
