@@ -88,6 +88,7 @@ def test_no_contract_that_holds_has_no_regret():
     assert time_to_optimum.row(summary).endswith("0.0000      none")
 
 
+@pytest.mark.long
 def test_the_figures_are_complete(finished):
     result, printed, picture = finished
     assert len(result["runs"]) == 2 * 2  # our own sizes and the shared ones, each repeated
