@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from jaxcontract.core.fields import documented
+from jaxcontract.core.fields import documented, whole
 from jaxcontract.core.renaming import accept_old_names
 from jaxcontract.learning.config import OLD_NAMES, LearnerConfig
 
@@ -23,3 +23,6 @@ class GradientConfig(LearnerConfig):
 
     algorithm: ClassVar[str] = "jaxcontract.learning.algorithms.gradient.gradient:GRADIENT"
     climbs_slope: ClassVar[bool] = True
+
+    # An update is a single step, a tenth of the time of one of PPO's.
+    num_updates: int = whole(3000, "updates: rounds collected, then a step", low=1)
