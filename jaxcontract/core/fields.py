@@ -160,6 +160,14 @@ def traced(value: Any) -> bool:
     return jax is not None and isinstance(value, jax.core.Tracer)
 
 
+def check_parts(record: Any, **kinds: type) -> None:
+    """Raises ValueError, in one line, when a field of a record is not of its kind. kinds: by field."""
+    for name, kind in kinds.items():
+        given = getattr(record, name)
+        if not isinstance(given, kind):
+            raise refuse(type(record).__name__, name, given, f"a {kind.__name__}")
+
+
 def refuse(owner: str, name: str, value: Any, allowed: Any) -> ValueError:
     """The one line that bad input gets: where, what, and what is allowed."""
     shown = value.tolist() if isinstance(value, np.ndarray) else value

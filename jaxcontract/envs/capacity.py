@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.core.fields import check_key, documented, refuse
+from jaxcontract.core.fields import check_key, check_parts, documented, refuse
 from jaxcontract.core.pytree import register
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.capacity_config import CapacityGame, CapacityRules
@@ -40,10 +40,7 @@ class CapacityParams(CapacityRules):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, kind in (("system", System), ("distribution", NetworkDistribution)):
-            given = getattr(self, name)
-            if not isinstance(given, kind):
-                raise refuse("CapacityParams", name, given, f"a {kind.__name__}")
+        check_parts(self, system=System, distribution=NetworkDistribution)
 
 
 @jax.tree_util.register_static

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcontract.core.fields import concrete, documented, refuse
+from jaxcontract.core.fields import check_parts, concrete, documented
 from jaxcontract.core.pytree import register
 from jaxcontract.envs.config import EnvNumbers
 from jaxcontract.envs.scale import Scale
@@ -39,10 +39,7 @@ class EnvParams(EnvNumbers):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, kind in (("system", System), ("distribution", NetworkDistribution), ("scale", Scale)):
-            given = getattr(self, name)
-            if not isinstance(given, kind):
-                raise refuse("EnvParams", name, given, f"a {kind.__name__}")
+        check_parts(self, system=System, distribution=NetworkDistribution, scale=Scale)
         if any(concrete(leaf) is None for leaf in jax.tree.leaves((self.system, self.distribution))):
             return
         if self.system.brings_its_own:
