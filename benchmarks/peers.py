@@ -27,6 +27,7 @@ from learners.comparison import (
     add_training_options,
     check_sizes,
     collect,
+    describe,
     plans,
     shared_sizes,
     train,
@@ -41,6 +42,9 @@ learners:
                call (sb3-vectorised) or one by one in gymnasium's shape (sb3-gymnasium), whichever is
                faster in a trial of --repeats updates
 
+with --equal-time, each of the others trains for as many seconds since its process began as this package's
+own training of as many types and seeds took: its env steps follow from a trial
+
 games:
   default      feasible actions, centred reward: all learners, sizes and seeds
   paper        raw actions, reward (13): each learner once, for the quality that it reaches
@@ -48,8 +52,8 @@ games:
 exit codes: 0 done, 1 a learner failed, 2 bad input, 130 interrupted; one that is missing or hangs has a line
 """
 TITLES = (
-    f"{'learner':<15}{'game':<8}{'seeds':>6}{'sizes':>10}{'env steps':>11}{'import':>8}{'compile':>9}"
-    f"{'train':>9}{'steps/s':>10} {'(min to max)':<22}{'feasible':>9}{'regret':>9}{'memory':>9}"
+    f"{'learner':<16}{'game':<8}{'K':>4}{'seeds':>6}{'sizes':>10}{'env steps':>11}{'import':>8}{'compile':>9}"
+    f"{'train':>9}{'steps/s':>10} {'(min to max)':<22}{'feasible':>9}{'regret':>9}{'gap':>8}{'memory':>9}"
 )
 
 
@@ -72,6 +76,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.epilog = EPILOG
     add_comparison_options(parser, seeds=[1, 5], sizes=[(512, 16), (4096, 16)])
     add_training_options(parser)
+    parser.add_argument("--equal-time", action="store_true", help="others train as long as we did")
     parsed = parser.parse_args(arguments)
     check_sizes(parser, parsed)
     check_device(parser, apart=True)
@@ -85,13 +90,39 @@ def compare(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
         names += yield from choose_envs(parsed)
     games = [game for game in GAMES if parsed.game in (game, "both")]
     missing = set()
+    took: dict[Any, float] = {}
     for game in games:
         for name in names:
             for plan in plans(name, game, parsed):
-                if name not in missing:
-                    run = train(name, parsed, parsed.repeats, game=game, **plan)
-                    yield run
-                    missing |= {name} if run["status"] == "missing" else set()
+                if name in missing:
+                    continue
+                steps = find_env_steps(name, parsed, plan, took)
+                run = train(name, parsed, parsed.repeats, **plan | steps)
+                yield run
+                missing |= {name} if run["status"] == "missing" else set()
+                if run["status"] == "done" and name == "jaxcontract":
+                    took.setdefault(same_problem(run), run["curve"][-1]["seconds"])
+
+
+def same_problem(run: dict[str, Any]) -> tuple[Any, ...]:
+    """What trainings that stand side by side have in common."""
+    return run["game"], run["num_types"], run["seeds"]
+
+
+def find_env_steps(
+    name: str, parsed: argparse.Namespace, plan: dict[str, Any], took: dict[Any, float]
+) -> dict[str, int]:
+    """The env steps with which another library ends when our own training did, from a trial of it."""
+    seconds = took.get(same_problem(plan))
+    if not parsed.equal_time or name == "jaxcontract" or seconds is None:
+        return {}
+    one_update = plan["num_envs"] * plan["num_steps"]
+    trial = train(name, parsed, 2, **plan | {"env_steps": 2 * one_update, "states": 50})
+    if trial["status"] != "done":
+        return {}
+    left = seconds - trial["curve"][0]["seconds"]
+    steps = left * trial["env_steps_per_second"]["max"] / plan["seeds"]
+    return {"env_steps": max(one_update, int(steps))}
 
 
 def choose_envs(parsed: argparse.Namespace) -> Generator[dict[str, Any], None, list[str]]:
@@ -113,18 +144,23 @@ def choose_envs(parsed: argparse.Namespace) -> Generator[dict[str, Any], None, l
 def row(run: dict[str, Any]) -> str:
     """A result as a line of the table. Feasible and regret are means over the seeds."""
     size = f"{run['num_envs']}x{run['num_steps']}"
-    what = f"{run['name']:<15}{run['game']:<8}{run['seeds']:>6}{size:>10}"
+    what = f"{describe(run):<16}{run['game']:<8}{run['num_types']:>4}{run['seeds']:>6}{size:>10}"
     if run["status"] != "done":
         return f"{what}  {run['status']}: {run['message']}"
     speed = run["env_steps_per_second"]
     spread = f"({speed['min']:,.0f} to {speed['max']:,.0f})"
-    regrets = [regret for regret in run["regret"] if math.isfinite(regret)]
-    regret = f"{statistics.fmean(regrets):.5f}" if regrets else "none"
+    regret, gap = _mean(run["regret"], ".5f"), _mean(run["screening_gap"], ".2%")
     return (
         f"{what}{run['env_steps']:>11,}{run['import_seconds']:>6.1f} s{run['compile_seconds']:>7.1f} s"
         f"{run['train_seconds']:>7.1f} s{speed['median']:>10,.0f} {spread:<22}"
-        f"{statistics.fmean(run['feasible']):>9.5f}{regret:>9}{run['peak_memory_bytes'] / 1e6:>6.0f} MB"
+        f"{statistics.fmean(run['feasible']):>9.5f}{regret:>9}{gap:>8}"
+        f"{run['peak_memory_bytes'] / 1e6:>6.0f} MB"
     )
+
+
+def _mean(values: Sequence[float], form: str) -> str:
+    known = [value for value in values if math.isfinite(value)]
+    return format(statistics.fmean(known), form) if known else "none"
 
 
 if __name__ == "__main__":

@@ -10,9 +10,12 @@ import numpy as np
 
 import clock
 import jaxcontract as jc
+from jaxcontract.config.many_types import begin_with_types, keep_critic
+from jaxcontract.config.presets import PRESETS
 from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.learning import rollout
+from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.training.cores import memory_of, num_places
 from jaxcontract.training.seeds import compile_training
 
@@ -68,24 +71,32 @@ def _player(env: jc.ContractEnv, num_envs: int, length: int) -> Callable[..., An
     return play
 
 
+def begin(num_types: int, num_envs: int) -> PPOConfig:
+    """What a training begins with at K types; with a critic where so few rounds are no groups of actions."""
+    setting = begin_with_types("default", PRESETS["default"], num_types)
+    config: Any = keep_critic(setting, {"num_envs": num_envs}).algorithm
+    return config
+
+
 def training(
     num_types: int,
     num_seeds: int,
     num_envs: int,
     repeats: int,
     steps: int,
-    minibatches: int = jc.PPOConfig().minibatches,
+    config: PPOConfig | None = None,
 ) -> dict[str, Any]:
-    """Whole PPO updates of several seeds, and the regret of the policies after all that were timed."""
+    """Whole PPO updates of several seeds, and the regret of the policies after all that were timed.
+
+    config: by default what `jaxcontract train` begins with at as many types and rounds
+    """
     env = jc.ContractEnv(num_types=num_types)
     params = env.default_params
     per_device = -(-num_seeds // min(num_seeds, num_places()))
     count = max(1, steps // (num_envs * per_device))
-    config = jc.PPOConfig(
-        num_envs=num_envs,
-        minibatches=min(minibatches, max(1, num_envs // 2)),
-        num_updates=(repeats + 1) * count,
-    )
+    config = config or begin(num_types, num_envs)
+    minibatches = min(config.minibatches, max(1, num_envs // 2))
+    config = config.replace(num_envs=num_envs, minibatches=minibatches, num_updates=(repeats + 1) * count)
     under_way = compile_training(list(range(num_seeds)), env, params, config)
     learners = [under_way.start()]
 

@@ -4,6 +4,8 @@ The ceilings are measured in the same run, before and after the training: a matr
 through memory, all cores or devices at work. What an env step costs is counted by hand (matrix products
 alone, each number moved once) and by the compiler (all operations, what every kernel touches, in caches
 or not). The share quoted is of the nearer ceiling by the count by hand. Each stage is also timed alone.
+
+It is PPO with a critic, as other libraries have it; `jaxcontract train` plays groups of actions instead.
 """
 
 if __name__ == "__main__":
@@ -49,7 +51,7 @@ def measure(parsed: Any) -> dict[str, Any]:
     rounds, minibatches, steps = parsed.num_envs, parsed.minibatches, parsed.steps or STEPS_TIMED
     config = jc.PPOConfig(num_envs=rounds, minibatches=minibatches, num_updates=1)
     before = ceilings(parsed.repeats, parsed.scale)
-    run = training(parsed.num_types, parsed.seeds, rounds, parsed.repeats, steps, minibatches)
+    run = training(parsed.num_types, parsed.seeds, rounds, parsed.repeats, steps, config)
     after = ceilings(parsed.repeats, parsed.scale)
     limits = {name: max(before[name], after[name]) for name in before}
     hand, compiler = by_hand(env, config), by_compiler(env, params, config)

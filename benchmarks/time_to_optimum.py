@@ -27,10 +27,11 @@ from learners.comparison import (
     add_training_options,
     check_sizes,
     collect,
+    describe,
     plans,
     train,
 )
-from learners.plan import GAMES, LEVELS, own_numbers
+from learners.plan import GAMES, LEVELS, SHARED
 
 EPILOG = """\
 learners:
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if runs is None:
         return 130
     summaries = summarise(runs)
-    show(summaries)
+    show(summaries, parsed.measure)
     report({"summary": summaries, "runs": with_one_curve(runs)}, parsed.json)
     draw_last("time_to_optimum.py", parsed.plot, lambda path: draw(with_one_curve(runs), path))
     return int(any(run["status"] == "failed" for run in runs))
@@ -67,6 +68,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--points", type=count, default=75, metavar="N", help="points on each learning curve (default 75)"
     )
+    parser.add_argument(
+        "--measure",
+        choices=tuple(LEVELS),
+        default="regret",
+        help="regret, or the part of what screening is worth that is missed (default regret)",
+    )
     parser.add_argument("--plot", type=picture_file, metavar="FILE", help="also draw the curves, as a PNG")
     parsed = parser.parse_args(arguments)
     check_sizes(parser, parsed)
@@ -78,19 +85,23 @@ def compare(parsed: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Every training once, then all of them again: a noisy moment of the machine meets each learner."""
     names = ["sb3-vectorised" if name == "sb3" else name for name in parsed.learners]
     games = [game for game in GAMES if parsed.game in (game, "both")]
-    entries = [(name, game, plan) for game in games for name in names for plan in plans(name, game, parsed)]
+    own = ("ppo", "gradient")
+    entries = [(name, plan) for game in games for name in names for plan in plans(name, game, parsed, own)]
     missing = set()
     for _ in range(parsed.repeats):
-        for name, game, plan in entries:
+        for name, plan in entries:
             if name not in missing:
-                run = train(name, parsed, parsed.points, game=game, **plan)
+                run = train(name, parsed, parsed.points, **plan)
                 yield run
                 missing |= {name} if run["status"] == "missing" else set()
 
 
+WHAT = ("name", "numbers", "game", "num_types", "seeds", "num_envs", "num_steps")
+
+
 def what(run: dict[str, Any]) -> tuple[Any, ...]:
     """What was trained: the same for each repeat."""
-    return tuple(run[name] for name in ("name", "game", "seeds", "num_envs", "num_steps"))
+    return tuple(run[name] for name in WHAT)
 
 
 def summarise(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -104,12 +115,16 @@ def summarise(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _summary(repeats: Sequence[dict[str, Any]]) -> dict[str, Any]:
     first = repeats[0]
-    names = ("name", "game", "seeds", "num_envs", "num_steps", "feasible", "regret")
-    seconds = {
-        str(level): _spread([run["seconds_to_regret"][str(level)] for run in repeats]) for level in LEVELS
+    names = (*WHAT, "feasible", "regret", "screening_gap")
+    reached = {
+        f"seconds_to_{measure}": {
+            str(level): _spread([run[f"seconds_to_{measure}"][str(level)] for run in repeats])
+            for level in levels
+        }
+        for measure, levels in LEVELS.items()
     }
     end = _spread([run["curve"][-1]["seconds"] for run in repeats])
-    return {**{name: first[name] for name in names}, "seconds_to_regret": seconds, "seconds_in_all": end}
+    return {**{name: first[name] for name in names}, **reached, "seconds_in_all": end}
 
 
 def with_one_curve(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -132,35 +147,43 @@ def _spread(seconds: Sequence[float | None]) -> dict[str, float] | None:
     return {"median": statistics.median(reached), "min": min(reached), "max": max(reached)}
 
 
-TITLES = (
-    f"{'learner':<15}{'game':<8}{'seeds':>6}{'sizes':>10}"
-    + "".join(f"{f'regret {level:g}':>20}" for level in LEVELS)
-    + f"{'in all':>20}{'feasible':>10}{'regret':>10}"
-)
+WORDS = {"regret": "regret", "screening_gap": "gap"}
+
+
+def titles(measure: str = "regret") -> str:
+    """The table's heading."""
+    levels = "".join(f"{level:>20}" for level in name_levels(measure))
+    start = f"{'learner':<21}{'game':<8}{'K':>4}{'seeds':>6}{'sizes':>10}"
+    return f"{start}{levels}{'in all':>20}{'feasible':>10}{WORDS[measure]:>10}"
+
+
+def name_levels(measure: str) -> list[str]:
+    """What is reached, in words."""
+    return [f"{WORDS[measure]} {level:g}" for level in LEVELS[measure]]
 
 
 def title(run: dict[str, Any]) -> str:
     """Who trains what."""
     size = f"{run['num_envs']}x{run['num_steps']}"
-    return f"{run['name']:<15}{run['game']:<8}{run['seeds']:>6}{size:>10}"
+    return f"{describe(run):<21}{run['game']:<8}{run['num_types']:>4}{run['seeds']:>6}{size:>10}"
 
 
-def row(summary: dict[str, Any]) -> str:
+def row(summary: dict[str, Any], measure: str = "regret") -> str:
     """The repeats of a training as a line of the table; the least feasible and the worst of its seeds."""
-    *seconds, feasible, worst = cells(summary)
+    *seconds, feasible, worst = cells(summary, measure)
     return f"{title(summary)}{''.join(f'{cell:>20}' for cell in seconds)}{feasible:>10}{worst:>10}"
 
 
-def cells(summary: dict[str, Any]) -> list[str]:
+def cells(summary: dict[str, Any], measure: str = "regret") -> list[str]:
     """The seconds to each level and in all, the least feasible and the worst of the seeds."""
-    spreads = [*summary["seconds_to_regret"].values(), summary["seconds_in_all"]]
+    spreads = [*summary[f"seconds_to_{measure}"].values(), summary["seconds_in_all"]]
     seconds = [f"{s['median']:.1f} ({s['min']:.1f} to {s['max']:.1f})" if s else "never" for s in spreads]
-    regrets = [regret for regret in summary["regret"] if math.isfinite(regret)]
-    worst = f"{max(regrets):.4f}" if regrets else "none"
+    known = [value for value in summary[measure] if math.isfinite(value)]
+    worst = f"{max(known):.4f}" if known else "none"
     return [*seconds, f"{min(summary['feasible']):.4f}", worst]
 
 
-def show(summaries: Sequence[dict[str, Any]]) -> None:
+def show(summaries: Sequence[dict[str, Any]], measure: str = "regret") -> None:
     """Print the table; on a terminal that is too narrow for its lines, its columns below one another."""
     from jaxcontract.cli.console import make_console
     from jaxcontract.cli.text_tables import plain_table
@@ -169,13 +192,14 @@ def show(summaries: Sequence[dict[str, Any]]) -> None:
     console.print(
         f"\n{describe_machine()}; seconds: the median of the repeats (least to most)", soft_wrap=True
     )
-    if not console.is_terminal or console.width >= len(TITLES):
-        console.print("\n".join([TITLES, *map(row, summaries)]), soft_wrap=True)
+    if not console.is_terminal or console.width >= len(titles(measure)):
+        rows = [row(summary, measure) for summary in summaries]
+        console.print("\n".join([titles(measure), *rows]), soft_wrap=True)
         return
-    levels = [f"regret {level:g}" for level in LEVELS]
-    table = plain_table("", ["training", *levels, "in all", "feasible", "regret"], left=True)
+    columns = ["training", *name_levels(measure), "in all", "feasible", WORDS[measure]]
+    table = plain_table("", columns, left=True)
     for summary in summaries:
-        table.add_row(" ".join(title(summary).split()), *cells(summary))
+        table.add_row(" ".join(title(summary).split()), *cells(summary, measure))
     console.print(table)
 
 
@@ -206,24 +230,24 @@ def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
 def make_figure(drawn: Sequence[dict[str, Any]]) -> Any:
     """Regret above feasibility, the worst seed's, against seconds; of each training its first run.
 
-    A column for each game and number of seeds: only trainings of as many seeds stand side by side.
+    A column for each game, number of types and of seeds: only trainings of as many stand side by side.
     """
     from matplotlib.figure import Figure
 
     from jaxcontract.figures.style import heading, log_axis, tidy
 
-    columns = list(dict.fromkeys((run["game"], run["seeds"]) for run in drawn))
-    columns.sort(key=lambda column: (list(GAMES).index(column[0]), -column[1]))
+    columns = list(dict.fromkeys((run["game"], run["num_types"], run["seeds"]) for run in drawn))
+    columns.sort(key=lambda column: (list(GAMES).index(column[0]), column[1], -column[2]))
     looks = _looks(drawn)
     figure = Figure(figsize=(max(5.0, 1.2 + 2.2 * len(columns)), 5.4), layout="constrained")
     panels = figure.subplots(2, len(columns), sharex=True, sharey="row", squeeze=False, height_ratios=(2, 1))
-    for (above, below), (game, seeds) in zip(panels.T, columns, strict=True):
+    for (above, below), (game, types, seeds) in zip(panels.T, columns, strict=True):
         for run in drawn:
-            if (run["game"], run["seeds"]) == (game, seeds):
+            if (run["game"], run["num_types"], run["seeds"]) == (game, types, seeds):
                 _draw_run(run, above, below, looks[describe_training(run)])
-        for level in LEVELS:
+        for level in LEVELS["regret"]:
             above.axhline(level, color="0.5", linewidth=0.8, linestyle=":")
-        heading(above, f"{game} game, {seeds} seed{'s' * (seeds > 1)}")
+        heading(above, f"{game} game, K = {types}, {seeds} seed{'s' * (seeds > 1)}")
         log_axis(above, "y")
         below.set(xlabel="seconds since start", xlim=(0, None), ylim=(-0.04, 1.04))
     panels[0, 0].set_ylabel(
@@ -260,7 +284,7 @@ def _key(figure: Any, looks: dict[str, Any]) -> None:
 
 def describe_training(run: dict[str, Any]) -> str:
     """Who trains, at which sizes, whatever the game and the seeds."""
-    own = ", its own sizes" if {name: run[name] for name in own_numbers()} == own_numbers() else ""
+    own = f", its own {run['numbers']}" if run["numbers"] != SHARED else ""
     return f"{run['name']}, {run['num_envs']} × {run['num_steps']} rounds{own}"
 
 

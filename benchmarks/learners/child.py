@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from learners.plan import GAMES, LEARNERS, LEVELS, Plan
+from learners.plan import GAMES, LEARNERS, LEVELS, OWN, SHARED, Plan
 
 Policy = Callable[[Any], Any]  # observations [N, O], as the env gives them → actions [N, A], as it takes them
 
@@ -46,7 +46,7 @@ def main() -> None:
 def parse() -> tuple[Plan, float]:
     """The plan that the command line asks for, and when the process was started."""
     parser = argparse.ArgumentParser(description=__doc__)
-    choices = {"name": tuple(LEARNERS), "game": tuple(GAMES)}
+    choices = {"name": tuple(LEARNERS), "game": tuple(GAMES), "numbers": (SHARED, *OWN)}
     for field in dataclasses.fields(Plan):
         required = field.default is dataclasses.MISSING
         parser.add_argument(
@@ -106,15 +106,18 @@ def measure(
         "env_steps": curve[-1]["env_steps"],
         "env_steps_per_second": Timing(0.0, seconds).rate(plan.seeds * steps) if seconds else idle,
         **evaluator.on_unseen(kept[-1][1]),
-        "seconds_to_regret": {str(level): first_time(curve, level) for level in LEVELS},
+        **{
+            f"seconds_to_{name}": {str(level): first_time(curve, level, name) for level in levels}
+            for name, levels in LEVELS.items()
+        },
         "curve": curve,
     }
 
 
-def first_time(curve: Sequence[dict[str, Any]], level: float) -> float | None:
-    """Seconds to the first point at which all contracts hold, at a mean regret of `level` in every seed."""
+def first_time(curve: Sequence[dict[str, Any]], level: float, measure: str = "regret") -> float | None:
+    """Seconds to the first point at which all contracts hold, with `measure` at most `level` in each seed."""
     reached = (
-        point["seconds"] for point in curve if min(point["feasible"]) == 1.0 and max(point["regret"]) <= level
+        point["seconds"] for point in curve if min(point["feasible"]) == 1.0 and max(point[measure]) <= level
     )
     return next(reached, None)
 

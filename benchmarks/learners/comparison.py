@@ -9,7 +9,7 @@ from typing import Any
 from command import numbers
 from jaxcontract.cli.options import count, path, seconds, share
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
-from learners.plan import GAMES, Plan, own_numbers, run_child
+from learners.plan import GAMES, SHARED, Plan, own_plan, run_child
 
 NAMES = ("jaxcontract", "rejax", "sb3")
 SB3_ENVS = ("sb3-vectorised", "sb3-gymnasium")  # the two ways to give stable-baselines3 the game
@@ -40,6 +40,13 @@ def add_comparison_options(
         help=f"environments x steps of a rollout (default {usual_sizes})",
     )
     add(
+        "--num-types",
+        type=numbers,
+        default="2",
+        metavar="LIST",
+        help="numbers of device types K (default 2)",
+    )
+    add(
         "--time-limit",
         type=seconds,
         default=120.0,
@@ -67,12 +74,13 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     }
     for name, (kind, metavar, meaning) in meanings.items():
         usual = getattr(DEFAULT, name)
+        said = "our own training's" if name == "env_steps" else usual
         parser.add_argument(
             "--" + name.replace("_", "-"),
             type=kind,
-            default=usual,
+            default=None if name == "env_steps" else usual,
             metavar=metavar,
-            help=f"{meaning} (default {usual})",
+            help=f"{meaning} (default {said})",
         )
 
 
@@ -100,16 +108,24 @@ def check_sizes(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> 
             parser.error(f"--sizes {envs}x{steps}: {error}")
 
 
-def plans(name: str, game: str, parsed: argparse.Namespace) -> list[dict[str, Any]]:
-    """The sizes and numbers of seeds at which a learner trains on a game."""
+def plans(
+    name: str, game: str, parsed: argparse.Namespace, own: Sequence[str] = ("ppo",)
+) -> list[dict[str, Any]]:
+    """The sizes and numbers of seeds at which a learner trains on a game, for each number of types.
+
+    own: this package's learners that train with their own numbers too
+    """
     chosen, seeds = shared_sizes(parsed), parsed.seeds
     if name in SB3_ENVS:
         chosen, seeds = chosen[:1], [1]
     elif game == "paper":
         chosen, seeds = chosen[:1], seeds[:1]
-    elif name == "jaxcontract":
-        chosen.insert(0, own_numbers() | {"env_steps": parsed.env_steps})
-    return [{**plan, "seeds": number} for plan in chosen for number in seeds]
+    found = [{**plan, "num_types": types} for types in parsed.num_types for plan in chosen]
+    if name == "jaxcontract" and game != "paper":
+        asked = {} if parsed.env_steps is None else {"env_steps": parsed.env_steps}
+        ours = [own_plan(learner, types) | asked for types in parsed.num_types for learner in own]
+        found = ours + found
+    return [{**plan, "game": game, "seeds": number} for plan in found for number in seeds]
 
 
 def shared_sizes(parsed: argparse.Namespace) -> list[dict[str, Any]]:
@@ -122,13 +138,18 @@ def train(name: str, parsed: argparse.Namespace, stretches: int, **plan: Any) ->
     """One training, in the learner's own Python, timed and kept in so many stretches."""
     pythons = {"rejax": parsed.rejax_python, **dict.fromkeys(SB3_ENVS, parsed.sb3_python)}
     common = {
-        "env_steps": parsed.env_steps,
+        "env_steps": parsed.env_steps or DEFAULT.env_steps,
         "stretches": stretches,
         "budget": parsed.budget,
         "states": parsed.states,
     }
     python = pythons.get(name, sys.executable)
     return run_child(name, python=python, time_limit=parsed.time_limit, **common | plan)
+
+
+def describe(run: dict[str, Any]) -> str:
+    """Who trains, and with whose numbers where these are not those that all have."""
+    return run["name"] if run["numbers"] == SHARED else f"{run['name']} {run['numbers']}"
 
 
 def learner_names(text: str) -> list[str]:

@@ -9,9 +9,11 @@ import jax
 import jaxcontract as jc
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.wrappers import ScaledEnv
+from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from learners.plan import GAMES, Plan
 
 FAR = 100.0
+MEASURES = ("feasible", "regret", "screening_gap")
 
 
 @jax.tree_util.register_static
@@ -25,10 +27,11 @@ class Game:
     """
 
     name: str
+    num_types: int = 2
 
     @property
     def env(self) -> jc.ContractEnv:
-        return jc.ContractEnv(**GAMES[self.name])
+        return jc.ContractEnv(num_types=self.num_types, **GAMES[self.name])
 
     @property
     def default_params(self) -> Any:
@@ -71,14 +74,14 @@ class Evaluator:
         from jaxcontract.evaluation.reference import solve_reference
         from jaxcontract.evaluation.states import CURVE_SEED, unseen_states
 
-        self.game = Game(plan.game)
+        self.game = Game(plan.game, plan.num_types)
         params = self.game.default_params
         few = unseen_states(params.distribution, min(plan.states, BLOCK), seed=CURVE_SEED)
         self.curve = solve_reference(params.system, few)
         self.unseen = solve_reference(params.system, unseen_states(params.distribution, plan.states))
 
     def on_curve(self, policies: Sequence[Any]) -> dict[str, list[float]]:
-        """Each seed's share of feasible contracts, and their mean regret, on the curve's states."""
+        """Each seed's share of feasible contracts, mean regret and screening gap, on the curve's states."""
         return self._measure(policies, self.curve)
 
     def on_unseen(self, policies: Sequence[Any]) -> dict[str, list[float]]:
@@ -87,7 +90,8 @@ class Evaluator:
 
     def _measure(self, policies: Sequence[Any], solution: Any) -> dict[str, list[float]]:
         reports = [self._report(policy, solution) for policy in policies]
-        return {name: [getattr(report, name) for report in reports] for name in ("feasible", "regret")}
+        return {name: [getattr(report, name) for report in reports] for name in MEASURES}
 
     def _report(self, policy: Any, solution: Any) -> Any:
-        return jc.evaluate(jc.HostPolicy(policy), self.game.env, states=solution)
+        ours = isinstance(policy, NetworkPolicy)
+        return jc.evaluate(policy if ours else jc.HostPolicy(policy), self.game.env, states=solution)

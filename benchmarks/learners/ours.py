@@ -14,7 +14,7 @@ class Ours:
     """A `child.Learner` around the compiled training of a plan's S seeds."""
 
     def __init__(self, plan: Plan) -> None:
-        game = Game(plan.game)
+        game = Game(plan.game, plan.num_types)
         self.training = compile_training(range(plan.seeds), game.env, game.default_params, plan.config)
         self.compile_seconds = self.training.compile_seconds
         self.learners = self.training.start()

@@ -11,11 +11,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+from jaxcontract.config.many_types import begin_with_types
+from jaxcontract.config.presets import PRESETS
+from jaxcontract.learning.algorithms.gradient.config import GradientConfig
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.learning.config import LearnerConfig
 from jaxcontract.training.signals import before_leaving
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
-LEVELS = (1.0, 0.1, 0.01)  # mean regrets whose first time is looked for on the curve
+# Whose first time is looked for on the curve: mean regrets, and parts of what screening is worth.
+LEVELS = {"regret": (1.0, 0.1, 0.01, 0.002), "screening_gap": (0.1, 0.03, 0.02)}
+SHARED = "shared"
+OWN: dict[str, LearnerConfig] = {"ppo": PRESETS["default"].algorithm, "gradient": GradientConfig()}
 _TO_INSTALL = "install it with: pip install -e '.[peers]', or name the Python that has it by"
 
 
@@ -49,6 +56,9 @@ class Plan:
     """One training of S seeds of one learner on one game.
 
     name, game:    keys of `LEARNERS` and `GAMES`
+    numbers:       whose: those that every learner is given, or what this package's PPO or plain gradient
+                   begins with at this number of types
+    num_types:     K
     learning_rate: at the start; it falls linearly to our final one
     env_steps:     rounds that each seed plays, rounded up to whole updates and equal stretches
     stretches:     parts of the training that are timed, each with a point of the curve behind it
@@ -58,6 +68,8 @@ class Plan:
 
     name: str
     game: str = "default"
+    numbers: str = SHARED
+    num_types: int = 2
     seeds: int = 1
     num_envs: int = 512
     num_steps: int = 16
@@ -74,10 +86,13 @@ class Plan:
         return math.ceil(self.env_steps / (self.num_envs * self.num_steps * self.stretches))
 
     @property
-    def config(self) -> PPOConfig:
+    def config(self) -> Any:
         """The numbers of the plan, and for all others our own: every learner takes those that it knows."""
+        num_updates = self.stretches * self.updates_per_stretch
+        if self.numbers != SHARED:
+            return own_config(self.numbers, self.num_types).replace(num_updates=num_updates)
         return PPOConfig(
-            num_updates=self.stretches * self.updates_per_stretch,
+            num_updates=num_updates,
             num_envs=self.num_envs,
             num_steps=self.num_steps,
             minibatches=self.minibatches,
@@ -85,11 +100,18 @@ class Plan:
         )
 
 
-def own_numbers() -> dict[str, Any]:
-    """The fields of a plan that trains as this package does when nothing is said."""
-    own = PPOConfig()
-    names = ("num_envs", "num_steps", "minibatches", "learning_rate", "env_steps")
-    return {name: getattr(own, name) for name in names}
+def own_config(learner: str, num_types: int) -> Any:
+    """What a learner of this package, a key of `OWN`, begins with at K = num_types."""
+    setting = PRESETS["default"].with_parts({"algorithm": OWN[learner]})
+    return begin_with_types("default", setting, num_types).algorithm
+
+
+def own_plan(learner: str, num_types: int) -> dict[str, Any]:
+    """The fields of a plan that trains as this package does when nothing more is said."""
+    own = own_config(learner, num_types)
+    sizes = {"num_envs": own.num_envs, "num_steps": own.batch_size // own.num_envs}
+    numbers = {"learning_rate": own.learning_rate, "env_steps": own.env_steps}
+    return {"numbers": learner, "num_types": num_types, **sizes, **numbers}
 
 
 def run_child(

@@ -59,7 +59,7 @@ class Rejax:
     """A `child.Learner` around rejax's train state, [S, ...]: its seeds are a batch, by `vmap`."""
 
     def __init__(self, plan: Plan) -> None:
-        self.game, self.num_seeds = Game(plan.game), plan.seeds
+        self.game, self.num_seeds = Game(plan.game, plan.num_types), plan.seeds
         self.algorithm = make_algorithm(self.game, plan.config)
         began = time.perf_counter()
         keys = jax.random.split(jax.random.key(0), plan.seeds)

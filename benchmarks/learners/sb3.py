@@ -22,7 +22,7 @@ class StableBaselines:
     """A `child.Learner` around SB3's model."""
 
     def __init__(self, plan: Plan, make_envs: Any) -> None:
-        self.game, config = Game(plan.game), plan.config
+        self.game, config = Game(plan.game, plan.num_types), plan.config
         began = time.perf_counter()
         envs = make_envs(self.game, config.num_envs)
         envs.reset()

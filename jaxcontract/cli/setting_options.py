@@ -158,8 +158,7 @@ def _start(chosen: argparse.Namespace) -> Setting:
     stays = wanted["network"] is not None or hasattr(chosen, "hidden_sizes")
     preset, given = chosen.preset or "default", getattr(chosen, "num_types", None)
     ends = given if isinstance(given, tuple) else (getattr(chosen, "fewest_types", 0), given)
-    setting = many_types.share_weights(preset, setting, ends[1], stays)
-    return many_types.suit_learner(preset, setting, varied=ends[0] > 0)
+    return many_types.begin_with_types(preset, setting, ends[1], stays=stays, varied=ends[0] > 0)
 
 
 def _add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:

@@ -14,15 +14,22 @@ from jaxcontract.learning.policies.gaussian import Gaussian
 # in a tenth of the time.
 MANY_TYPES = 3
 PLAYED_SO = ("default", "stress")  # presets; the others are trainings as they are printed or tuned
-PPO_BEGINS = {"group_size": 8, "epochs": 2, "clip_range": 0.6}
-INITIAL_STD = 0.3  # of PPO with these
+INITIAL_STD = 0.3  # of PPO with shared weights
 GRADIENT_BEGINS = {"num_updates": 1200, "num_envs": 128}
 VARIED_BEGINS = {"num_updates": 4000, "num_envs": 256}  # of the gradient where K is drawn anew
+GOES_WITH_GROUPS = ("group_size", "epochs", "clip_range")
 MEANING = (
     f"from {MANY_TYPES} types on, {' and '.join(PLAYED_SO)} begin with --network deep_sets; with it "
-    "ppo begins with --group-size 8 --epochs 2 --clip-range 0.6 --initial-std 0.3, "
+    "ppo begins with --initial-std 0.3, "
     "gradient with --num-updates 1200 --num-envs 128, or 4000 and 256 where the number of types is a range"
 )
+
+
+def begin_with_types(
+    preset: str, setting: Setting, num_types: int | None, *, stays: bool = False, varied: bool = False
+) -> Setting:
+    """The setting that a training begins with at K = num_types; `stays` and `varied` as below."""
+    return suit_learner(preset, share_weights(preset, setting, num_types, stays), varied=varied)
 
 
 def share_weights(preset: str, setting: Setting, num_types: int | None, stays: bool) -> Setting:
@@ -48,15 +55,14 @@ def suit_learner(preset: str, setting: Setting, varied: bool = False) -> Setting
     if type(algorithm) is GradientConfig:
         begins = VARIED_BEGINS if varied else GRADIENT_BEGINS
         return setting.with_parts({"algorithm": algorithm.replace(**begins)})
-    if type(algorithm) is not PPOConfig:
-        return setting
     head = algorithm.policy_head
-    head = head.replace(initial_std=INITIAL_STD) if type(head) is Gaussian else head
-    return setting.with_parts({"algorithm": algorithm.replace(**PPO_BEGINS), "policy": head})
+    if type(algorithm) is not PPOConfig or type(head) is not Gaussian:
+        return setting
+    return setting.with_parts({"policy": head.replace(initial_std=INITIAL_STD)})
 
 
 def keep_critic(setting: Setting, given: Mapping[str, Any]) -> Setting:
-    """The setting without groups of actions where options ask for what needs a critic, or do not fit groups.
+    """The setting with a critic for groups of actions where options ask for what needs one, or fit no group.
 
     given: options by name, as a person gave them; with the size of groups among them nothing changes
     """
@@ -66,5 +72,7 @@ def keep_critic(setting: Setting, given: Mapping[str, Any]) -> Setting:
     looks_ahead = given.get("discount", 0) != 0 or given.get("estimator", "gae") != "gae"
     sizes = {name: given.get(name, getattr(algorithm, name)) for name in ("num_envs", "minibatches")}
     if looks_ahead or sizes["num_envs"] % max(1, algorithm.group_size * sizes["minibatches"]):
-        return setting.with_parts({"algorithm": algorithm.replace(group_size=1)})
+        critic = PPOConfig()
+        kept = {name: getattr(critic, name) for name in GOES_WITH_GROUPS}
+        return setting.with_parts({"algorithm": algorithm.replace(**kept)})
     return setting

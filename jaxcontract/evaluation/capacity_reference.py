@@ -11,6 +11,7 @@ import numpy as np
 from jaxcontract.core.host_policy import HostPolicy
 from jaxcontract.envs.capacity import CapacityEnv, CapacityParams
 from jaxcontract.envs.capacity_rules import Prices, find_prices
+from jaxcontract.evaluation.acting import act_on_batch
 from jaxcontract.evaluation.blocks import in_blocks, in_default_precision, in_float64
 from jaxcontract.evaluation.capacity_report import CapacityReport
 from jaxcontract.evaluation.payment_laws import (
@@ -187,7 +188,7 @@ def _observe(env: CapacityEnv, states: NetworkState, params: CapacityParams) -> 
 
 @partial(jax.jit, static_argnums=0)
 def _act(env: CapacityEnv, states: NetworkState, policy: Any, params: CapacityParams) -> jax.Array:
-    return jax.vmap(lambda state: policy(env.observe(state, params)))(states)
+    return act_on_batch(policy, _observe(env, states, params))
 
 
 @partial(jax.jit, static_argnums=0)

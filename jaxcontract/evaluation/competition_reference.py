@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxcontract.core.fields import ByValue
 from jaxcontract.envs.competition import CompetitionEnv, CompetitionParams
+from jaxcontract.evaluation.acting import act_on_batch
 from jaxcontract.evaluation.blocks import in_blocks, in_default_precision, in_float64
 from jaxcontract.evaluation.fees import add_fees
 from jaxcontract.evaluation.states import unseen_states
@@ -192,10 +193,11 @@ def solve_rounds(states: NetworkState, params: CompetitionParams) -> tuple[Contr
 
 @partial(jax.jit, static_argnums=0)
 def _offer(env: CompetitionEnv, states: NetworkState, policy: Any, params: CompetitionParams) -> Contract:
-    def one(states):
-        return env.contracts(states, policy(env.observe(states, params)), params)
-
-    return jax.vmap(one)(states)
+    observations = jax.vmap(env.observe, in_axes=(0, None))(states, params)
+    actions = act_on_batch(policy, observations.reshape(-1, observations.shape[-1]))
+    actions = actions.reshape(*observations.shape[:2], -1)
+    contracts: Contract = jax.vmap(env.contracts, in_axes=(0, 0, None))(states, actions, params)
+    return contracts
 
 
 @jax.jit

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxcontract.core.host_policy import HostPolicy
 from jaxcontract.envs.contract import ContractEnv, EnvParams
+from jaxcontract.evaluation.acting import act_on_batch
 from jaxcontract.evaluation.blocks import in_blocks, in_default_precision, in_float32
 from jaxcontract.evaluation.reference import ReferenceSolution
 from jaxcontract.evaluation.states import make_stream, same_draws
@@ -62,10 +63,10 @@ def _actions(policy: HostPolicy, observation: np.ndarray, num_actions: int) -> n
 
 @partial(jax.jit, static_argnums=0)
 def _offer(env: ContractEnv, states: NetworkState, policy: Any, params: EnvParams) -> Contract:
-    def one(state):
-        return env.contract(state, policy(observe(params.system, state)), params)
-
-    return jax.vmap(one)(states)
+    observations = jax.vmap(observe, in_axes=(None, 0))(params.system, states)
+    actions = act_on_batch(policy, observations)
+    contracts: Contract = jax.vmap(env.contract, in_axes=(0, 0, None))(states, actions, params)
+    return contracts
 
 
 @jax.jit

@@ -114,9 +114,32 @@ def test_a_row_says_none_where_no_contract_holds():
         "env_steps_per_second": {"median": 2.0, "min": 1.0, "max": 3.0},
         "feasible": [0.0],
         "regret": [math.nan],
+        "screening_gap": [math.nan],
         "peak_memory_bytes": 1e9,
     }
-    assert "0.00000     none" in peers.row(run)
+    assert "0.00000     none    none" in peers.row(run)
+
+
+def test_another_library_trains_for_as_long_as_we_did(monkeypatch):
+    asked = []
+
+    def train(name, parsed, stretches, **plan):
+        asked.append((name, plan))
+        moments = [{"seconds": 5.0}, {"seconds": 25.0}]  # 5 s to import and compile
+        return plan | {
+            "name": name,
+            "status": "done",
+            "curve": moments,
+            "env_steps_per_second": {"max": 1000.0},
+        }
+
+    monkeypatch.setattr(peers, "train", train)
+    options = "--learners jaxcontract,rejax --game default --seeds 2 --num-types 8 --sizes 16x2 --equal-time"
+    runs = list(peers.compare(peers.parse(options.split())))
+    assert [run["name"] for run in runs] == ["jaxcontract", "jaxcontract", "rejax"]
+    trial, last = (plan for name, plan in asked if name == "rejax")
+    assert trial["env_steps"] == 2 * 16 * 2
+    assert last["env_steps"] == (25.0 - 5.0) * 1000.0 / 2  # of each of two seeds
 
 
 @pytest.mark.parametrize(
@@ -132,6 +155,7 @@ def test_a_row_says_none_where_no_contract_holds():
         "--time-limit soon",
         "--rejax-python no-such-program",
         "--no-such-option",
+        "--num-types 8,2",
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, capsys):

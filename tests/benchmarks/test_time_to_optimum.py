@@ -31,10 +31,12 @@ def finished(tmp_path_factory):
 def a_run(seconds, **changes):
     return dataclasses.asdict(plan.Plan(name="rejax", **changes)) | {
         "status": "done",
-        "seconds_to_regret": dict(zip(("1.0", "0.1", "0.01"), seconds, strict=True)),
+        "seconds_to_regret": dict(zip(("1.0", "0.1", "0.01", "0.002"), [*seconds, None], strict=True)),
+        "seconds_to_screening_gap": dict(zip(("0.1", "0.03", "0.02"), seconds, strict=True)),
         "curve": [{"seconds": 9.0, "regret": [0.5, 0.2], "feasible": [1.0, 1.0]}],
         "feasible": [1.0, 1.0],
         "regret": [0.5, 0.2],
+        "screening_gap": [0.9, 0.4],
     }
 
 
@@ -51,6 +53,19 @@ def test_repeats_of_one_training_are_put_together():
     assert one["seeds"] == 5
     assert "1.5 (1.0 to 3.0)               never               never" in time_to_optimum.row(three)
     assert time_to_optimum.row(three).endswith("0.5000")
+    by_gap = time_to_optimum.row(three, "screening_gap")
+    assert "1.5 (1.0 to 3.0)               never" in by_gap
+    assert by_gap.endswith("0.9000")
+    assert len(by_gap) == len(time_to_optimum.titles("screening_gap"))
+
+
+def test_types_and_whose_numbers_keep_trainings_apart():
+    runs = [
+        a_run([1.0] * 3, numbers=numbers, num_types=types) for numbers, types in (("ppo", 2), ("ppo", 32))
+    ]
+    runs += [a_run([1.0] * 3, numbers="gradient", num_types=32)]
+    assert len(time_to_optimum.summarise(runs)) == 3
+    assert time_to_optimum.title(runs[2]).split() == ["rejax", "gradient", "default", "32", "1", "512x16"]
 
 
 def test_a_run_that_did_not_end_has_a_line_and_no_summary():
@@ -66,11 +81,11 @@ def test_only_trainings_of_as_many_seeds_stand_side_by_side():
     figure = time_to_optimum.make_figure([five, one, other])
     above = figure.axes[:3]
     assert [axes.get_title("left") for axes in above] == [
-        "default game, 5 seeds",
-        "default game, 1 seed",
-        "paper game, 5 seeds",
+        "default game, K = 2, 5 seeds",
+        "default game, K = 2, 1 seed",
+        "paper game, K = 2, 5 seeds",
     ]
-    assert [len(axes.lines) for axes in above] == [1 + 3] * 3  # one training and three levels
+    assert [len(axes.lines) for axes in above] == [1 + 4] * 3  # one training and four levels
     first, second = above[2].lines[0].get_ydata()
     assert first == 0.5
     assert math.isnan(second)  # a seed has no feasible contract
@@ -91,16 +106,17 @@ def test_no_contract_that_holds_has_no_regret():
 @pytest.mark.long
 def test_the_figures_are_complete(finished):
     result, printed, picture = finished
-    assert len(result["runs"]) == 2 * 2  # our own sizes and the shared ones, each repeated
-    assert {(row["num_envs"], row["num_steps"]) for row in result["summary"]} == {
-        (2048, 1),
-        (16, 2),
+    assert len(result["runs"]) == 3 * 2  # our own PPO and gradient and the shared sizes, each repeated
+    assert {(row["numbers"], row["num_envs"], row["num_steps"]) for row in result["summary"]} == {
+        ("ppo", 2048, 1),
+        ("gradient", 2048, 1),
+        ("shared", 16, 2),
     }
-    assert [len(run.get("curve", [])) for run in result["runs"]] == [4, 4, 0, 0]
+    assert [len(run.get("curve", [])) for run in result["runs"]] == [4, 4, 4, 0, 0, 0]
     for run in result["runs"]:
         first = run["seconds_to_regret"]["1.0"]
         assert first is None or first > run["import_seconds"] + run["compile_seconds"]
-    assert printed.count("jaxcontract") == 4 + 2
+    assert printed.count("jaxcontract") == 6 + 3
     assert picture.stat().st_size > 5000
 
 

@@ -23,7 +23,7 @@ def test_two_types_begin_as_the_preset_says():
 
 
 @pytest.mark.parametrize("line", ["--num-types 3", "--num-types 32 --preset stress"])
-def test_many_types_share_weights_and_try_groups_of_actions(line):
+def test_many_types_share_weights_and_begin_with_less_noise(line):
     algorithm = setting_of(line).algorithm
     assert type(algorithm.network) is DeepSets
     assert (algorithm.group_size, algorithm.epochs, algorithm.policy_head.initial_std) == (8, 2, 0.3)
@@ -45,9 +45,9 @@ def test_a_file_of_many_types_counts_like_the_option():
     "line", ["--network mlp", "--hidden-sizes 8", "--preset raw", "--preset paper", "--actions raw"]
 )
 def test_what_is_asked_for_otherwise_stays(line):
-    setting = setting_of(f"--num-types 8 {line}")
-    assert type(setting.algorithm.network) is MLP
-    assert setting.algorithm.group_size == 1
+    algorithm = setting_of(f"--num-types 8 {line}").algorithm
+    assert type(algorithm.network) is MLP
+    assert algorithm.policy_head.initial_std == 0.5
 
 
 def test_an_option_comes_before_what_many_types_begin_with():
@@ -57,11 +57,18 @@ def test_an_option_comes_before_what_many_types_begin_with():
 
 @pytest.mark.parametrize("line", ["--discount 0.9", "--num-envs 4 --minibatches 2", "--minibatches 512"])
 def test_a_critic_stays_where_groups_cannot_stand_in_for_it(line):
-    assert setting_of(f"--num-types 8 {line}").algorithm.group_size == 1
+    for types in (2, 8):
+        algorithm = setting_of(f"--num-types {types} {line}").algorithm
+        assert (algorithm.group_size, algorithm.epochs, algorithm.clip_range) == (1, 4, 0.3)
+
+
+def test_what_goes_with_a_critic_can_still_be_asked_for():
+    algorithm = setting_of("--discount 0.9 --epochs 7").algorithm
+    assert (algorithm.group_size, algorithm.epochs, algorithm.clip_range) == (1, 7, 0.3)
 
 
 def test_shared_weights_can_be_asked_for_at_two_types():
-    assert setting_of("--network deep_sets").algorithm.group_size == 8
+    assert setting_of("--network deep_sets").algorithm.policy_head.initial_std == 0.3
 
 
 def test_a_preset_changed_in_python_is_what_it_says():

@@ -37,9 +37,10 @@ def test_equal_settings_hash_alike():
     assert Setting() != Setting(algorithm=PPOConfig(epochs=1))
 
 
-def test_the_default_preset_is_made_of_defaults():
+def test_the_default_preset_is_made_of_defaults_but_for_groups_of_actions():
     game = ContractGame(problem=System(), env=ContractRules())
-    parts = Setting(game=game, algorithm=PPOConfig(network=MLP(), policy_head=Gaussian()))
+    groups = {"group_size": 8, "epochs": 2, "clip_range": 0.6}
+    parts = Setting(game=game, algorithm=PPOConfig(network=MLP(), policy_head=Gaussian(), **groups))
     assert PRESETS["default"] == parts
     assert dataclasses.asdict(ContractEnv()) == dataclasses.asdict(EnvOptions())
 
@@ -69,7 +70,7 @@ def test_every_leaf_of_a_setting_can_be_changed_by_its_option():
         " --no-normalize-advantages --learning-rate 0.01 --reward paper".split()
     )
     expected = change(
-        Setting(),
+        PRESETS["default"],
         {
             "num_types": 8,
             "aoi_preference": 0.5,
@@ -81,7 +82,7 @@ def test_every_leaf_of_a_setting_can_be_changed_by_its_option():
         },
     )
     assert (preset, setting) == ("default", expected)
-    assert set(differences(setting, Setting())) == {
+    assert set(differences(setting, PRESETS["default"])) == {
         "num_types",
         "aoi_preference",
         "hidden_sizes",

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.config.presets import PRESETS
-from jaxcontract.config.setting import change
+from jaxcontract.config.setting import Setting, change
 from jaxcontract.learning.algorithms.ppo.ppo import init
 from jaxcontract.learning.divergence import Divergence
 from jaxcontract.storage.files import append_json_line, write_json
@@ -21,7 +20,7 @@ from jaxcontract.storage.policies_schema1 import OLDER_PATHS
 from jaxcontract.storage.policy_files import refuse_diverged
 from paths import GOLDEN_FILES
 
-SETTING = change(PRESETS["default"], {"num_types": 3, "hidden_sizes": (8, 4), "num_envs": 16})
+SETTING = change(Setting(), {"num_types": 3, "hidden_sizes": (8, 4), "num_envs": 16})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxcontract.config.presets import PRESETS
-from jaxcontract.config.setting import change
+from jaxcontract.config.setting import Setting, change
 from jaxcontract.learning.algorithms.ppo.ppo import init, update
 from jaxcontract.learning.loop import repeat
 from jaxcontract.learning.policies.gaussian import Gaussian
@@ -55,7 +55,7 @@ def trained():
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_options_without_effect_are_known(name):
-    assert set(without_effect(change(PRESETS["default"], SMALL | SETTINGS[name]))) == IDLE[name]
+    assert set(without_effect(change(Setting(), SMALL | SETTINGS[name]))) == IDLE[name]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_options_without_effect_are_known(name):
     ],
 )
 def test_an_option_without_effect_changes_no_bit_and_any_other_does(name, trained):
-    setting = change(PRESETS["default"], SMALL | SETTINGS[name])
+    setting = change(Setting(), SMALL | SETTINGS[name])
     usual = trained(setting)
     changed = {option: trained(change(setting, {option: value})) for option, value in OTHER.items()}
     assert {option for option, weights in changed.items() if np.array_equal(weights, usual)} == IDLE[name]
