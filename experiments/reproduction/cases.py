@@ -114,10 +114,10 @@ def game_params(num_types: int, system: System | None = None, cost_scale: float 
 
 
 def ppo_of(preset: str) -> PPOConfig:
-    """What PPO is told by a preset."""
+    """What PPO is told by a preset; with a critic and GAE, as the paper has it."""
     config = PRESETS[preset].algorithm
     assert isinstance(config, PPOConfig)
-    return config
+    return config if config.group_size == 1 else PPOConfig()
 
 
 def preset_ppo(
