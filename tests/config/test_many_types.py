@@ -23,10 +23,17 @@ def test_two_types_begin_as_the_preset_says():
 
 
 @pytest.mark.parametrize("line", ["--num-types 3", "--num-types 32 --preset stress"])
-def test_many_types_share_weights_and_begin_with_less_noise(line):
+def test_many_types_share_weights(line):
     algorithm = setting_of(line).algorithm
     assert type(algorithm.network) is DeepSets
-    assert (algorithm.group_size, algorithm.epochs, algorithm.policy_head.initial_std) == (8, 2, 0.3)
+    assert algorithm.replace(network=MLP()) == PRESETS["default"].algorithm
+
+
+def test_more_actions_are_tried_in_a_state_of_very_many_types():
+    assert setting_of("--num-types 64").algorithm.group_size == 8
+    assert setting_of("--num-types 65").algorithm.group_size == 16
+    assert setting_of("--num-types 65 --network mlp").algorithm.group_size == 8
+    assert setting_of("--num-types 65 --group-size 4").algorithm.group_size == 4
 
 
 def test_the_gradient_has_numbers_of_its_own():
@@ -47,7 +54,6 @@ def test_a_file_of_many_types_counts_like_the_option():
 def test_what_is_asked_for_otherwise_stays(line):
     algorithm = setting_of(f"--num-types 8 {line}").algorithm
     assert type(algorithm.network) is MLP
-    assert algorithm.policy_head.initial_std == 0.5
 
 
 def test_an_option_comes_before_what_many_types_begin_with():
@@ -68,7 +74,7 @@ def test_what_goes_with_a_critic_can_still_be_asked_for():
 
 
 def test_shared_weights_can_be_asked_for_at_two_types():
-    assert setting_of("--network deep_sets").algorithm.policy_head.initial_std == 0.3
+    assert setting_of("--network deep_sets --algorithm gradient").algorithm.num_envs == 128
 
 
 def test_a_preset_changed_in_python_is_what_it_says():
