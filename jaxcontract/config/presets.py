@@ -47,7 +47,7 @@ PRESETS = {
     "stress": Setting(game=ContractGame(problem=STRESS), algorithm=GROUPS),
 }
 PRESET_MEANINGS = {
-    "default": "feasible actions and centred reward: finds the optimum",
+    "default": "feasible actions, eight tried in each state, and centred reward: finds the optimum",
     "raw": "raw actions and centred reward, with the budget that they need",
     "paper": "Algorithm 1 as printed: raw actions, reward (13), N = 512, one round after another",
     "stress": "the default where screening is worth 3.4 % of U_B: profit β = 1, slots of t = 0.1 s",
