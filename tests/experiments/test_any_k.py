@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 
 import jaxcontract as jc
@@ -9,6 +10,7 @@ from jaxcontract.cli.design import command
 from paths import EXPERIMENTS
 
 DIRECTORY = EXPERIMENTS / "policies" / "any_k"
+LARGE = EXPERIMENTS / "policies" / "any_k_256"
 WORST = {2: 0.01, 24: 0.02, 64: 0.04}  # gaps that it must not exceed
 
 
@@ -18,6 +20,30 @@ def test_its_gap_is_small_at_every_number_of_types():
     for size, report in jc.evaluate_by_size(policy, env, params, sizes=list(WORST), num_states=100).items():
         assert report.feasible == 1.0
         assert report.screening_gap < WORST[size]
+
+
+def test_the_one_up_to_256_types_holds_what_is_said_of_it():
+    policy, (env, params) = jc.load_policy(LARGE), jc.load_env(LARGE)
+    assert (env.fewest_types, env.num_types, env.leave_out_types) == (2, 256, (5, 24, 100))
+    for size, report in jc.evaluate_by_size(policy, env, params, sizes=[2, 100, 256], num_states=64).items():
+        assert report.feasible == 1.0
+        assert report.screening_gap < {2: 0.01, 100: 0.02, 256: 0.05}[size]
+
+
+def test_what_is_exported_agrees_with_jax_at_any_number_of_types(tmp_path):
+    policy, (env, params) = jc.load_policy(LARGE), jc.load_env(LARGE)
+    jc.export_policy(LARGE, tmp_path / "policy.jaxexport")
+    exported = jc.load_exported(tmp_path / "policy.jaxexport")
+    plain = jc.load_numpy_policy(tmp_path / "policy.jaxexport")
+    for size in (2, 17, 256):
+        law = jc.NetworkDistribution(type_edges=np.linspace(1.0, 15.0, size + 1).tolist())
+        state = jax.tree.map(lambda leaf: leaf[0], jc.unseen_states(law, 1, seed=size))
+        padded = jc.pad_network(state, 256)
+        expected = env.contract(padded, policy(jc.observe(params.system, padded)), params)
+        for found in (exported(state), plain(state)):
+            for name in ("frequency", "payment"):
+                wanted = np.asarray(getattr(expected, name))[:size]
+                np.testing.assert_allclose(getattr(found, name), wanted, rtol=0, atol=1e-6)
 
 
 def test_it_designs_the_contract_of_a_network_of_four_types(tmp_path):
