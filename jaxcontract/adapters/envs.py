@@ -27,9 +27,6 @@ class GymnasiumEnv(gymnasium.Env):
     """One environment: `gymnasium.make("jaxcontract/Contract-v0", **options)` gives it a `ScaledEnv`.
 
     Observation: [4 + 2K] in [−1, 1]. Action: [2K] in [−1, 1]. `ScaledEnv` says what they stand for.
-    Where the number of types is drawn anew (`fewest_types`), K is the most of them, and the places behind a
-    network's last type say so: their Q is −1 here, and their φ repeats the last one. What an action says of
-    such a place changes nothing.
     Reward: the env's. Episode: truncated after its rounds. Info: "paper_reward", "feasible",
     "contract/frequency" [K] and "contract/payment" [K].
 
@@ -215,8 +212,6 @@ def _check_action(action: Any, space: gymnasium.spaces.Box) -> np.ndarray:
     action = np.asarray(action, np.float32)
     if action.shape != space.shape:
         raise ValueError(f"step: an action of shape {action.shape}: must be {space.shape}")
-    if np.isnan(action).any():
-        raise ValueError("step: an action with NaN in it: must be numbers; has what chose it diverged?")
     return action
 
 
