@@ -166,11 +166,9 @@ class NumpyPolicy:
 
     def _scale(self, observations: np.ndarray) -> np.ndarray:
         """Observations as the network sees them. In float32 the rounding is that of the artifact."""
-        kind = np.float32 if self.rounds_inputs else np.float64
-        given, center, width = (
-            np.asarray(values, kind) for values in (observations, self.center, self.width)
-        )
-        return ((given - center) / width).astype(np.float64)
+        kind: Any = np.float32 if self.rounds_inputs else np.float64
+        centered: Any = np.asarray(observations, kind) - np.asarray(self.center, kind)
+        return np.asarray(centered / np.asarray(self.width, kind), np.float64)
 
     def _skip(self, action: np.ndarray, probs: np.ndarray, types: np.ndarray) -> np.ndarray:
         """Actions [..., 2K] that take no step to empty places, if there can be any."""
