@@ -13,7 +13,9 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from jaxcontract.adapters.hazards import refuse_fork, refuse_forking, warn_of_lost_rewards
+from jaxcontract.adapters.padding import find_empty
 from jaxcontract.config.setting import Setting, change, leaves
+from jaxcontract.config.size_range import read_sizes
 from jaxcontract.core.fields import Allowed, plain, refuse
 from jaxcontract.core.pytree import by_path
 from jaxcontract.envs.wrappers import REACH, ScaledEnv
@@ -29,6 +31,12 @@ class GymnasiumEnv(gymnasium.Env):
     Observation: [4 + 2K] in [−1, 1]. Action: [2K] in [−1, 1]. `ScaledEnv` says what they stand for.
     Reward: the env's. Episode: truncated after its rounds. Info: "paper_reward", "feasible",
     "contract/frequency" [K] and "contract/payment" [K].
+
+    With `num_types="2-64"` the number of types is drawn anew with each network, and K is 64, the places of
+    all: shapes and bounds of the spaces never change. Places behind the last type are empty. An observation
+    has −1 (a share of 0) in Q_k of an empty place, and the last type's number in φ_k: `empty_places` finds
+    them. Of both halves of an action, what is said of empty places changes nothing, and their items in the
+    info repeat the last type's.
 
     A policy that was trained on it is held against the optimum by
 
@@ -84,6 +92,10 @@ class GymnasiumEnv(gymnasium.Env):
         observation = np.array(final if done else following)
         info = {name: value if value.ndim else value.item() for name, value in info.items()}
         return observation, float(reward), bool(terminated), bool(truncated), info
+
+    def empty_places(self, observation: Any) -> np.ndarray:
+        """Which places of observations [..., 4 + 2K] are empty: [..., K] of bool. Raises ValueError."""
+        return find_empty(self.env, observation)
 
 
 class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
@@ -146,6 +158,10 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         infos = _vector_infos(info, final, terminated | truncated)
         return np.array(observation), np.array(reward), np.array(terminated), np.array(truncated), infos
 
+    def empty_places(self, observation: Any) -> np.ndarray:
+        """Which places of observations [..., 4 + 2K] are empty: [..., K] of bool. Raises ValueError."""
+        return find_empty(self.env, observation)
+
     def _seeds(self, seed: int | list[int | None] | None) -> np.ndarray:
         """[B], one for each environment."""
         if isinstance(seed, list):
@@ -169,7 +185,8 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
 
 
 def make_single(*, render_mode: None = None, **options: Any) -> GymnasiumEnv:
-    """What `gymnasium.make` calls. Options: `reach`, and the fields of EnvOptions, EnvNumbers and System.
+    """What `gymnasium.make` calls. Options: `reach`, and the fields of EnvOptions, EnvNumbers and System;
+    `num_types` may be a range such as "2-64".
 
     Raises:
         ValueError: naming the option, its value and what is allowed.
@@ -193,8 +210,23 @@ def _game(options: dict[str, Any]) -> tuple[ScaledEnv, Any]:
         hint = f"did you mean {close[0]}?" if close else f"known are reach, {', '.join(known)}"
         raise ValueError(f"Contract-v0: unknown option {name!r}; {hint}")
     reach = options.get("reach", REACH)
-    env, params = change(setting, {name: options[name] for name in options.keys() - {"reach"}}).game.make()
+    given = _spread_range({name: options[name] for name in options.keys() - {"reach"}})
+    env, params = change(setting, given).game.make()
     return ScaledEnv(env=env, reach=reach), params
+
+
+def _spread_range(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with the ends of a range such as num_types="2-64" under their own names. Raises ValueError."""
+    given = options.get("num_types")
+    if not isinstance(given, str):
+        return options
+    try:
+        ends = read_sizes(given)
+    except ValueError as error:
+        raise ValueError(f"ContractRules.num_types = {error}") from None
+    if isinstance(ends, int):
+        return options | {"num_types": ends}
+    return {"fewest_types": ends[0], **options, "num_types": ends[1]}
 
 
 def _on_device(env: Any, params: Any) -> Any:
@@ -212,6 +244,9 @@ def _check_action(action: Any, space: gymnasium.spaces.Box) -> np.ndarray:
     action = np.asarray(action, np.float32)
     if action.shape != space.shape:
         raise ValueError(f"step: an action of shape {action.shape}: must be {space.shape}")
+    if not np.isfinite(action).all():
+        where = tuple(np.argwhere(~np.isfinite(action))[0].tolist())
+        raise ValueError(f"step: action{list(where)} = {action[where]}: must be a finite number")
     return action
 
 

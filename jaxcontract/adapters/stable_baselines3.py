@@ -21,6 +21,8 @@ class OneCallVecEnv(VecEnv):
         envs = OneCallVecEnv(gymnasium.make_vec("jaxcontract/Contract-v0", num_envs=512))
         model = PPO("MlpPolicy", envs, n_steps=16, gamma=0.0)
 
+    With `num_types="2-64"` observations are padded (`GymnasiumEnv`): `envs.envs.empty_places` says where.
+
     Infos are empty but for the end of an episode, with "terminal_observation" and "TimeLimit.truncated".
     """
 

@@ -16,6 +16,7 @@ from jaxcontract.config.setting import (
     option_names,
     start_for_game,
 )
+from jaxcontract.config.size_range import read_sizes
 from jaxcontract.core.fields import Allowed
 from jaxcontract.core.registry import Registry
 from jaxcontract.envs.registry import GAMES
@@ -188,18 +189,10 @@ def _describe_option(allowed: Allowed, default: Any) -> dict[str, Any]:
 
 def _size_or_range(text: str) -> int | tuple[int, int]:
     """`8` → 8, `2-64` → (2, 64)."""
-    parts = text.strip().split("-") if text.strip()[:1].isdigit() else [text]
     try:
-        ends = tuple(map(int, parts))
-    except ValueError:
-        ends = ()
-    if len(ends) == 1:
-        return ends[0]
-    if len(ends) == 2 and 1 <= ends[0] <= ends[1]:
-        return ends
-    raise argparse.ArgumentTypeError(
-        f"{text!r}: must be a whole number, or two such as 2-64, the lower first"
-    )
+        return read_sizes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _sizes(text: str) -> Sequence[int]:

@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
-from jaxcontract.core.fields import refuse
+from jaxcontract.core.fields import concrete, refuse
 from jaxcontract.export import schema1
+from jaxcontract.mechanism.places import find_taken
 from jaxcontract.storage.manifest import (
     UNREADABLE,
     Archive,
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = "*.npz"  # the archive of weights
 LARGEST = 64 * 2**20  # bytes of an artifact
-TOLERANCE = 1e-5  # of a self-test, relative and absolute: other devices round in another order
+# Of a self-test, relative to the largest of a row, and absolute: other devices round in another order.
+TOLERANCE = 1e-5
 
 # actions [N, 2K], frequency [N, K], payment [N, K] of the contract game; actions [N, A] alone of any other
 Answers: TypeAlias = tuple[Any, ...]
@@ -144,11 +146,30 @@ def find_fewest_types(notes: dict[str, Any]) -> int:
     return fewest
 
 
-def check_size(probs: Any, fewest: int, num_types: int) -> None:
-    """Raises ValueError unless a policy for `fewest` (0: no fewer) to `num_types` types takes shares Q."""
+def check_types(probs: Any, types: Any, fewest: int, num_types: int) -> None:
+    """See to it that networks have the types that a policy is for.
+
+    probs, types: Q and φ, [..., K]; fewest: 0 where all networks have `num_types`, without empty places
+
+    Raises:
+        ValueError: with another K, or, of a policy for a range of K, with empty places behind the types: it
+            pads by itself, and would otherwise take the K of one network for that of another.
+    """
+    given: Any = concrete(probs), concrete(types)
     if not (fewest or num_types) <= probs.shape[-1] <= num_types:
         many = f"{fewest} to {num_types}" if fewest else f"{num_types}"
-        raise refuse("NetworkState", "type_probs", probs, f"of the policy's {many} types")
+        shown = probs if given[0] is None else given[0]
+        raise refuse("NetworkState", "type_probs", shown, f"of the policy's {many} types")
+    if not fewest or given[0] is None or given[1] is None:
+        return
+    taken = find_taken(*(np.moveaxis(values, -1, 0) for values in given))
+    padded = np.argwhere(~taken[-1])
+    if len(padded):
+        first = tuple(padded[0].tolist())
+        empty = int(np.sum(~taken[(slice(None), *first)]))
+        which = f" of network {', '.join(map(str, first))}" if first else ""
+        allowed = f"without empty places: the last {empty}{which} have no share and repeat the type before"
+        raise refuse("NetworkState", "type_probs", given[0][first], allowed)
 
 
 def is_contract(notes: dict[str, Any]) -> bool:
@@ -184,7 +205,9 @@ class SelfTest:
         """Raises ValueError unless the answers to the observations are those expected."""
         given_answers = answers(self.observations)
         for (name, expected), given in zip(self.answers.items(), given_answers, strict=True):
-            wrong = ~np.isclose(np.asarray(given), expected, rtol=TOLERANCE, atol=TOLERANCE)
+            # An error in one of many items is of the size of the largest, not of its own.
+            scale = 1.0 + np.max(np.abs(expected), axis=-1, keepdims=True)
+            wrong = ~(np.abs(np.asarray(given) - expected) <= TOLERANCE * scale)
             if wrong.any():
                 row, column = np.argwhere(wrong)[0]
                 raise ValueError(

@@ -15,7 +15,7 @@ from jaxcontract.export.description import (
     LARGEST,
     Answers,
     SelfTest,
-    check_size,
+    check_types,
     description_file,
     find_fewest_types,
     is_contract,
@@ -78,7 +78,7 @@ class ExportedPolicy:
         given = network_fields("ExportedPolicy", state, given)
         state = state if isinstance(state, NetworkState) else NetworkState(**given)
         probs = jnp.asarray(state.type_probs)
-        check_size(probs, self.fewest_types, self.num_types)
+        check_types(probs, state.device_types, self.fewest_types, self.num_types)
         if probs.size == 0:
             raise refuse("NetworkState", "type_probs", probs, "of one state at least")
         batch = NetworkState(

@@ -17,7 +17,7 @@ from jaxcontract.export.description import (
     Answers,
     SelfTest,
     check_observations,
-    check_size,
+    check_types,
     description_file,
     find_fewest_types,
     finite_array,
@@ -89,9 +89,11 @@ class NumpyPolicy:
     center, width: [4 + 2K]  observations are scaled to (o − center)/width
     raw_action:    scaled observations [4 + 2K, ...] → raw actions [2K, ...], of the network and its head
     fewest_types:  where it is above 0, networks may have from so many types to K: they are padded
+    rounds_inputs: whether scaled observations are rounded to float32, as the artifact's are: a network that
+        takes differences between items makes much of that rounding where there are many
 
-    It computes in float64: from the artifact's float32 its items differ by less than 1e-6, with a perceptron
-    by less than 1e-6 of their size.
+    All else is computed in float64: from the artifact's float32 its items differ by less than 1e-6 (2e-6 from
+    200 types on, as much as float32 from itself), with a perceptron by less than 1e-6 of their size.
     """
 
     system: System
@@ -101,6 +103,7 @@ class NumpyPolicy:
     width: np.ndarray
     raw_action: Callable[[np.ndarray], np.ndarray]
     fewest_types: int = 0
+    rounds_inputs: bool = False
 
     def __repr__(self) -> str:
         return f"NumpyPolicy(num_types={self.num_types}, actions={self.actions!r}, system={self.system})"
@@ -134,7 +137,7 @@ class NumpyPolicy:
         aoi, latency, probs, types = (_numbers(name, value) for name, value in given.items())
         check_network(aoi, latency, probs, types)
         size = probs.shape[-1]
-        check_size(probs, self.fewest_types, self.num_types)
+        check_types(probs, types, self.fewest_types, self.num_types)
         probs, types = pad_types(probs, types, self.num_types)
         constants = np.broadcast_to([float(self.system.num_devices), self.num_types], (*aoi.shape, 2))
         _, frequency, payment = self.answers(
@@ -149,8 +152,7 @@ class NumpyPolicy:
             ValueError: when they have another length.
         """
         observations = check_observations("NumpyPolicy", observations, len(self.center))
-        inputs = (np.asarray(observations, np.float64) - self.center) / self.width
-        output = np.moveaxis(self.raw_action(np.moveaxis(inputs, -1, 0)), 0, -1)
+        output = np.moveaxis(self.raw_action(np.moveaxis(self._scale(observations), -1, 0)), 0, -1)
         if self.actions == "raw":
             action = sigmoid(output)
             frequency, payment = np.split(action, 2, axis=-1)
@@ -161,6 +163,12 @@ class NumpyPolicy:
             self.system, self.feasible_map, *state, self._skip(output, probs, types)
         )
         return output, frequency, payment
+
+    def _scale(self, observations: np.ndarray) -> np.ndarray:
+        """Observations as the network sees them. In float32 the rounding is that of the artifact."""
+        kind: Any = np.float32 if self.rounds_inputs else np.float64
+        centered: Any = np.asarray(observations, kind) - np.asarray(self.center, kind)
+        return np.asarray(centered / np.asarray(self.width, kind), np.float64)
 
     def _skip(self, action: np.ndarray, probs: np.ndarray, types: np.ndarray) -> np.ndarray:
         """Actions [..., 2K] that take no step to empty places, if there can be any."""
@@ -209,14 +217,16 @@ def build_numpy_policy(notes: dict[str, Any], weights: "Arrays") -> NumpyPolicy:
     width = finite_array(notes["observation"]["width"], num_inputs)
     if not np.all(width > 0):
         raise ValueError("its observations have a width of zero or less")
+    raw_action = build_raw_action(notes, weights, num_inputs, 2 * size)
     return NumpyPolicy(
         system=System(**notes["system"]),
         actions=actions,
         feasible_map=FeasibleMap(**notes["feasible_map"]),
         center=finite_array(notes["observation"]["center"], num_inputs),
         width=width,
-        raw_action=build_raw_action(notes, weights, num_inputs, 2 * size),
+        raw_action=raw_action,
         fewest_types=find_fewest_types(notes),
+        rounds_inputs=not isinstance(raw_action, Perceptron),
     )
 
 

@@ -8,12 +8,10 @@ import pytest
 import jaxcontract as jc
 from jaxcontract.cli.options import OneLineParser
 from jaxcontract.cli.setting_options import add_setting_options, setting_from_options
-from jaxcontract.config.presets import PRESETS
-from jaxcontract.config.setting import change, setting_from_dict
+from jaxcontract.config.setting import setting_from_dict
 from jaxcontract.evaluation.by_size import find_shown_sizes
 from jaxcontract.learning.algorithms.gradient.gradient import GradientConfig, init
 from jaxcontract.mechanism.places import find_taken
-from jaxcontract.storage.policies import save_policies
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -193,25 +191,3 @@ def test_what_is_no_range_is_refused_in_one_line(text, capsys):
         parse(f"--num-types {text}")
     assert ended.value.code == 2
     assert "must be a whole number, or two such as 2-64, the lower first" in capsys.readouterr().err
-
-
-@pytest.mark.long
-def test_an_exported_policy_answers_for_every_number_of_types(learner, tmp_path):
-    setting = change(PRESETS["default"], {"num_types": PLACES, "fewest_types": 2, "leave_out_types": (4,)})
-    setting = setting.with_parts({"algorithm": CONFIG, "network": SMALL})
-    save_policies(tmp_path / "policy", {0: learner.policy}, setting)
-    jc.export_policy(tmp_path / "policy", tmp_path / "any.jaxexport")
-    exported = jc.load_exported(tmp_path / "any.jaxexport")
-    in_numpy = jc.load_numpy_policy(tmp_path / "any.jaxexport")
-    policy, (env, params) = jc.load_policy(tmp_path), jc.load_env(tmp_path)
-    for size in (2, 4, 6):
-        state = jc.unseen_states(jc.NetworkDistribution.equal_bands(size), 7)
-        padded = jc.pad_network(state, PLACES)
-        seen = jax.vmap(jc.observe, in_axes=(None, 0))(params.system, padded)
-        wanted = jax.vmap(env.contract, in_axes=(0, 0, None))(padded, policy(seen), params)
-        for made in (exported(state), in_numpy(state)):
-            np.testing.assert_allclose(made.frequency, wanted.frequency[:, :size], atol=1e-6)
-            np.testing.assert_allclose(made.payment, wanted.payment[:, :size], atol=1e-6)
-    for refusing in (exported, in_numpy):
-        with pytest.raises(ValueError, match=r"must be of the policy's 2 to 6 types$"):
-            refusing(network_of(7))
