@@ -4,6 +4,7 @@ import json
 
 import jax
 import numpy as np
+import pytest
 
 import jaxcontract as jc
 from jaxcontract.cli.design import command
@@ -22,6 +23,7 @@ def test_its_gap_is_small_at_every_number_of_types():
         assert report.screening_gap < WORST[size]
 
 
+@pytest.mark.long
 def test_the_one_up_to_256_types_holds_what_is_said_of_it():
     policy, (env, params) = jc.load_policy(LARGE), jc.load_env(LARGE)
     assert (env.fewest_types, env.num_types, env.leave_out_types) == (2, 256, (5, 24, 100))
@@ -30,6 +32,7 @@ def test_the_one_up_to_256_types_holds_what_is_said_of_it():
         assert report.screening_gap < {2: 0.01, 100: 0.02, 256: 0.05}[size]
 
 
+@pytest.mark.long
 def test_what_is_exported_agrees_with_jax_at_any_number_of_types(tmp_path):
     policy, (env, params) = jc.load_policy(LARGE), jc.load_env(LARGE)
     jc.export_policy(LARGE, tmp_path / "policy.jaxexport")
