@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxcontract.mechanism.incentives import station_utility
 from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats
-from jaxcontract.mechanism.rounds import check_system, one_round
+from jaxcontract.mechanism.rounds import check_system, one_round, unchecked
 
 DEAREST = 1e6  # price of money, above which nothing is looked for
 HALVINGS = 60
@@ -35,7 +35,8 @@ def priced_contract(system: System, state: NetworkState, price: Numbers) -> Cont
         ValueError: when the price is no number.
     """
     price = floats(price, "priced_contract", "price")
-    return optimal_contract(system.replace(unit_profit=system.unit_profit / (1.0 + price)), state)
+    priced = system.replace(unit_profit=system.unit_profit / (1.0 + price))
+    return unchecked(optimal_contract)(priced, state)  # of rounds side by side, each has a price
 
 
 @one_round(price=0)

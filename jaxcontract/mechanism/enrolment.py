@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.core.pytree import register
+from jaxcontract.mechanism.accumulate import running_sum
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.enrolment_law import EnrolmentLaw as EnrolmentLaw
 from jaxcontract.mechanism.freshness import frequency_bounds, log_quality
@@ -32,6 +33,11 @@ def enrol(law: EnrolmentLaw, enrolled: Numbers, utilities: Numbers) -> jax.Array
 def content(law: EnrolmentLaw, utilities: jax.Array) -> jax.Array:
     """G((u − κ)/μ), the share of devices that stay or come for that utility. Shapes [...] to [...]."""
     return jax.nn.sigmoid((utilities - law.outside_utility) / law.taste_scale)
+
+
+def find_lowest(law: EnrolmentLaw) -> jax.Array:
+    """The least share that can ever be enrolled where no type earns less than 0. Returns []."""
+    return jnp.minimum(law.first_enrolled, content(law, jnp.zeros(())))
 
 
 @one_round(enrolled=1)
@@ -91,14 +97,14 @@ def rent_contract(system: System, state: NetworkState, rent: Numbers, slopes: Nu
         ValueError: when these are not numbers, or the slopes are not one fewer than the types.
     """
     rent, slopes = floats(rent, "rent_contract", "rent"), floats(slopes, "rent_contract", "slopes")
-    expected = (len(state.device_types) - 1,)
+    cost = 1.0 / state.device_types
+    expected = (len(cost) - 1, *cost.shape[1:])
     if slopes.shape != expected:
         raise ValueError(f"rent_contract.slopes of shape {slopes.shape}: must be {expected}")
-    cost = 1.0 / state.device_types
-    low, high = frequency_bounds(system, state)
-    least = jnp.concatenate([low[None], slopes])
-    most = jnp.concatenate([slopes, high[None]])
+    row = (1, *cost.shape[1:])
+    low, high = (jnp.reshape(bound, row) for bound in frequency_bounds(system, state))
+    least, most = jnp.concatenate([low, slopes]), jnp.concatenate([slopes, high])
     frequency = jnp.clip(best_frequency(system, state, cost), least, most)
     steps = effort(system, slopes) * (cost[:-1] - cost[1:])
-    utilities = rent + jnp.concatenate([jnp.zeros_like(cost[:1]), jnp.cumsum(steps)])
+    utilities = running_sum(jnp.concatenate([jnp.broadcast_to(rent, row), steps]))
     return Contract(frequency=frequency, payment=utilities + cost * effort(system, frequency))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.mechanism.enrolment import content, first_best
+from jaxcontract.mechanism.enrolment import content, find_lowest, first_best
 from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
 from jaxcontract.mechanism.records import NetworkState, Numbers, System, floats
 from jaxcontract.mechanism.rounds import check_system, one_round
@@ -39,11 +39,6 @@ class Lattice(NamedTuple):
     step: jax.Array
     below: jax.Array
     share: jax.Array
-
-
-def find_lowest(law: EnrolmentLaw) -> jax.Array:
-    """The least share that can ever be enrolled where no type earns less than 0. Returns []."""
-    return jnp.minimum(law.first_enrolled, content(law, jnp.zeros(())))
 
 
 def make_lattice(law: EnrolmentLaw) -> Lattice:

@@ -14,9 +14,8 @@ import jax.numpy as jnp
 
 from jaxcontract.core.fields import ByValue, refuse
 from jaxcontract.core.pytree import register
-from jaxcontract.mechanism.enrolment import content, first_best, surplus_at
+from jaxcontract.mechanism.enrolment import content, find_lowest, first_best, surplus_at
 from jaxcontract.mechanism.enrolment_bound import (
-    find_lowest,
     interpolate,
     locate,
     make_lattice,
