@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from jaxcontract.core.protocols import PolicyHead as PolicyHead
     from jaxcontract.core.protocols import Reference as Reference
     from jaxcontract.core.pytree import register as register
+    from jaxcontract.envs.budget import BudgetEnv as BudgetEnv
     from jaxcontract.envs.capacity import CapacityEnv as CapacityEnv
     from jaxcontract.envs.competition import CompetitionEnv as CompetitionEnv
     from jaxcontract.envs.competition import CompetitionParams as CompetitionParams
     from jaxcontract.envs.contract import ContractEnv as ContractEnv
     from jaxcontract.envs.contract import EnvParams as EnvParams
+    from jaxcontract.envs.enrolment import EnrolmentEnv as EnrolmentEnv
     from jaxcontract.evaluation.by_size import evaluate_by_size as evaluate_by_size
     from jaxcontract.evaluation.evaluate import evaluate as evaluate
     from jaxcontract.evaluation.report import Report as Report

@@ -1,8 +1,11 @@
 """Settings with a name: `--preset`. No JAX."""
 
-from jaxcontract.config.setting import Setting
+from jaxcontract.config.setting import Setting, start_for_game
+from jaxcontract.envs.budget_config import BudgetGame
 from jaxcontract.envs.config import ContractGame, ContractRules
+from jaxcontract.envs.enrolment_config import EnrolmentGame
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
+from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
 from jaxcontract.mechanism.system import System
 
 # What the paper leaves out is filled in as the README's table says.
@@ -40,15 +43,22 @@ STRESS = System(unit_profit=1.0, slot_duration=0.1)
 # 20 seeds end at a gap of 0.22 % and none above 0.24, where a critic leaves 0.40 and 0.49.
 GROUPS = PPOConfig(group_size=8, epochs=2, clip_range=0.6)
 
+# Stakes of the size of a payment, for which devices come back or do not.
+_ENROLMENT = EnrolmentGame(problem=STRESS, enrolment=EnrolmentLaw(taste_scale=0.1, outside_utility=0.1))
+
 PRESETS = {
     "default": Setting(algorithm=GROUPS),
     "raw": Setting(game=ContractGame(env=ContractRules(actions="raw", safety_margin=0.003)), algorithm=_RAW),
     "paper": Setting(game=ContractGame(env=ContractRules(actions="raw", reward="paper")), algorithm=_PAPER),
     "stress": Setting(game=ContractGame(problem=STRESS), algorithm=GROUPS),
+    "enrolment": start_for_game(Setting(game=_ENROLMENT, algorithm=PPOConfig(num_updates=800))),
+    "budget": start_for_game(Setting(game=BudgetGame(problem=STRESS), algorithm=PPOConfig(num_updates=400))),
 }
 PRESET_MEANINGS = {
     "default": "feasible actions, eight tried in each state, and centred reward: finds the optimum",
     "raw": "raw actions and centred reward, with the budget that they need",
     "paper": "Algorithm 1 as printed: raw actions, reward (13), N = 512, one round after another",
     "stress": "the default where screening is worth 3.4 % of U_B: profit β = 1, slots of t = 0.1 s",
+    "enrolment": "devices that come back only if they were treated well, where screening counts",
+    "budget": "payments out of a budget that must last 20 rounds, where screening counts",
 }

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jaxcontract.core.fields import Record, number, refuse, whole
-from jaxcontract.envs.game import Game
+from jaxcontract.envs.game import WITH_CRITIC, Game
 from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.mechanism.system import System
 from jaxcontract.mechanism.validation import check_quality, greatest_index
@@ -45,10 +45,8 @@ class CapacityGame(Game):
     # Without a bonus the policy narrows until its stations outbid each other all the way to c_0 + S.
     # Groups of actions in place of a critic end 0.01 more exploitable here.
     learner_defaults: ClassVar[Mapping[str, Any]] = {
+        **WITH_CRITIC,
         "entropy_coefficient": 0.26,
-        "group_size": 1,
-        "epochs": 4,
-        "clip_range": 0.3,
     }
     without_slope: ClassVar[str] = (
         "what a station earns jumps where it outbids its rival, and everywhere else falls with its payment"

@@ -10,5 +10,7 @@ GAMES = Registry(
         "participation": "jaxcontract.envs.competition_config:ParticipationGame",
         "competition": "jaxcontract.envs.competition_config:CompetitionGame",
         "capacity": "jaxcontract.envs.capacity_config:CapacityGame",
+        "enrolment": "jaxcontract.envs.enrolment_config:EnrolmentGame",
+        "budget": "jaxcontract.envs.budget_config:BudgetGame",
     },
 )

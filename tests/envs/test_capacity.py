@@ -7,11 +7,11 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.cli.train.command import parse
+from jaxcontract.config.presets import PRESETS
 from jaxcontract.config.setting import Setting, setting_from_dict
 from jaxcontract.envs.capacity import CapacityEnv, CapacityParams
 from jaxcontract.envs.capacity_config import CapacityGame, CapacityRules
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig
-from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.mechanism.system import System
 
@@ -144,7 +144,7 @@ def test_a_game_says_where_a_learner_starts_from_and_a_person_may_say_otherwise(
     other = parse("--game capacity --entropy-coefficient 0".split())
     assert other.setting.algorithm.entropy_coefficient == 0
     assert "entropy_coefficient = 0.0 (preset: 0.26)" in other.changes
-    assert parse([]).setting.algorithm == PPOConfig()
+    assert parse([]).setting.algorithm == PRESETS["default"].algorithm
     assert setting_from_dict(asked.setting.as_dict()) == asked.setting
 
 

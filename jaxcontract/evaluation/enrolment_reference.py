@@ -1,0 +1,214 @@
+"""How much of what is possible a policy earns from devices that enrol, against certified bounds."""
+
+import dataclasses
+import math
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcontract.envs.enrolment import EnrolmentEnv, EnrolmentParams
+from jaxcontract.evaluation.blocks import in_blocks, in_float64
+from jaxcontract.evaluation.episode_report import EpisodeReport, report_episodes
+from jaxcontract.evaluation.episodes import act, audit, draw_episodes, traceable
+from jaxcontract.mechanism.enrolment_bound import path_bound, separate_bound
+from jaxcontract.mechanism.enrolment_heuristics import constant_contract, myopic_contract, steady_contract
+from jaxcontract.mechanism.enrolment_paths import path_value, plan_contracts
+from jaxcontract.mechanism.enrolment_play import Played, follow_program, play_rounds
+from jaxcontract.mechanism.enrolment_program import EnrolmentProgram, solve_programs
+from jaxcontract.mechanism.records import Contract, NetworkState
+
+LEAST_WEIGHT, MOST_ROUNDS = 1e-6, 2000  # γ^z below which rounds no longer count
+SIDE_BY_SIDE, PROGRAMS = 64, 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnrolmentEpisodes:
+    """Episodes with what no policy earns more of, in float64.
+
+    states: [S, Z, ...]; bounds: [S]; programs: of networks that stay, of two types, [S, ...], or None
+    """
+
+    states: NetworkState
+    bounds: np.ndarray
+    programs: EnrolmentProgram | None
+
+
+@dataclasses.dataclass(frozen=True)
+class EnrolmentReference:
+    """Measures policies of the game of enrolment: Σ γ^z of what rounds earn, until γ^z < 1e-6. A `Reference`.
+
+    The bound: where the network stays, of two types, a dynamic program's; of others what is left without IC,
+    and where networks change, with all of an episode's networks known in advance.
+    """
+
+    env: EnrolmentEnv
+    params: EnrolmentParams
+
+    @property
+    def num_rounds(self) -> int:
+        """Z: after as many rounds nothing counts."""
+        discount = float(self.params.value_discount)
+        if discount == 0:
+            return 1
+        return min(math.ceil(math.log(LEAST_WEIGHT) / math.log(discount)), MOST_ROUNDS)
+
+    @property
+    def stays(self) -> bool:
+        """Whether an episode has one network."""
+        return float(self.params.redraw) == 0
+
+    def test_states(self, count: int, seed: int) -> EnrolmentEpisodes:
+        """Unseen episodes with their bounds."""
+        params = in_float64(self.params)
+        states = draw_episodes(
+            self.params.distribution, count, self.num_rounds, float(self.params.redraw), seed
+        )
+        if not self.stays:
+            with jax.enable_x64(True):
+                bounds = in_blocks(_bound_paths, states, params, block_size=SIDE_BY_SIDE)
+            return EnrolmentEpisodes(states=states, bounds=bounds, programs=None)
+        first = jax.tree.map(lambda leaf: leaf[:, 0], states)
+        with jax.enable_x64(True):
+            if self.env.num_types != 2 or self.params.system.brings_its_own:
+                return EnrolmentEpisodes(
+                    states=states, bounds=in_blocks(_bound_separately, first, params), programs=None
+                )
+            programs = in_blocks(_solve, first, params, block_size=PROGRAMS)
+        return EnrolmentEpisodes(states=states, bounds=programs.upper_bound, programs=programs)
+
+    def evaluate(self, policy: Any, states: EnrolmentEpisodes) -> EpisodeReport:
+        """What its mode earns."""
+        with jax.enable_x64(True):
+            found = in_blocks(
+                partial(_play_policy, self.env),
+                states.states,
+                traceable(policy),
+                in_float64(self.params),
+                block_size=SIDE_BY_SIDE,
+            )
+        return self._report(found, states)
+
+    def follow(self, policy: Any, states: EnrolmentEpisodes, which: int = 0) -> Played:
+        """The rounds of one episode with a policy: contracts [Z, K] and who is enrolled, [Z, K]."""
+        state = jax.tree.map(lambda leaf: leaf[which], states.states)
+        with jax.enable_x64(True):
+            return jax.device_get(_follow(self.env, state, traceable(policy), in_float64(self.params)))
+
+    def baselines(self, states: EnrolmentEpisodes) -> dict[str, EpisodeReport]:
+        """The myopic contract; where networks stay, the best constant, the steady state and plans too."""
+        names = ["myopic", "constant", "steady", "plan"] if self.stays else ["myopic"]
+        params, batch = in_float64(self.params), states.states
+        with jax.enable_x64(True):
+            found = {
+                name: in_blocks(partial(_play_rule, name), batch, params, block_size=SIDE_BY_SIDE)
+                for name in names
+            }
+            if states.programs is not None:
+                pairs = batch, states.programs
+                found["program"] = in_blocks(_play_programs, pairs, params, block_size=SIDE_BY_SIDE)
+        return {name: self._report(one, states) for name, one in found.items()}
+
+    def remarks(self, report: EpisodeReport) -> list[str]:
+        """What a person should know of the result: a value above its bound, or a policy that loses."""
+        if report.value > report.upper_bound * (1.0 + 1e-6):
+            return ["a policy earns more than its upper bound: one of the two is wrong"]
+        return ["a policy loses: doing without devices earns 0"] if report.value < 0 else []
+
+    def _report(self, found: dict[str, np.ndarray], states: EnrolmentEpisodes) -> EpisodeReport:
+        return report_episodes(
+            found["value"],
+            states.bounds,
+            feasible=float(found["feasible"].mean()),
+            max_violation=float(found["violation"].max()),
+        )
+
+
+def _of_params(params: EnrolmentParams) -> tuple[Any, Any, Any]:
+    return params.system, params.enrolment, params.value_discount
+
+
+@jax.jit
+def _solve(states: NetworkState, params: EnrolmentParams) -> EnrolmentProgram:
+    system, law, discount = _of_params(params)
+    return solve_programs(system, states, law, discount)
+
+
+@jax.jit
+def _bound_separately(states: NetworkState, params: EnrolmentParams) -> jax.Array:
+    system, law, discount = _of_params(params)
+    return jax.lax.map(lambda state: separate_bound(system, state, law, discount), states)
+
+
+@jax.jit
+def _bound_paths(states: NetworkState, params: EnrolmentParams) -> jax.Array:
+    system, law, discount = _of_params(params)
+    return jax.lax.map(lambda path: path_bound(system, path, law, discount), states)
+
+
+def _measure(params: EnrolmentParams, states: NetworkState, played: Played) -> dict[str, jax.Array]:
+    """The numbers of one episode."""
+    fits, violation = jax.vmap(partial(audit, params.system))(states, played.contracts)
+    return {"value": played.value, "feasible": jnp.mean(fits), "violation": jnp.max(violation)}
+
+
+def _follow(env: EnrolmentEnv, states: NetworkState, policy: Any, params: EnrolmentParams) -> Played:
+    system, law, discount = _of_params(params)
+
+    def offer(state: NetworkState, enrolled: jax.Array) -> Contract:
+        return env.contract(state, act(policy, env.observe(state, enrolled, params)), params)
+
+    return play_rounds(system, states, law, discount, offer)
+
+
+@partial(jax.jit, static_argnums=0)
+def _play_policy(
+    env: EnrolmentEnv, states: NetworkState, policy: Any, params: EnrolmentParams
+) -> dict[str, jax.Array]:
+    return jax.vmap(lambda path: _measure(params, path, _follow(env, path, policy, params)))(states)
+
+
+@partial(jax.jit, static_argnums=0)
+def _play_rule(name: str, states: NetworkState, params: EnrolmentParams) -> dict[str, jax.Array]:
+    system, law, discount = _of_params(params)
+
+    def one(path: NetworkState) -> dict[str, jax.Array]:
+        first = jax.tree.map(lambda leaf: leaf[0], path)
+        if name == "plan":
+            contracts = plan_contracts(system, first, law, discount, len(path.max_aoi))
+            value = path_value(system, first, law, discount, contracts)
+            return _measure(params, path, Played(value, contracts, contracts.payment))
+        if name == "myopic":
+            offer = partial(myopic_contract, system)
+        else:
+            found = (
+                constant_contract(system, first, law, discount)
+                if name == "constant"
+                else steady_contract(system, first, law)
+            )
+            offer = partial(_repeat, found)
+        return _measure(params, path, play_rounds(system, path, law, discount, offer))
+
+    return jax.vmap(one)(states)
+
+
+def _repeat(contract: Contract, state: NetworkState, enrolled: jax.Array) -> Contract:
+    del state, enrolled
+    return contract
+
+
+@jax.jit
+def _play_programs(
+    pairs: tuple[NetworkState, EnrolmentProgram], params: EnrolmentParams
+) -> dict[str, jax.Array]:
+    system, law, discount = _of_params(params)
+
+    def one(pair: tuple[NetworkState, EnrolmentProgram]) -> dict[str, jax.Array]:
+        path, program = pair
+        first = jax.tree.map(lambda leaf: leaf[0], path)
+        offer = follow_program(system, first, law, program, discount)
+        return _measure(params, path, play_rounds(system, path, law, discount, offer))
+
+    return jax.lax.map(one, pairs)
