@@ -40,6 +40,34 @@ def unmoved(curve: Sequence[Mapping[str, Any]], seeds: Sequence[int], algorithm:
     return lines
 
 
+def below_one_item(reports: Sequence[Any], pooled: Any, seeds: Sequence[int]) -> list[str]:
+    """A line for every seed whose infeasible contracts make it earn less than one item for all.
+
+    reports: of the seeds, with `feasible` and `reward`
+    pooled:  that of the best single item, on the same states
+    """
+    return [
+        f"seed {seed}: with {1 - report.feasible:.3%} of its contracts infeasible it earns "
+        f"{report.reward:.6g} by (13), less than the best single item for all, {pooled.reward:.6g}"
+        for seed, report in zip(seeds, reports, strict=True)
+        if report.feasible < 1 and report.reward < pooled.reward
+    ]
+
+
+def below_at_some_sizes(by_size: Sequence[Mapping[int, Any]], seeds: Sequence[int]) -> list[str]:
+    """A line for every seed that earns less than one item for all at some numbers of types.
+
+    by_size: {K: report} of each seed, with `screening_gap`
+    """
+    lines = []
+    for seed, reports in zip(seeds, by_size, strict=True):
+        gaps = {size: report.screening_gap for size, report in reports.items() if report.screening_gap > 1}
+        if gaps:
+            where = ", ".join(f"K = {size} (a screening gap of {gap:.0%})" for size, gap in gaps.items())
+            lines.append(f"seed {seed}: earns less than the best single item for all at {where}")
+    return lines
+
+
 def at_their_limit(policies: Sequence["NetworkPolicy"], seeds: Sequence[int]) -> list[str]:
     """A line for every seed of which a Gaussian's deviation stands where training has to hold it."""
     low, high = LOG_STD_RANGE

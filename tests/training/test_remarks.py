@@ -12,13 +12,20 @@ from jaxcontract.config.setting import Setting, change
 from jaxcontract.learning.algorithms.ppo.ppo import init, update
 from jaxcontract.learning.loop import repeat
 from jaxcontract.learning.policies.gaussian import Gaussian
-from jaxcontract.training.remarks import at_their_limit, unmoved, without_effect
+from jaxcontract.training.remarks import (
+    at_their_limit,
+    below_at_some_sizes,
+    below_one_item,
+    unmoved,
+    without_effect,
+)
 
 SMALL = {"num_envs": 16, "minibatches": 2, "hidden_sizes": (4,), "num_updates": 3}
 OTHER = {
     "gae_lambda": 0.3,
     "episode_length": 2,
     "clip_range": 1e-3,
+    "target_kl": 1e-9,
     "violation_price": 3.0,
     "safety_margin": 0.01,
     "final_learning_rate": 0.1,
@@ -33,7 +40,7 @@ IDLE = {
     "default": {"gae_lambda", "episode_length", "violation_price"},
     "discounted": set(),
     "as printed": {"gae_lambda", "episode_length", "violation_price", "safety_margin"},
-    "one step": {"gae_lambda", "episode_length", "clip_range", "final_learning_rate"},
+    "one step": {"gae_lambda", "episode_length", "clip_range", "target_kl", "final_learning_rate"},
 }
 
 
@@ -89,3 +96,27 @@ def test_a_deviation_that_training_holds_at_its_limit_is_named():
     assert [line.partition(":")[0] for line in lines] == ["seed 1", "seed 3"]
     assert "has come to 7.39" in lines[0]
     assert "has come to 4.54e-05" in lines[1]
+
+
+def report(**numbers):
+    return SimpleNamespace(**numbers)
+
+
+def test_a_run_whose_infeasible_contracts_cost_more_than_screening_is_worth_says_so():
+    pooled = report(feasible=1.0, reward=2400.0)
+    ended = [(1.0, 2390.0), (0.5, 950.0), (0.9999, 2400.1), (0.0, -500.0)]
+    reports = [report(feasible=feasible, reward=reward) for feasible, reward in ended]
+    less = "by (13), less than the best single item for all, 2400"
+    assert below_one_item(reports, pooled, [4, 5, 6, 7]) == [
+        f"seed 5: with 50.000% of its contracts infeasible it earns 950 {less}",
+        f"seed 7: with 100.000% of its contracts infeasible it earns -500 {less}",
+    ]
+
+
+def test_a_policy_of_a_range_that_fails_at_some_sizes_alone_says_at_which():
+    def gaps(*values):
+        return {size: report(screening_gap=gap) for size, gap in zip((1, 2, 64), values, strict=True)}
+
+    assert below_at_some_sizes([gaps(np.nan, 0.1, 0.9), gaps(np.nan, 0.1, 3.4)], [0, 1]) == [
+        "seed 1: earns less than the best single item for all at K = 64 (a screening gap of 340%)"
+    ]

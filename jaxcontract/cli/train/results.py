@@ -20,7 +20,7 @@ from jaxcontract.storage.policies import save_policies
 from jaxcontract.storage.run_directory import SUMMARY
 from jaxcontract.training.checkpointing import Keeper
 from jaxcontract.training.learning_curve import Underway
-from jaxcontract.training.remarks import at_their_limit, unmoved
+from jaxcontract.training.remarks import at_their_limit, below_at_some_sizes, below_one_item, unmoved
 from jaxcontract.training.signals import say_when_interrupted
 from jaxcontract.training.summary import printed_items, results, results_by_size
 
@@ -107,8 +107,11 @@ def write_summary(run: Run, outcome: EndedTraining, measured: Measured) -> None:
     if measured.by_size:
         found["by_size"] = results_by_size(request.seeds, measured.by_size)
     found["diverged"] = [{"seed": seed, **one._asdict()} for seed, one in keeper.diverged.items()]
+    pooled = measured.references.get("pooled")
     amiss = [
         *measured.remarks,
+        *(below_one_item(measured.reports, pooled, request.seeds) if pooled else []),
+        *(below_at_some_sizes(measured.by_size, request.seeds) if measured.by_size else []),
         *unmoved(keeper.curve, request.seeds, request.learner),
         *(at_their_limit(measured.policies, request.seeds) if request.learner.learns_head else []),
     ]

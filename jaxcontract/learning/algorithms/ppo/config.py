@@ -38,6 +38,12 @@ class PPOConfig(LearnerConfig):
     discount: Any = number(0.0, "discount γ", low=0, high=1)
     gae_lambda: Any = number(0.95, "GAE's λ", low=0, high=1)
     clip_range: Any = number(0.3, "ε of the clipped surrogate", low=0, above=True)
+    target_kl: float = number(
+        0.0,
+        "an update ends its gradient steps once the policy's kl is above 1.5 times this; 0: never",
+        static=True,
+        low=0,
+    )
     value_coefficient: Any = number(0.5, "weight c of the value loss", low=0)
     entropy_coefficient: Any = number(0.0, "weight of an entropy bonus", low=0)
 
@@ -80,7 +86,7 @@ class PPOConfig(LearnerConfig):
         if self.group_size > 1:
             found["value_coefficient"] = "group_size > 1"
         if self.gradient_steps == 1:
-            found["clip_range"] = "one gradient step for each rollout"
+            found |= dict.fromkeys(("clip_range", "target_kl"), "one gradient step for each rollout")
         return found
 
     @property

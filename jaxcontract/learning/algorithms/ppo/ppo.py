@@ -1,6 +1,7 @@
 """Proximal policy optimisation: Section IV-B, (14) to (20), Algorithm 1, in one compiled program."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Self
 
 import jax
@@ -26,6 +27,8 @@ from jaxcontract.learning.rollout import Trajectory, repeat_each, rollout
 from jaxcontract.learning.train_state import TrainState, begin_rounds
 
 register(PPOConfig)
+
+KL_SLACK = 1.5  # of `target_kl`, above which an update ends
 
 
 @register
@@ -166,7 +169,11 @@ def _cut(leaf: jax.Array, minibatches: int) -> jax.Array:
 
 
 def learn(learner: PPOState, batch: Batch, config: PPOConfig) -> tuple[Any, Any, Metrics]:
-    """X passes of gradient steps on (20): (weights, optimizer_state, metrics)."""
+    """X passes of gradient steps on (20): (weights, optimizer_state, metrics).
+
+    With a `target_kl` no step is made from the first minibatch on whose kl is more than 1.5 times that, as
+    stable-baselines3 does. "left_out" is then the share of steps that were not made.
+    """
 
     def gradient_step(carry, minibatch):
         weights, optimizer_state = carry
@@ -177,11 +184,24 @@ def learn(learner: PPOState, batch: Batch, config: PPOConfig) -> tuple[Any, Any,
         weights["head"] = learner.head.bound(weights["head"])
         return (weights, optimizer_state), metrics
 
-    def epoch(carry, _):
-        return jax.lax.scan(gradient_step, carry, batch)
+    def bounded_step(carry, minibatch):
+        before, has_ended = carry
+        after, metrics = gradient_step(before, minibatch)
+        # A kl that is no number has run away as well.
+        has_ended |= ~(metrics["kl"] <= KL_SLACK * config.target_kl)
+        kept = jax.tree.map(lambda old, new: jnp.where(has_ended, old, new), before, after)
+        return (kept, has_ended), {**metrics, "left_out": has_ended.astype(float)}
 
-    carry = learner.weights, learner.optimizer_state
-    (weights, optimizer_state), metrics = jax.lax.scan(epoch, carry, length=config.epochs)
+    carry: Any = (learner.weights, learner.optimizer_state)
+    step: Callable[..., Any] = gradient_step
+    if config.target_kl:
+        carry, step = (carry, jnp.asarray(False)), bounded_step
+
+    def epoch(carry, _):
+        return jax.lax.scan(step, carry, batch)
+
+    carry, metrics = jax.lax.scan(epoch, carry, length=config.epochs)
+    weights, optimizer_state = carry[0] if config.target_kl else carry
     return weights, optimizer_state, jax.tree.map(jnp.mean, metrics)
 
 
