@@ -548,6 +548,7 @@ OTHER_SIZES = {
     "minibatches": 4,
     "estimator": "paper",
     "normalize_advantages": False,
+    "target_kl": 0.1,
 }
 
 
@@ -622,7 +623,7 @@ REFUSED = {
         ((0, 0.0, -1e-3, *NOT_NUMBERS), ABOVE_ZERO),
     ),
     **dict.fromkeys(
-        ("final_learning_rate", "value_coefficient", "entropy_coefficient"),
+        ("final_learning_rate", "value_coefficient", "entropy_coefficient", "target_kl"),
         ((-1, -1e-9, *NOT_NUMBERS), FROM_ZERO),
     ),
     **dict.fromkeys(("discount", "gae_lambda"), ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE)),

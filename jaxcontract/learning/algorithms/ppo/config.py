@@ -16,7 +16,8 @@ from jaxcontract.learning.config import OLD_NAMES, LearnerConfig
 class PPOConfig(LearnerConfig):
     """What PPO is told. The paper's symbol, where it has one, stands in each meaning.
 
-    Sizes, words and switches are static: a change compiles anew. The other numbers are traced.
+    Sizes, words and switches are static, and so is `target_kl`: a change compiles anew. The other numbers are
+    traced.
 
     network:     the function that is learned, a `Network`; the critic is another of its kind
     policy_head: what its output says of an action, a `PolicyHead`
