@@ -548,6 +548,8 @@ OTHER_SIZES = {
     "minibatches": 4,
     "estimator": "paper",
     "normalize_advantages": False,
+    "partition": "rounds",
+    "normalize_returns": True,
 }
 
 
@@ -627,7 +629,14 @@ REFUSED = {
     ),
     **dict.fromkeys(("discount", "gae_lambda"), ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE)),
     "estimator": (("", "GAE", "td", 1, None, [], ["gae"], NAN, object), "one of gae, paper"),
-    "normalize_advantages": ((0, 1, "true", None, [], NAN, [True], object), "true or false"),
+    "partition": (
+        ("", "Fixed", 1, None, [], ["fixed"], NAN, object),
+        "one of fixed, environments, rounds",
+    ),
+    **dict.fromkeys(
+        ("normalize_advantages", "normalize_returns"),
+        ((0, 1, "true", None, [], NAN, [True], object), "true or false"),
+    ),
 }
 
 
