@@ -21,7 +21,7 @@ from jaxcontract.mechanism.enrolment_program import EnrolmentProgram, solve_prog
 from jaxcontract.mechanism.records import Contract, NetworkState
 
 LEAST_WEIGHT, MOST_ROUNDS = 1e-6, 2000  # γ^z below which rounds no longer count
-SIDE_BY_SIDE, PROGRAMS = 64, 4
+SIDE_BY_SIDE, FEW = 64, 4  # episodes of policies, and of bounds, which are solved one by one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,15 +68,17 @@ class EnrolmentReference:
         )
         if not self.stays:
             with jax.enable_x64(True):
-                bounds = in_blocks(_bound_paths, states, params, block_size=SIDE_BY_SIDE)
+                bounds = in_blocks(_bound_paths, states, params, block_size=FEW)
             return EnrolmentEpisodes(states=states, bounds=bounds, programs=None)
         first = jax.tree.map(lambda leaf: leaf[:, 0], states)
         with jax.enable_x64(True):
             if self.env.num_types != 2 or self.params.system.brings_its_own:
                 return EnrolmentEpisodes(
-                    states=states, bounds=in_blocks(_bound_separately, first, params), programs=None
+                    states=states,
+                    bounds=in_blocks(_bound_separately, first, params, block_size=FEW),
+                    programs=None,
                 )
-            programs = in_blocks(_solve, first, params, block_size=PROGRAMS)
+            programs = in_blocks(_solve, first, params, block_size=FEW)
         return EnrolmentEpisodes(states=states, bounds=programs.upper_bound, programs=programs)
 
     def evaluate(self, policy: Any, states: EnrolmentEpisodes) -> EpisodeReport:

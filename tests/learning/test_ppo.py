@@ -549,6 +549,8 @@ OTHER_SIZES = {
     "estimator": "paper",
     "normalize_advantages": False,
     "target_kl": 0.1,
+    "partition": "rounds",
+    "normalize_returns": True,
 }
 
 
@@ -628,7 +630,14 @@ REFUSED = {
     ),
     **dict.fromkeys(("discount", "gae_lambda"), ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE)),
     "estimator": (("", "GAE", "td", 1, None, [], ["gae"], NAN, object), "one of gae, paper"),
-    "normalize_advantages": ((0, 1, "true", None, [], NAN, [True], object), "true or false"),
+    "partition": (
+        ("", "Fixed", 1, None, [], ["fixed"], NAN, object),
+        "one of fixed, environments, rounds",
+    ),
+    **dict.fromkeys(
+        ("normalize_advantages", "normalize_returns"),
+        ((0, 1, "true", None, [], NAN, [True], object), "true or false"),
+    ),
 }
 
 

@@ -31,11 +31,20 @@ class PPOConfig(LearnerConfig):
     num_steps: int = whole(1, "rounds of each environment per update, T", low=1)
     epochs: int = whole(4, "passes over the collected rounds per update, X", low=1)
     minibatches: int = whole(8, "gradient steps per pass", low=1)
+    partition: str = choice(
+        "fixed",
+        "what a gradient step learns from: a fixed part of the environments, which is right where rounds are "
+        "independent; environments, or rounds, drawn anew in each pass",
+        ("fixed", "environments", "rounds"),
+    )
     group_size: int = whole(
         1, "actions tried in each state; from 2 on their mean reward stands in for the critic", low=1
     )
     estimator: str = choice("gae", "advantages: GAE(λ), or (15) and (16) as printed", ("gae", "paper"))
     normalize_advantages: bool = flag(True, "scale each minibatch's advantages to mean 0, deviation 1")
+    normalize_returns: bool = flag(
+        False, "have the critic count in the mean and the deviation of its targets so far"
+    )
     discount: Any = number(0.0, "discount γ", low=0, high=1)
     gae_lambda: Any = number(0.95, "GAE's λ", low=0, high=1)
     clip_range: Any = number(0.3, "ε of the clipped surrogate", low=0, above=True)
@@ -73,6 +82,9 @@ class PPOConfig(LearnerConfig):
         if self.num_envs % self.group_size:
             allowed = f"a divisor of num_envs = {self.num_envs}"
             raise refuse("PPOConfig", "group_size", self.group_size, allowed)
+        if self.partition != "fixed" or self.normalize_returns:
+            allowed = "1 with a partition other than fixed, or with normalize_returns"
+            raise refuse("PPOConfig", "group_size", self.group_size, allowed)
         discount = concrete(self.discount)
         if self.estimator == "paper" or (discount is not None and np.any(discount != 0)):
             allowed = "1 with a discount or estimator = paper, which need a critic of what follows"
@@ -86,6 +98,8 @@ class PPOConfig(LearnerConfig):
             found |= {"gae_lambda": why, "episode_length": why}
         if self.group_size > 1:
             found["value_coefficient"] = "group_size > 1"
+        if self.minibatches == 1:
+            found["partition"] = "minibatches = 1"
         if self.gradient_steps == 1:
             found |= dict.fromkeys(("clip_range", "target_kl"), "one gradient step for each rollout")
         return found

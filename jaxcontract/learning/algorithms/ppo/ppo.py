@@ -18,6 +18,8 @@ from jaxcontract.learning.algorithms.ppo.advantage import (
 )
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig as PPOConfig
 from jaxcontract.learning.algorithms.ppo.loss import clipped_surrogate, standardize, value_error
+from jaxcontract.learning.algorithms.ppo.minibatches import cut, draw_minibatches
+from jaxcontract.learning.algorithms.ppo.return_scale import add_returns, no_returns, to_outputs, to_values
 from jaxcontract.learning.divergence import watch_divergence
 from jaxcontract.learning.loop import Metrics
 from jaxcontract.learning.networks.initialize import init_network
@@ -36,8 +38,11 @@ KL_SLACK = 1.5  # of `target_kl`, above which an update ends
 class PPOState(TrainState):
     """PPO under way. `weights`: {"actor", "critic", "head"}, the paper's ω.
 
-    With groups of actions there is no critic.
+    With groups of actions there is no critic. returns: what is known of its targets, where it counts in
+    their mean and deviation; None where it does not.
     """
+
+    returns: Any = None
 
     @property
     def policy(self) -> NetworkPolicy:
@@ -82,12 +87,13 @@ def init(key: jax.Array, env: Environment, params: Any, config: PPOConfig) -> PP
     if config.group_size == 1:
         weights["critic"] = init_network(network, key_critic, env, num_inputs, 1)
     optimizer_state = make_optimizer(config, 0).init(weights)
-    return PPOState(weights=weights, optimizer_state=optimizer_state, key=key_train, **begun)
+    returns = no_returns() if config.normalize_returns else None
+    return PPOState(weights=weights, optimizer_state=optimizer_state, key=key_train, returns=returns, **begun)
 
 
 def update(learner: PPOState, env: Environment, params: Any, config: PPOConfig) -> tuple[PPOState, Metrics]:
     """One PPO iteration: collect rounds, judge them, learn from them. Metrics are means over it."""
-    key, key_rollout = jax.random.split(learner.key)
+    key, key_rollout, *key_draw = jax.random.split(learner.key, 2 if config.partition == "fixed" else 3)
     env_state, observation, trajectory = rollout(
         key_rollout,
         learner.policy,
@@ -99,7 +105,9 @@ def update(learner: PPOState, env: Environment, params: Any, config: PPOConfig) 
         config.group_size,
     )
     batch = make_batch(learner, trajectory, observation, config)
-    weights, optimizer_state, metrics = learn(learner, batch, config)
+    if learner.returns is not None and batch.target is not None:
+        learner = dataclasses.replace(learner, returns=add_returns(learner.returns, batch.target))
+    weights, optimizer_state, metrics = learn(learner, batch, config, *key_draw)
     learner = dataclasses.replace(
         learner,
         weights=weights,
@@ -117,6 +125,8 @@ def make_batch(learner: PPOState, trajectory: Trajectory, following: jax.Array, 
     """Advantages and critic's targets of a rollout, cut into minibatches: fields [minibatches, ..., N].
 
     following: [O, B]  the observations after the last round
+
+    Where minibatches are drawn anew in each pass, fields are [T, ..., B].
     """
     advantage, target = judge(learner, trajectory, following, config)
     batch = Batch(
@@ -126,7 +136,9 @@ def make_batch(learner: PPOState, trajectory: Trajectory, following: jax.Array, 
         advantage=advantage,
         target=target,
     )
-    return jax.tree.map(lambda leaf: _cut(leaf, config.minibatches), batch)
+    if config.partition != "fixed":
+        return batch
+    return jax.tree.map(lambda leaf: cut(leaf, config.minibatches), batch)
 
 
 def judge(
@@ -156,20 +168,12 @@ def judge(
     return advantage, target
 
 
-def _cut(leaf: jax.Array, minibatches: int) -> jax.Array:
-    """[T, ..., B] → [minibatches, ..., T · B/minibatches], each environment in one minibatch only.
-
-    Environments are independent and the rounds fresh, so a fixed partition is as good as a shuffle,
-    which costs as much as an epoch.
-    """
-    length, *features, count = leaf.shape
-    leaf = leaf.reshape(length, *features, minibatches, count // minibatches)
-    leaf = jnp.moveaxis(leaf, (-2, 0), (0, -2))  # [minibatches, ..., T, B/minibatches]
-    return leaf.reshape(minibatches, *features, length * count // minibatches)
-
-
-def learn(learner: PPOState, batch: Batch, config: PPOConfig) -> tuple[Any, Any, Metrics]:
+def learn(
+    learner: PPOState, batch: Batch, config: PPOConfig, key: jax.Array | None = None
+) -> tuple[Any, Any, Metrics]:
     """X passes of gradient steps on (20): (weights, optimizer_state, metrics).
+
+    key: for minibatches that are drawn anew in each pass; consumed
 
     With a `target_kl` no step is made from the first minibatch on whose kl is more than 1.5 times that, as
     stable-baselines3 does. "left_out" is then the share of steps that were not made.
@@ -197,10 +201,14 @@ def learn(learner: PPOState, batch: Batch, config: PPOConfig) -> tuple[Any, Any,
     if config.target_kl:
         carry, step = (carry, jnp.asarray(False)), bounded_step
 
-    def epoch(carry, _):
-        return jax.lax.scan(step, carry, batch)
+    def epoch(carry, key):
+        minibatches = batch
+        if key is not None:
+            minibatches = draw_minibatches(key, batch, config.partition, config.minibatches)
+        return jax.lax.scan(step, carry, minibatches)
 
-    carry, metrics = jax.lax.scan(epoch, carry, length=config.epochs)
+    keys = None if key is None else jax.random.split(key, config.epochs)
+    carry, metrics = jax.lax.scan(epoch, carry, keys, length=config.epochs)
     weights, optimizer_state = carry[0] if config.target_kl else carry
     return weights, optimizer_state, jax.tree.map(jnp.mean, metrics)
 
@@ -222,7 +230,7 @@ def _loss(weights: Any, learner: PPOState, batch: Batch, config: PPOConfig) -> t
     }
     if batch.target is not None:
         (value,) = network.apply(weights["critic"], batch.observation)
-        metrics["value_error"] = value_error(value, batch.target)
+        metrics["value_error"] = value_error(value, to_outputs(learner.returns, batch.target))
         objective -= config.value_coefficient * metrics["value_error"]
     return -objective, metrics
 
@@ -232,7 +240,7 @@ def _values(learner: PPOState, observation: jax.Array) -> jax.Array:
 
     def value(observation):
         inputs = learner.normalizer.normalize(observation)
-        return learner.network.apply(learner.weights["critic"], inputs)[0]
+        return to_values(learner.returns, learner.network.apply(learner.weights["critic"], inputs)[0])
 
     return jax.lax.map(value, observation)
 
