@@ -1,5 +1,6 @@
 """The actions of a policy for a batch of observations."""
 
+import math
 from typing import Any
 
 import jax
@@ -12,9 +13,9 @@ PIECE = 64
 
 
 def act_on_batch(policy: Any, observations: jax.Array) -> jax.Array:
-    """The actions [N, A] for observations [N, O], by any function from one observation to one action."""
-    if not isinstance(policy, NetworkPolicy) or len(observations) % PIECE:
+    """The actions [N, ..., A] for observations [N, ..., O], by any function from [..., O] to [..., A]."""
+    *batch, length = observations.shape
+    if not isinstance(policy, NetworkPolicy) or math.prod(batch) % PIECE:
         return jax.vmap(policy)(observations)
-    pieces = observations.reshape(-1, PIECE, observations.shape[-1])
-    actions: jax.Array = jax.lax.map(policy, pieces)
-    return actions.reshape(len(observations), -1)
+    actions: jax.Array = jax.lax.map(policy, observations.reshape(-1, PIECE, length))
+    return actions.reshape(*batch, -1)

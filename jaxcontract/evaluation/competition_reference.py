@@ -194,8 +194,7 @@ def solve_rounds(states: NetworkState, params: CompetitionParams) -> tuple[Contr
 @partial(jax.jit, static_argnums=0)
 def _offer(env: CompetitionEnv, states: NetworkState, policy: Any, params: CompetitionParams) -> Contract:
     observations = jax.vmap(env.observe, in_axes=(0, None))(states, params)
-    actions = act_on_batch(policy, observations.reshape(-1, observations.shape[-1]))
-    actions = actions.reshape(*observations.shape[:2], -1)
+    actions = act_on_batch(policy, observations)
     contracts: Contract = jax.vmap(env.contracts, in_axes=(0, 0, None))(states, actions, params)
     return contracts
 

@@ -10,6 +10,7 @@ import pytest
 import jaxcontract as jc
 from jaxcontract.config.presets import PRESETS
 from jaxcontract.config.setting import Setting, change, setting_from_dict
+from jaxcontract.envs.config import ContractGame
 from jaxcontract.envs.scale import Scale, fit_scale
 from jaxcontract.training.seeds import compile_training
 from jaxcontract.training.units import play_in
@@ -30,7 +31,10 @@ def one_step(unit, action, **others):
     return reward, info
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+OF_CONTRACTS = [name for name, setting in PRESETS.items() if isinstance(setting.game, ContractGame)]
+
+
+@pytest.mark.parametrize("preset", OF_CONTRACTS)
 def test_at_the_papers_constants_it_changes_nothing(preset):
     _, params = PRESETS[preset].game.make()
     scale = jax.tree.map(np.float32, params.scale)
