@@ -36,6 +36,7 @@ def test_at_the_equilibrium_nobody_gains_and_the_contract_of_10_loses_most(refer
     assert set(measured(naive)) >= {"utility", "exploitability"}
 
 
+@pytest.mark.long
 def test_fees_are_all_that_one_type_needs():
     """With one type the best response has f° and pays what a fee can: fees at rest are the equilibrium."""
     game = CompetitionGame(env=CompetitionRules(num_types=1))

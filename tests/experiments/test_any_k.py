@@ -10,6 +10,8 @@ import jaxcontract as jc
 from jaxcontract.cli.design import command
 from paths import EXPERIMENTS
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 DIRECTORY = EXPERIMENTS / "policies" / "any_k"
 LARGE = EXPERIMENTS / "policies" / "any_k_256"
 WORST = {2: 0.01, 24: 0.02, 64: 0.04}  # gaps that it must not exceed

@@ -46,7 +46,8 @@ def test_an_update_ends_at_the_first_minibatch_that_is_too_far(kind):
     assert np.max(np.abs(ended - whole)) > 1e-4
 
 
-@pytest.mark.parametrize("kind", [pytest.param("critic", marks=pytest.mark.long), "groups"])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
 def test_steps_that_ruin_a_wide_network_do_not_with_a_target(kind):
     """A gap above 1 is less than the best single item for all earns."""
     states = jc.unseen_states(ENV.default_params.distribution, 300)

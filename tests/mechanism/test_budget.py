@@ -136,7 +136,7 @@ def solve_and_play(table, money, paths):
     return solved.values[-1, -1], *jax.vmap(play)(paths)
 
 
-@pytest.mark.parametrize("share", [0.4, 0.7])
+@pytest.mark.parametrize("share", [pytest.param(0.4, marks=pytest.mark.long), 0.7])
 def test_the_program_lies_between_rules_that_are_played_and_hindsight(table, share):
     draws = np.random.default_rng(3).integers(3, size=(PATHS, ROUNDS))
     paths = jax.tree.map(lambda leaf: leaf[draws], jc.printed_states())

@@ -16,6 +16,8 @@ from jaxcontract.mechanism.enrolment_paths import path_value, plan_contracts
 from oracles import paper
 from oracles.random_states import pick, random_states
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 pytestmark = pytest.mark.usefixtures("float64")
 
 STRESS = jc.System(unit_profit=1.0, slot_duration=0.1)
@@ -107,6 +109,7 @@ def test_simple_contracts_earn_what_models_md_says():
     assert myopic < steady <= constant
 
 
+@pytest.mark.long
 def test_plans_for_many_types_earn_what_they_say_and_nearly_what_bounds_allow():
     state = eight_types()
     contracts, value = plan(state)

@@ -133,7 +133,7 @@ def test_a_conic_solver_finds_the_same_optimum(size, system):
         np.testing.assert_allclose(answers["optimal"].frequency[index], frequency, atol=1e-3)
 
 
-@pytest.mark.parametrize("system", ["paper", "stress"])
+@pytest.mark.parametrize("system", [pytest.param("paper", marks=pytest.mark.long), "stress"])
 def test_sequential_programming_finds_the_same_optimum_of_fifty_types(system):
     states, answers = solved(50, system=system)
     for index in range(2):
