@@ -1,4 +1,4 @@
-"""Games of rounds that matter by the commands: trained, drawn, extended and loaded as the contract game is."""
+"""Games of rounds that matter by the commands: trained, measured, drawn, extended and loaded."""
 
 import json
 import subprocess
@@ -24,7 +24,8 @@ def train(*arguments, cwd):
     return done
 
 
-@pytest.mark.parametrize("game", ["budget", pytest.param("enrolment", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("game", ["budget", "enrolment"])
 def test_a_run_is_measured_drawn_loaded_and_goes_on(game, tmp_path):
     train(
         "--game", game, "--out", "out", *SMALL, "--partition", "rounds", "--normalize-returns", cwd=tmp_path

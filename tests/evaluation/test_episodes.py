@@ -50,7 +50,7 @@ def by_hand(states, rent):
     return total
 
 
-@pytest.mark.parametrize("networks", ["frozen", "markov"])
+@pytest.mark.parametrize("networks", [pytest.param("frozen", marks=pytest.mark.long), "markov"])
 def test_enrolment_is_worth_what_its_rounds_earn_and_no_more_than_its_bound(networks):
     reference = reference_of(enrolment(networks))
     assert 0.8 ** (reference.num_rounds - 1) >= 1e-6 > 0.8**reference.num_rounds
@@ -69,6 +69,7 @@ def test_enrolment_is_worth_what_its_rounds_earn_and_no_more_than_its_bound(netw
     np.testing.assert_allclose(reference.evaluate(on_host, episodes).values, report.values, rtol=1e-6)
 
 
+@pytest.mark.long
 def test_a_budget_is_worth_what_its_rounds_earn_and_no_more_than_hindsight():
     game = BudgetGame(problem=STRESS, env=BudgetRules(num_rounds=4, budget=0.6))
     reference = reference_of(game)

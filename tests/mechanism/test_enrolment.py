@@ -107,6 +107,7 @@ def test_simple_contracts_earn_what_models_md_says():
     assert myopic < steady <= constant
 
 
+@pytest.mark.long
 def test_plans_for_many_types_earn_what_they_say_and_nearly_what_bounds_allow():
     state = eight_types()
     contracts, value = plan(state)
