@@ -39,6 +39,11 @@ class BudgetEpisodes:
     bounds: np.ndarray
 
 
+def side_by_side(episodes: BudgetEpisodes) -> int:
+    """How many episodes are played together: no more than there are, as blocks are filled up with copies."""
+    return min(len(episodes.bounds), SIDE_BY_SIDE)
+
+
 @dataclasses.dataclass(frozen=True)
 class BudgetReference:
     """Measures policies of the game of a budget: what Z rounds earn. A `Reference`.
@@ -54,7 +59,7 @@ class BudgetReference:
         redraw = float(self.params.redraw)
         states = draw_episodes(self.params.distribution, count, self.env.num_rounds, redraw, seed)
         with jax.enable_x64(True):
-            bounds = in_blocks(_bound, states, in_float64(self.params), block_size=SIDE_BY_SIDE)
+            bounds = in_blocks(_bound, states, in_float64(self.params), block_size=min(count, SIDE_BY_SIDE))
         return BudgetEpisodes(states=states, bounds=bounds)
 
     def evaluate(self, policy: Any, states: BudgetEpisodes) -> EpisodeReport:
@@ -65,7 +70,7 @@ class BudgetReference:
                 states.states,
                 traceable(policy),
                 in_float64(self.params),
-                block_size=SIDE_BY_SIDE,
+                block_size=side_by_side(states),
             )
         return report_episodes(
             found["earned"].sum(axis=1),
@@ -87,7 +92,7 @@ class BudgetReference:
                     states.states,
                     traceable(policy),
                     params,
-                    block_size=SIDE_BY_SIDE,
+                    block_size=side_by_side(states),
                 )["spent"]
                 for policy in policies
             ]
@@ -117,7 +122,11 @@ class BudgetReference:
             table = _make_table(networks, params)
             return {
                 name: in_blocks(
-                    partial(_play_rule, name, self.env), states.states, table, params, block_size=SIDE_BY_SIDE
+                    partial(_play_rule, name, self.env),
+                    states.states,
+                    table,
+                    params,
+                    block_size=side_by_side(states),
                 )
                 for name in rules
             }

@@ -39,6 +39,11 @@ class EnrolmentEpisodes:
     programs: EnrolmentProgram | None
 
 
+def side_by_side(episodes: EnrolmentEpisodes) -> int:
+    """How many episodes are played together: no more than there are, as blocks are filled up with copies."""
+    return min(len(episodes.bounds), SIDE_BY_SIDE)
+
+
 @dataclasses.dataclass(frozen=True)
 class EnrolmentReference:
     """Measures policies of the game of enrolment: Σ γ^z of what rounds earn, until γ^z < 1e-6. A `Reference`.
@@ -92,7 +97,7 @@ class EnrolmentReference:
                 states.states,
                 traceable(policy),
                 in_float64(self.params),
-                block_size=SIDE_BY_SIDE,
+                block_size=side_by_side(states),
             )
         return self._report(found, states)
 
@@ -130,12 +135,12 @@ class EnrolmentReference:
         params, batch = in_float64(self.params), states.states
         with jax.enable_x64(True):
             found = {
-                name: in_blocks(partial(_play_rule, name), batch, params, block_size=SIDE_BY_SIDE)
+                name: in_blocks(partial(_play_rule, name), batch, params, block_size=side_by_side(states))
                 for name in names
             }
             if states.programs is not None:
                 pairs = batch, states.programs
-                found["program"] = in_blocks(_play_programs, pairs, params, block_size=SIDE_BY_SIDE)
+                found["program"] = in_blocks(_play_programs, pairs, params, block_size=side_by_side(states))
         return {name: self._report(one, states) for name, one in found.items()}
 
     def remarks(self, report: EpisodeReport) -> list[str]:
