@@ -1,6 +1,7 @@
 """How much of what is possible a policy earns out of a budget, against the bound in hindsight."""
 
 import dataclasses
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,11 @@ class BudgetEpisodes:
     bounds: np.ndarray
 
 
+def side_by_side(episodes: BudgetEpisodes) -> int:
+    """How many episodes are played together: no more than there are, as blocks are filled up with copies."""
+    return min(len(episodes.bounds), SIDE_BY_SIDE)
+
+
 @dataclasses.dataclass(frozen=True)
 class BudgetReference:
     """Measures policies of the game of a budget: what Z rounds earn. A `Reference`.
@@ -53,7 +59,7 @@ class BudgetReference:
         redraw = float(self.params.redraw)
         states = draw_episodes(self.params.distribution, count, self.env.num_rounds, redraw, seed)
         with jax.enable_x64(True):
-            bounds = in_blocks(_bound, states, in_float64(self.params), block_size=SIDE_BY_SIDE)
+            bounds = in_blocks(_bound, states, in_float64(self.params), block_size=min(count, SIDE_BY_SIDE))
         return BudgetEpisodes(states=states, bounds=bounds)
 
     def evaluate(self, policy: Any, states: BudgetEpisodes) -> EpisodeReport:
@@ -64,7 +70,7 @@ class BudgetReference:
                 states.states,
                 traceable(policy),
                 in_float64(self.params),
-                block_size=SIDE_BY_SIDE,
+                block_size=side_by_side(states),
             )
         return report_episodes(
             found["earned"].sum(axis=1),
@@ -73,33 +79,57 @@ class BudgetReference:
             max_violation=float(found["violation"].max()),
         )
 
-    def follow(self, policy: Any, states: BudgetEpisodes) -> dict[str, np.ndarray]:
-        """What each round of each episode earned and spent, and the money left after it, [S, Z] each."""
+    def rounds(self, policies: Sequence[Any], states: BudgetEpisodes) -> dict[str, dict[str, np.ndarray]]:
+        """Means over the episodes of what rounds cost and leave, [Z] each: {quantity: {name: [Z]}}.
+
+        policies: of the seeds, whose mean is `learned`
+        """
+        params = in_float64(self.params)
         with jax.enable_x64(True):
-            found = in_blocks(
-                partial(_play_policy, self.env),
-                states.states,
-                traceable(policy),
-                in_float64(self.params),
-                block_size=SIDE_BY_SIDE,
-            )
-        return {name: found[name] for name in ("earned", "spent", "money")}
+            found = [
+                in_blocks(
+                    partial(_play_policy, self.env),
+                    states.states,
+                    traceable(policy),
+                    params,
+                    block_size=side_by_side(states),
+                )["spent"]
+                for policy in policies
+            ]
+        others = {name: spent for name, (_, spent) in self._play_rules(states).items()}
+        spent = {"learned": np.mean(found, axis=0), **others}
+        means = {name: one.mean(axis=0) for name, one in spent.items()}
+        total = float(params.money)
+        return {
+            "payments of a round": means,
+            "money left": {name: total - np.cumsum(one) for name, one in means.items()},
+        }
 
     def baselines(self, states: BudgetEpisodes) -> dict[str, EpisodeReport]:
         """Rules for spending; where networks are independent, the exact program too."""
+        return {
+            name: report_episodes(earned.sum(axis=1), states.bounds)
+            for name, (earned, _) in self._play_rules(states).items()
+        }
+
+    def _play_rules(self, states: BudgetEpisodes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """What rounds earn and cost under each rule, [S, Z] twice."""
         rules = ["myopic", "equal split", "price fixed", "price re-solved"]
         rules += ["program"] if float(self.params.redraw) == 1 else []
+        params = in_float64(self.params)
         with jax.enable_x64(True):
             networks = in_float64(unseen_states(self.params.distribution, TABLED, seed=TABLE_SEED))
-            params = in_float64(self.params)
             table = _make_table(networks, params)
-            found = {
+            return {
                 name: in_blocks(
-                    partial(_play_rule, name, self.env), states.states, table, params, block_size=SIDE_BY_SIDE
+                    partial(_play_rule, name, self.env),
+                    states.states,
+                    table,
+                    params,
+                    block_size=side_by_side(states),
                 )
                 for name in rules
             }
-        return {name: report_episodes(values, states.bounds) for name, values in found.items()}
 
     def remarks(self, report: EpisodeReport) -> list[str]:
         """What a person should know of the result: a value above its bound."""
@@ -131,9 +161,8 @@ def _play_policy(
         offered, earned, spent = env.sign(params, rows, money[None], action[:, None])
         contract = Contract(frequency=offered.frequency[:, 0], payment=offered.payment[:, 0])
         fits, violation = audit(params.system, state, contract)
-        left = money - spent[0]
-        told = {"earned": earned[0], "spent": spent[0], "money": left}
-        return left, {**told, "feasible": fits, "violation": violation}
+        told = {"earned": earned[0], "spent": spent[0], "feasible": fits, "violation": violation}
+        return money - spent[0], told
 
     def one(path: NetworkState) -> dict[str, jax.Array]:
         rounds_left = env.num_rounds - jnp.arange(env.num_rounds)
@@ -146,7 +175,7 @@ def _play_policy(
 @partial(jax.jit, static_argnums=(0, 1))
 def _play_rule(
     name: str, env: BudgetEnv, states: NetworkState, table: PriceTable, params: BudgetParams
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
     rule = _make_rule(name, env, table, params)
     return jax.vmap(lambda path: play_budget(params.system, path, params.money, rule))(states)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,14 +14,16 @@ from jaxcontract.envs.enrolment import EnrolmentEnv, EnrolmentParams
 from jaxcontract.evaluation.blocks import in_blocks, in_float64
 from jaxcontract.evaluation.episode_report import EpisodeReport, report_episodes
 from jaxcontract.evaluation.episodes import act, audit, draw_episodes, traceable
+from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.enrolment_bound import path_bound, separate_bound
 from jaxcontract.mechanism.enrolment_heuristics import constant_contract, myopic_contract, steady_contract
-from jaxcontract.mechanism.enrolment_paths import path_value, plan_contracts
-from jaxcontract.mechanism.enrolment_play import Played, follow_program, play_rounds
+from jaxcontract.mechanism.enrolment_paths import plan_contracts
+from jaxcontract.mechanism.enrolment_play import Played, follow_program, play_contracts, play_rounds
 from jaxcontract.mechanism.enrolment_program import EnrolmentProgram, solve_programs
 from jaxcontract.mechanism.records import Contract, NetworkState
 
 LEAST_WEIGHT, MOST_ROUNDS = 1e-6, 2000  # γ^z below which rounds no longer count
+SHOWN = 40  # rounds in a picture
 SIDE_BY_SIDE, FEW = 64, 4  # episodes of policies, and of bounds, which are solved one by one
 
 
@@ -34,6 +37,11 @@ class EnrolmentEpisodes:
     states: NetworkState
     bounds: np.ndarray
     programs: EnrolmentProgram | None
+
+
+def side_by_side(episodes: EnrolmentEpisodes) -> int:
+    """How many episodes are played together: no more than there are, as blocks are filled up with copies."""
+    return min(len(episodes.bounds), SIDE_BY_SIDE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,15 +97,37 @@ class EnrolmentReference:
                 states.states,
                 traceable(policy),
                 in_float64(self.params),
-                block_size=SIDE_BY_SIDE,
+                block_size=side_by_side(states),
             )
         return self._report(found, states)
 
-    def follow(self, policy: Any, states: EnrolmentEpisodes, which: int = 0) -> Played:
-        """The rounds of one episode with a policy: contracts [Z, K] and who is enrolled, [Z, K]."""
-        state = jax.tree.map(lambda leaf: leaf[which], states.states)
+    def rounds(self, policies: Sequence[Any], states: EnrolmentEpisodes) -> dict[str, dict[str, np.ndarray]]:
+        """The first rounds of the first episode, [Z] each: {quantity: {name: [Z]}}.
+
+        policies: of the seeds, whose mean is `learned`
+        """
+        params = in_float64(self.params)
+        path = jax.tree.map(lambda leaf: leaf[0], states.states)
         with jax.enable_x64(True):
-            return jax.device_get(_follow(self.env, state, traceable(policy), in_float64(self.params)))
+            played = [jax.device_get(_follow(self.env, path, traceable(one), params)) for one in policies]
+            learned = jax.tree.map(lambda *leaves: np.mean(leaves, axis=0), *played)
+            shown = {"learned": learned}
+            for name in ("plan", "constant", "myopic") if self.stays else ("myopic",):
+                shown[name] = jax.device_get(_follow_rule(name, path, params))
+        first = slice(min(SHOWN, self.num_rounds))
+        probs, types = np.asarray(path.type_probs), np.asarray(path.device_types)
+        quantities: dict[str, dict[str, np.ndarray]] = {}
+        for name, one in shown.items():
+            rent = one.contracts.payment - effort(params.system, one.contracts.frequency) / types
+            found = {
+                "share enrolled": np.sum(probs * one.enrolled, axis=1),
+                "what type 1 earns, u$_1$": np.asarray(rent)[:, 0],
+                "payments of a round": float(params.system.num_devices)
+                * np.sum(probs * one.enrolled * one.contracts.payment, axis=1),
+            }
+            for quantity, values in found.items():
+                quantities.setdefault(quantity, {})[name] = values[first]
+        return quantities
 
     def baselines(self, states: EnrolmentEpisodes) -> dict[str, EpisodeReport]:
         """The myopic contract; where networks stay, the best constant, the steady state and plans too."""
@@ -105,12 +135,12 @@ class EnrolmentReference:
         params, batch = in_float64(self.params), states.states
         with jax.enable_x64(True):
             found = {
-                name: in_blocks(partial(_play_rule, name), batch, params, block_size=SIDE_BY_SIDE)
+                name: in_blocks(partial(_play_rule, name), batch, params, block_size=side_by_side(states))
                 for name in names
             }
             if states.programs is not None:
                 pairs = batch, states.programs
-                found["program"] = in_blocks(_play_programs, pairs, params, block_size=SIDE_BY_SIDE)
+                found["program"] = in_blocks(_play_programs, pairs, params, block_size=side_by_side(states))
         return {name: self._report(one, states) for name, one in found.items()}
 
     def remarks(self, report: EpisodeReport) -> list[str]:
@@ -156,6 +186,7 @@ def _measure(params: EnrolmentParams, states: NetworkState, played: Played) -> d
     return {"value": played.value, "feasible": jnp.mean(fits), "violation": jnp.max(violation)}
 
 
+@partial(jax.jit, static_argnums=0)
 def _follow(env: EnrolmentEnv, states: NetworkState, policy: Any, params: EnrolmentParams) -> Played:
     system, law, discount = _of_params(params)
 
@@ -174,26 +205,25 @@ def _play_policy(
 
 @partial(jax.jit, static_argnums=0)
 def _play_rule(name: str, states: NetworkState, params: EnrolmentParams) -> dict[str, jax.Array]:
+    return jax.vmap(lambda path: _measure(params, path, _follow_rule(name, path, params)))(states)
+
+
+@partial(jax.jit, static_argnums=0)
+def _follow_rule(name: str, path: NetworkState, params: EnrolmentParams) -> Played:
+    """The rounds of one episode with contracts that need no learning."""
     system, law, discount = _of_params(params)
-
-    def one(path: NetworkState) -> dict[str, jax.Array]:
-        first = jax.tree.map(lambda leaf: leaf[0], path)
-        if name == "plan":
-            contracts = plan_contracts(system, first, law, discount, len(path.max_aoi))
-            value = path_value(system, first, law, discount, contracts)
-            return _measure(params, path, Played(value, contracts, contracts.payment))
-        if name == "myopic":
-            offer = partial(myopic_contract, system)
-        else:
-            found = (
-                constant_contract(system, first, law, discount)
-                if name == "constant"
-                else steady_contract(system, first, law)
-            )
-            offer = partial(_repeat, found)
-        return _measure(params, path, play_rounds(system, path, law, discount, offer))
-
-    return jax.vmap(one)(states)
+    first = jax.tree.map(lambda leaf: leaf[0], path)
+    if name == "plan":
+        contracts = plan_contracts(system, first, law, discount, len(path.max_aoi))
+        return play_contracts(system, path, law, discount, contracts)
+    if name == "myopic":
+        return play_rounds(system, path, law, discount, partial(myopic_contract, system))
+    found = (
+        constant_contract(system, first, law, discount)
+        if name == "constant"
+        else steady_contract(system, first, law)
+    )
+    return play_rounds(system, path, law, discount, partial(_repeat, found))
 
 
 def _repeat(contract: Contract, state: NetworkState, enrolled: jax.Array) -> Contract:

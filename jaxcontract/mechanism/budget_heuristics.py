@@ -20,8 +20,10 @@ LOOKED_AT = 65  # prices, evenly in ln(1 + λ), and as many again beside the bes
 Rule: TypeAlias = Callable[[NetworkState, jax.Array, jax.Array], jax.Array]
 
 
-def play_budget(system: System, states: NetworkState, budget: Numbers, rule: Rule) -> jax.Array:
-    """What a rule earns in Z rounds, Σ U. Returns [].
+def play_budget(
+    system: System, states: NetworkState, budget: Numbers, rule: Rule
+) -> tuple[jax.Array, jax.Array]:
+    """What each of Z rounds earns and costs under a rule. Returns [Z] twice.
 
     states: [Z, ...]  the network of each round; budget: []
 
@@ -38,11 +40,13 @@ def play_budget(system: System, states: NetworkState, budget: Numbers, rule: Rul
         price = rule(state, money, rounds_left)
         utility, payment = priced_round(system, state, jnp.minimum(price, DEAREST))
         signed = jnp.isfinite(price) & (payment <= money)
-        return money - jnp.where(signed, payment, 0.0), jnp.where(signed, utility, 0.0)
+        spent = jnp.where(signed, payment, 0.0)
+        return money - spent, (jnp.where(signed, utility, 0.0), spent)
 
     rounds_left = count - jnp.arange(count)
-    _, earned = jax.lax.scan(one, jnp.asarray(budget, states.max_aoi.dtype), (states, rounds_left))
-    return jnp.sum(earned)
+    start = jnp.asarray(budget, states.max_aoi.dtype)
+    earned, spent = jax.lax.scan(one, start, (states, rounds_left))[1]
+    return earned, spent
 
 
 def spend_freely() -> Rule:

@@ -59,6 +59,21 @@ def play_rounds(
     return Played(jnp.sum(earned), contracts, enrolled)
 
 
+def play_contracts(
+    system: System, states: NetworkState, law: EnrolmentLaw, discount: Numbers, contracts: Contract
+) -> Played:
+    """Play Z rounds with given contracts [Z, K]; otherwise as `play_rounds`."""
+
+    def one(enrolled, given):
+        state, contract = given
+        earned, following = enrolment_round(system, state, law, contract, enrolled)
+        return following, (earned, enrolled)
+
+    first = jnp.full(states.device_types.shape[1:], law.first_enrolled, states.device_types.dtype)
+    _, (earned, enrolled) = jax.lax.scan(one, first, (states, contracts))
+    return Played(jnp.sum(earned * jnp.asarray(discount) ** jnp.arange(len(earned))), contracts, enrolled)
+
+
 def stay(state: NetworkState, num_rounds: int) -> NetworkState:
     """The same network for Z rounds, [Z, ...]."""
     repeated: NetworkState = jax.tree.map(

@@ -39,7 +39,8 @@ class EnrolmentProgram(ByValue):
     """The solution of the program, and what it is worth.
 
     nodes:       [2, N]  n_1 and n_2
-    values:      [N, N]  of the iteration, within `residual`/(1 − γ) of an upper bound everywhere
+    values:      [N, N]  within `residual`/(1 − γ) of an upper bound everywhere: of the iteration, or without
+        IC where that bounds better
     residual:    []  Δ
     upper_bound: []  no contracts earn more from the first shares on, Σ_z γ^z of what rounds earn
     """
@@ -85,16 +86,19 @@ def enrolment_program(
     nodes = jnp.linspace(find_lowest(law), 1.0, NODES)
     start = [interpolate(one, *locate(lattice.nodes, nodes)) for one in alone]
     actions = _make_actions(system, state, law, discount, floats(most_rent, "enrolment_program", "most_rent"))
-    values, residual = _iterate(law, discount, actions, nodes, start[0][:, None] + start[1][None])
+    apart = start[0][:, None] + start[1][None]
+    values, residual = _iterate(law, discount, actions, nodes, apart)
+    residual = jnp.maximum(residual, 0.0)
     first = locate(nodes, jnp.asarray(law.first_enrolled))
-    here = interpolate(interpolate(values, *first), *first)
-    bound = here + jnp.maximum(residual, 0.0) / (1.0 - discount)
-    # Leaving out IC is a bound as well, and the better one of types that are nearly alike.
-    bound = jnp.minimum(
-        bound, sum(interpolate(one, *locate(lattice.nodes, law.first_enrolled)) for one in alone)
-    )
+    bound = interpolate(interpolate(values, *first), *first) + residual / (1.0 - discount)
+    without_ic = sum(interpolate(one, *locate(lattice.nodes, law.first_enrolled)) for one in alone)
+    # The pairs are too far from each other for types that are nearly alike, whose IC is of no consequence.
+    fine_enough = bound <= without_ic
     return EnrolmentProgram(
-        nodes=jnp.stack([nodes, nodes]), values=values, residual=residual, upper_bound=bound
+        nodes=jnp.stack([nodes, nodes]),
+        values=jnp.where(fine_enough, values, apart),
+        residual=jnp.where(fine_enough, residual, 0.0),
+        upper_bound=jnp.minimum(bound, without_ic),
     )
 
 

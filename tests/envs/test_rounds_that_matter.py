@@ -101,7 +101,10 @@ def test_networks_change_as_they_should(networks, share):
     assert abs(np.mean(after.type_probs) - 0.5) < 0.02
 
 
-@pytest.mark.parametrize("action", [-9.0, 0.5, 9.0])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize("action", [pytest.param(-9.0, marks=LONG), 0.5, pytest.param(9.0, marks=LONG)])
 def test_payments_come_out_of_the_budget(action):
     _, params, rounds = play(BUDGET, [[action]] * 4, count=50)
     left = np.full(50, float(params.money))

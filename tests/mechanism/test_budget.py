@@ -130,7 +130,7 @@ def solve_and_play(table, money, paths):
     ]
 
     def play(states):
-        earned = [budget_heuristics.play_budget(STRESS, states, money, rule) for rule in rules]
+        earned = [budget_heuristics.play_budget(STRESS, states, money, rule)[0].sum() for rule in rules]
         return jnp.stack(earned), budget.hindsight_bound(STRESS, states, money)
 
     return solved.values[-1, -1], *jax.vmap(play)(paths)
@@ -157,5 +157,7 @@ def test_what_is_dearer_than_what_is_left_is_not_signed():
     utility, payment = play_round(STRESS, state, 0.0)
     free = budget_heuristics.spend_freely()
     for rounds in (0.5, 1.5, 2.0, 9.0):
-        earned = budget_heuristics.play_budget(STRESS, states, rounds * payment * (1 + 1e-12), free)
-        np.testing.assert_allclose(earned, min(3, int(rounds)) * utility, rtol=1e-12)
+        earned, spent = budget_heuristics.play_budget(STRESS, states, rounds * payment * (1 + 1e-12), free)
+        signed = np.arange(3) < int(rounds)
+        np.testing.assert_allclose(earned, signed * utility, rtol=1e-12)
+        np.testing.assert_allclose(spent, signed * payment, rtol=1e-12)

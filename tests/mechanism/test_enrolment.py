@@ -102,6 +102,14 @@ def test_golden_values_lie_between_what_is_played_and_a_certified_bound(most_ren
     assert certificates.feasible.all()
 
 
+@pytest.mark.parametrize("types", [[7.9, 8.1], pytest.param([1.01, 14.9], marks=pytest.mark.long)])
+def test_a_program_of_types_that_are_nearly_alike_or_far_apart_can_be_followed(types):
+    state = printed().replace(device_types=np.array(types), type_probs=np.array([0.3, 0.7]))
+    solved = solve(STRESS, state, LAW, DISCOUNT, np.inf)
+    played = follow(state, solved, np.inf)
+    assert 0.99 * solved.upper_bound <= played.value <= solved.upper_bound
+
+
 def test_simple_contracts_earn_what_models_md_says():
     constant, steady, myopic = (float(value) for value in play_simple(printed()))
     assert abs(constant - 86.20) <= 0.02

@@ -10,8 +10,10 @@ import numpy as np
 
 from jaxcontract.cli.pictures import attempt
 from jaxcontract.cli.train.request import Request
+from jaxcontract.envs.budget_config import BudgetGame
 from jaxcontract.envs.capacity_config import CapacityGame
 from jaxcontract.envs.competition_config import CompetitionGame
+from jaxcontract.envs.enrolment_config import EnrolmentGame
 from jaxcontract.envs.game import Game
 from jaxcontract.evaluation.states import CURVE_SEED
 from jaxcontract.learning.algorithms.registry import ALGORITHMS
@@ -80,6 +82,8 @@ def find_pictures(shown: Shown) -> dict[str, Callable[[Shown], Any]]:
     pictures: dict[str, Callable[[Shown], Any]] = {"learning_curve.png": draw_curve}
     if "exploitability" in shown.curve[-1]:
         pictures["exploitability.png"] = draw_exploitability
+    if "share_of_bound" in shown.curve[-1]:
+        pictures["share_of_bound.png"] = draw_share
     for kind, own in OF_GAMES.items():
         pictures |= own if isinstance(game, kind) else {}
     return pictures
@@ -118,6 +122,24 @@ def draw_exploitability(shown: Shown) -> Any:
     }
     title = f"{ALGORITHMS.name_of(request.learner)}: {request.game}; {request.curve_states:,} fixed states"
     return exploitability_curve(shown.env_steps, shown.column("exploitability"), lines, title=title)
+
+
+def draw_share(shown: Shown) -> Any:
+    """How much of the upper bound is earned, beside what needs no learning, on the same episodes."""
+    from jaxcontract.figures import share_curve
+
+    request = shown.request
+    lines = {name: report.share_of_bound for name, report in shown.baselines.items()}
+    title = f"{ALGORITHMS.name_of(request.learner)}: {request.game}; {request.curve_states:,} fixed episodes"
+    return share_curve(shown.env_steps, shown.column("share_of_bound"), lines, title=title)
+
+
+def draw_rounds(shown: Shown) -> Any:
+    """What happens from round to round, beside what needs no learning."""
+    from jaxcontract.figures import round_paths
+
+    panels = shown.reference.rounds(shown.policies, shown.states)
+    return round_paths(panels, title=f"{shown.request.game}; fixed episodes")
 
 
 def draw_items(shown: Shown) -> Any:
@@ -176,6 +198,8 @@ def _first(tree: Any) -> Any:
 
 
 OF_GAMES: Mapping[type[Game], dict[str, Callable[[Shown], Any]]] = {
+    BudgetGame: {"rounds.png": draw_rounds},
+    EnrolmentGame: {"rounds.png": draw_rounds},
     CapacityGame: {"payments.png": draw_payments},
     CompetitionGame: {"items.png": draw_items, "market_shares.png": draw_market_shares},
 }
