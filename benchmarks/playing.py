@@ -10,7 +10,8 @@ import numpy as np
 
 import clock
 import jaxcontract as jc
-from jaxcontract.config.many_types import begin_with_types, keep_critic
+from jaxcontract.config.critic import keep_critic
+from jaxcontract.config.many_types import begin_with_types
 from jaxcontract.config.presets import PRESETS
 from jaxcontract.evaluation.reference import solve_reference
 from jaxcontract.evaluation.states import unseen_states

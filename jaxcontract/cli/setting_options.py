@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxcontract.config import many_types
+from jaxcontract.config.critic import keep_critic
 from jaxcontract.config.older import RENAMED
 from jaxcontract.config.presets import PRESET_MEANINGS, PRESETS
 from jaxcontract.config.setting import (
@@ -104,7 +105,7 @@ def setting_from_options(
     for name, lower in RANGES.items():
         if isinstance(given.get(name), tuple):
             given = {lower: given[name][0], **given, name: given[name][1]}
-    setting = many_types.keep_critic(setting, given)
+    setting = keep_critic(setting, given)
     return parsed.preset, change(setting, {**(fitted or {}), **given})
 
 

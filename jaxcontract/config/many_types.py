@@ -1,23 +1,19 @@
 """What a training begins with in place of its preset's values where there are many types. No JAX."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from jaxcontract.config.setting import Setting
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig
 from jaxcontract.learning.algorithms.ppo.config import PPOConfig
 from jaxcontract.learning.networks.deep_sets import DeepSets
 from jaxcontract.learning.networks.mlp import MLP
 
-# At K = 8 and 32 a perceptron ends at a gap three times that of weights shared over types; at K = 2 at 0.4 %,
-# in a tenth of the time.
+# At K = 8 and 32 a perceptron ends at a gap three times that of weights shared over types; at K = 2
+# it ends at 0.2 %, in a fraction of the time.
 MANY_TYPES = 3
 PLAYED_SO = ("default", "stress")  # presets; the others are trainings as they are printed or tuned
 # Above so many types PPO tries more actions in fewer states: as good at K = 100, in half the time.
 LARGE, LARGE_GROUP = 64, 16
 GRADIENT_BEGINS = {"num_updates": 1200, "num_envs": 128}
 VARIED_BEGINS = {"num_updates": 4000, "num_envs": 256}  # of the gradient where K is drawn anew
-GOES_WITH_GROUPS = ("group_size", "epochs", "clip_range")
 MEANING = (
     f"from {MANY_TYPES} types on, {' and '.join(PLAYED_SO)} begin with --network deep_sets; with it "
     f"ppo begins with --group-size {LARGE_GROUP} above {LARGE} types, "
@@ -58,20 +54,3 @@ def suit_learner(preset: str, setting: Setting, num_types: int | None, varied: b
     elif type(algorithm) is PPOConfig and algorithm.group_size > 1 and (num_types or 0) > LARGE:
         begins = {"group_size": LARGE_GROUP}
     return setting.with_parts({"algorithm": algorithm.replace(**begins)})
-
-
-def keep_critic(setting: Setting, given: Mapping[str, Any]) -> Setting:
-    """The setting with a critic for groups of actions where options ask for what needs one, or fit no group.
-
-    given: options by name, as a person gave them; with the size of groups among them nothing changes
-    """
-    algorithm = setting.algorithm
-    if type(algorithm) is not PPOConfig or algorithm.group_size == 1 or "group_size" in given:
-        return setting
-    looks_ahead = given.get("discount", 0) != 0 or given.get("estimator", "gae") != "gae"
-    sizes = {name: given.get(name, getattr(algorithm, name)) for name in ("num_envs", "minibatches")}
-    if looks_ahead or sizes["num_envs"] % max(1, algorithm.group_size * sizes["minibatches"]):
-        critic = PPOConfig()
-        kept = {name: getattr(critic, name) for name in GOES_WITH_GROUPS}
-        return setting.with_parts({"algorithm": algorithm.replace(**kept)})
-    return setting

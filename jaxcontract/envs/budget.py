@@ -6,10 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.core.fields import ByValue, Record, check_parts, documented, number, refuse
+from jaxcontract.core.fields import ByValue, Record, check_parts, documented, number
 from jaxcontract.core.pytree import register
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.budget_config import BudgetGame, BudgetOptions
+from jaxcontract.envs.params import check_one_game, check_types
 from jaxcontract.envs.round_rules import (
     OneColumn,
     bound_observations,
@@ -22,13 +23,14 @@ from jaxcontract.envs.scale import Scale, fit_scale
 from jaxcontract.mechanism.budget import priced_contract, total_payment
 from jaxcontract.mechanism.feasible import RENT_SCALE, feasible_contract
 from jaxcontract.mechanism.incentives import station_utility
-from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution, observe
+from jaxcontract.mechanism.network_states import NetworkDistribution, observe
 from jaxcontract.mechanism.optimum import optimal_contract
-from jaxcontract.mechanism.records import Contract, NetworkState, System, check_kind
-from jaxcontract.mechanism.rounds import check_rank, check_system, put_rounds_last, unchecked
+from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
 
 MOST_RATE = 2.0  # money for a round, in units of the mean spend, beyond which all is plenty
 STRAIGHT = 4.0  # actions from which on a price rises in a straight line, lest it overflow
+NUMBERS = ("redraw", "money", "mean_spend", "price_unit", "reward_unit")
 SAMPLED = 4096  # networks, of which the mean spend is the mean
 
 
@@ -200,14 +202,8 @@ class BudgetEnv(BudgetOptions, OneColumn):
     def _params(self, params: BudgetParams | None) -> BudgetParams:
         if params is None:
             return self.default_params
-        check_kind("params", params, BudgetParams)
-        for name in ("redraw", "money", "mean_spend", "price_unit", "reward_unit"):
-            check_rank(f"BudgetParams.{name}", getattr(params, name), 0)
-        check_system(params.system)
-        check_distribution(params.distribution)
-        if params.distribution.num_types != self.num_types:
-            allowed = f"{params.distribution.num_types}, the bands of params.distribution.type_edges"
-            raise refuse(type(self).__name__, "num_types", self.num_types, allowed)
+        check_one_game(params, BudgetParams, NUMBERS)
+        check_types(self, params)
         return params
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from jaxcontract.core.fields import choice, number, whole
-from jaxcontract.envs.game import WITH_CRITIC, Game
-from jaxcontract.envs.round_options import NetworkChange, RoundOptions, check_bands
+from jaxcontract.envs.game import Game
+from jaxcontract.envs.round_options import NETWORKS, NetworkChange, RoundOptions, check_bands
+from jaxcontract.learning.algorithms.ppo.config import WITH_CRITIC
 from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.mechanism.system import System
 from jaxcontract.mechanism.validation import check_quality
@@ -26,11 +27,7 @@ class BudgetOptions(RoundOptions):
 class BudgetRules(BudgetOptions, NetworkChange):
     """All that a person can choose of the rules."""
 
-    networks: str = choice(
-        "independent",
-        "how the network changes from round to round",
-        ("frozen", "independent", "markov"),
-    )
+    networks: str = choice("independent", "how the network changes from round to round", NETWORKS)
     budget: float = number(
         0.7,
         "what all rounds may cost, as a share of what they cost in the mean without a budget",

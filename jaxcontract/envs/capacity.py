@@ -13,9 +13,10 @@ from jaxcontract.envs.capacity_config import CapacityGame, CapacityRules
 from jaxcontract.envs.capacity_rules import STATIONS, draw_equal_networks, find_prices, share_served
 from jaxcontract.envs.competition import PlayersInRows
 from jaxcontract.envs.competition_rules import CompetitionState, observe_all
-from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution, observation_bounds
-from jaxcontract.mechanism.records import Contract, NetworkState, System, check_kind, floats
-from jaxcontract.mechanism.rounds import check_rank, check_system, put_rounds_last
+from jaxcontract.envs.params import check_one_game
+from jaxcontract.mechanism.network_states import NetworkDistribution, observation_bounds
+from jaxcontract.mechanism.records import Contract, NetworkState, System, floats
+from jaxcontract.mechanism.rounds import put_rounds_last
 
 
 @register
@@ -168,11 +169,8 @@ class CapacityEnv:
     def _params(self, params: CapacityParams | None) -> CapacityParams:
         if params is None:
             return self.default_params
-        check_kind("params", params, CapacityParams)
-        for field in dataclasses.fields(CapacityRules):
-            check_rank(f"CapacityParams.{field.name}", getattr(params, field.name), 0)
-        check_system(params.system)
-        check_distribution(params.distribution)
+        numbers = [field.name for field in dataclasses.fields(CapacityRules)]
+        check_one_game(params, CapacityParams, numbers)
         if params.distribution.num_types != 1:
             edges = params.distribution.type_edges
             raise refuse("CapacityParams", "distribution.type_edges", edges, "2 numbers: there is one type")

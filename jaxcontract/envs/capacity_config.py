@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jaxcontract.core.fields import Record, number, refuse, whole
-from jaxcontract.envs.game import WITH_CRITIC, Game
+from jaxcontract.envs.game import Game
+from jaxcontract.learning.algorithms.ppo.config import WITH_CRITIC
 from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.mechanism.system import System
 from jaxcontract.mechanism.validation import check_quality, greatest_index

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.core.fields import check_key, check_parts, documented, refuse
+from jaxcontract.core.fields import check_key, check_parts, documented
 from jaxcontract.core.pytree import register
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.competition_config import CompetitionGame, CompetitionNumbers, CompetitionOptions
@@ -17,10 +17,11 @@ from jaxcontract.envs.competition_rules import (
     make_contracts,
     observe_all,
 )
+from jaxcontract.envs.params import check_one_game, check_types
 from jaxcontract.envs.scale import fit_scale
-from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution, observation_bounds
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, check_kind, floats
-from jaxcontract.mechanism.rounds import check_rank, check_system, put_rounds_last
+from jaxcontract.mechanism.network_states import NetworkDistribution, observation_bounds
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.rounds import put_rounds_last
 
 OUTSIDE = 0.1  # of what one device is worth to a station alone: the unit of its reward
 
@@ -209,14 +210,9 @@ class CompetitionEnv(CompetitionOptions):
     def _params(self, params: CompetitionParams | None) -> CompetitionParams:
         if params is None:
             return self.default_params
-        check_kind("params", params, CompetitionParams)
-        for field in dataclasses.fields(CompetitionNumbers):
-            check_rank(f"CompetitionParams.{field.name}", getattr(params, field.name), 0)
-        check_system(params.system)
-        check_distribution(params.distribution)
-        if params.distribution.num_types != self.num_types:
-            allowed = f"{params.distribution.num_types}, the bands of params.distribution.type_edges"
-            raise refuse(type(self).__name__, "num_types", self.num_types, allowed)
+        numbers = [field.name for field in dataclasses.fields(CompetitionNumbers)]
+        check_one_game(params, CompetitionParams, numbers)
+        check_types(self, params)
         return params
 
 

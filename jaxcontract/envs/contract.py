@@ -6,12 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.core.fields import documented, refuse
+from jaxcontract.core.fields import documented
 from jaxcontract.core.item_layout import ItemLayout
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.config import ContractGame, EnvNumbers, EnvOptions
 from jaxcontract.envs.params import EnvParams as EnvParams
-from jaxcontract.envs.params import check_params
+from jaxcontract.envs.params import check_params, check_types
 from jaxcontract.envs.rules import EnvState as EnvState
 from jaxcontract.envs.rules import begin, make_contract, play
 from jaxcontract.envs.scale import Scale, fit_scale
@@ -129,9 +129,7 @@ class ContractEnv(EnvOptions):
         if params is None:
             return self.default_params
         check_params(params)
-        if params.distribution.num_types != self.num_types:
-            allowed = f"{params.distribution.num_types}, the bands of params.distribution.type_edges"
-            raise refuse("ContractEnv", "num_types", self.num_types, allowed)
+        check_types(self, params)
         return params
 
     def _check_length(self, action: jax.Array) -> None:

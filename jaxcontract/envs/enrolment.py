@@ -6,10 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.core.fields import ByValue, check_parts, documented, refuse
+from jaxcontract.core.fields import ByValue, check_parts, documented
 from jaxcontract.core.pytree import register
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.enrolment_config import EnrolmentGame, EnrolmentNumbers
+from jaxcontract.envs.params import check_one_game, check_types
 from jaxcontract.envs.round_options import RoundOptions
 from jaxcontract.envs.round_rules import (
     OneColumn,
@@ -30,9 +31,9 @@ from jaxcontract.mechanism.enrolment import (
 )
 from jaxcontract.mechanism.freshness import frequency_bounds
 from jaxcontract.mechanism.incentives import own_utilities
-from jaxcontract.mechanism.network_states import NetworkDistribution, check_distribution, observe
-from jaxcontract.mechanism.records import Contract, NetworkState, System, check_kind
-from jaxcontract.mechanism.rounds import check_rank, check_system, put_rounds_last, unchecked
+from jaxcontract.mechanism.network_states import NetworkDistribution, observe
+from jaxcontract.mechanism.records import Contract, NetworkState, System
+from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
 
 REACH = 5.0  # in units of μ above κ: the greatest u_1 of an action, at which .7 % of the devices leave
 LEAST_GAP = 1e-3  # of the range of f, between two slopes at an action of 0
@@ -188,14 +189,9 @@ class EnrolmentEnv(RoundOptions, OneColumn):
     def _params(self, params: EnrolmentParams | None) -> EnrolmentParams:
         if params is None:
             return self.default_params
-        check_kind("params", params, EnrolmentParams)
-        for field in dataclasses.fields(EnrolmentNumbers):
-            check_rank(f"EnrolmentParams.{field.name}", getattr(params, field.name), 0)
-        check_system(params.system)
-        check_distribution(params.distribution)
-        if params.distribution.num_types != self.num_types:
-            allowed = f"{params.distribution.num_types}, the bands of params.distribution.type_edges"
-            raise refuse(type(self).__name__, "num_types", self.num_types, allowed)
+        numbers = [field.name for field in dataclasses.fields(EnrolmentNumbers)]
+        check_one_game(params, EnrolmentParams, numbers)
+        check_types(self, params)
         return params
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from jaxcontract.core.fields import Record, number, whole
-from jaxcontract.envs.game import WITH_CRITIC, Game
+from jaxcontract.envs.game import Game
 from jaxcontract.envs.round_options import NetworkChange, RoundOptions, check_bands
+from jaxcontract.learning.algorithms.ppo.config import WITH_CRITIC
 from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
 from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.mechanism.system import System

@@ -8,9 +8,6 @@ from jaxcontract.core.fields import Record
 from jaxcontract.core.protocols import Environment, Reference
 from jaxcontract.core.registry import resolve
 
-# PPO's own numbers, for games in which its critic is of more use than the groups of actions of a preset.
-WITH_CRITIC: Mapping[str, Any] = {"group_size": 1, "epochs": 4, "clip_range": 0.3}
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Game(Record):

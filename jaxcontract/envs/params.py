@@ -1,12 +1,13 @@
 """The numbers of the contract game: its own, the deployment's and those of the law of network states."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxcontract.core.fields import check_parts, concrete, documented
+from jaxcontract.core.fields import check_parts, concrete, documented, refuse
 from jaxcontract.core.pytree import register
 from jaxcontract.envs.config import EnvNumbers
 from jaxcontract.envs.scale import Scale
@@ -56,9 +57,25 @@ class EnvParams(EnvNumbers):
 
 
 def check_params(params: Any) -> None:
-    """Raises ValueError, in one line, when these are no numbers of a game, or those of several games."""
-    check_kind("params", params, EnvParams)
-    for field in dataclasses.fields(EnvNumbers):
-        check_rank(f"EnvParams.{field.name}", getattr(params, field.name), 0)
+    """Raises ValueError, in one line, when these are no numbers of a contract game, or those of several."""
+    check_one_game(params, EnvParams, [field.name for field in dataclasses.fields(EnvNumbers)])
+
+
+def check_one_game(params: Any, kind: type, numbers: Iterable[str]) -> None:
+    """Raises ValueError, in one line, when these are no numbers of one game.
+
+    kind:    the record that they must be, with a system and a distribution
+    numbers: the fields that are one number in one game
+    """
+    check_kind("params", params, kind)
+    for name in numbers:
+        check_rank(f"{kind.__name__}.{name}", getattr(params, name), 0)
     check_system(params.system)
     check_distribution(params.distribution)
+
+
+def check_types(env: Any, params: Any) -> None:
+    """Raises ValueError, in one line, when networks of the params have other types than the environment."""
+    if params.distribution.num_types != env.num_types:
+        allowed = f"{params.distribution.num_types}, the bands of params.distribution.type_edges"
+        raise refuse(type(env).__name__, "num_types", env.num_types, allowed)

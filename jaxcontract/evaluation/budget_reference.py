@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.envs.budget import BudgetEnv, BudgetParams
-from jaxcontract.evaluation.blocks import in_blocks, in_float64
+from jaxcontract.evaluation.blocks import in_float64
 from jaxcontract.evaluation.episode_report import EpisodeReport, report_episodes
-from jaxcontract.evaluation.episodes import act, audit, draw_episodes, traceable
+from jaxcontract.evaluation.episodes import act, audit, draw_episodes, play_episodes, traceable
 from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.mechanism.budget import hindsight_bound
 from jaxcontract.mechanism.budget_heuristics import (
@@ -39,11 +39,6 @@ class BudgetEpisodes:
     bounds: np.ndarray
 
 
-def side_by_side(episodes: BudgetEpisodes) -> int:
-    """How many episodes are played together: no more than there are, as blocks are filled up with copies."""
-    return min(len(episodes.bounds), SIDE_BY_SIDE)
-
-
 @dataclasses.dataclass(frozen=True)
 class BudgetReference:
     """Measures policies of the game of a budget: what Z rounds earn. A `Reference`.
@@ -59,19 +54,12 @@ class BudgetReference:
         redraw = float(self.params.redraw)
         states = draw_episodes(self.params.distribution, count, self.env.num_rounds, redraw, seed)
         with jax.enable_x64(True):
-            bounds = in_blocks(_bound, states, in_float64(self.params), block_size=min(count, SIDE_BY_SIDE))
+            bounds = play_episodes(_bound, states, in_float64(self.params), at_once=SIDE_BY_SIDE)
         return BudgetEpisodes(states=states, bounds=bounds)
 
     def evaluate(self, policy: Any, states: BudgetEpisodes) -> EpisodeReport:
         """What its mode earns."""
-        with jax.enable_x64(True):
-            found = in_blocks(
-                partial(_play_policy, self.env),
-                states.states,
-                traceable(policy),
-                in_float64(self.params),
-                block_size=side_by_side(states),
-            )
+        found = self._play(policy, states)
         return report_episodes(
             found["earned"].sum(axis=1),
             states.bounds,
@@ -84,22 +72,11 @@ class BudgetReference:
 
         policies: of the seeds, whose mean is `learned`
         """
-        params = in_float64(self.params)
-        with jax.enable_x64(True):
-            found = [
-                in_blocks(
-                    partial(_play_policy, self.env),
-                    states.states,
-                    traceable(policy),
-                    params,
-                    block_size=side_by_side(states),
-                )["spent"]
-                for policy in policies
-            ]
+        found = [self._play(policy, states)["spent"] for policy in policies]
         others = {name: spent for name, (_, spent) in self._play_rules(states).items()}
         spent = {"learned": np.mean(found, axis=0), **others}
         means = {name: one.mean(axis=0) for name, one in spent.items()}
-        total = float(params.money)
+        total = float(self.params.money)
         return {
             "payments of a round": means,
             "money left": {name: total - np.cumsum(one) for name, one in means.items()},
@@ -112,6 +89,15 @@ class BudgetReference:
             for name, (earned, _) in self._play_rules(states).items()
         }
 
+    def _play(self, policy: Any, states: BudgetEpisodes) -> dict[str, np.ndarray]:
+        """What rounds earn and cost with the mode of a policy, [S, Z] each, and how they keep constraints."""
+        with jax.enable_x64(True):
+            given = states.states, traceable(policy), in_float64(self.params)
+            played: dict[str, np.ndarray] = play_episodes(
+                partial(_play_policy, self.env), *given, at_once=SIDE_BY_SIDE
+            )
+        return played
+
     def _play_rules(self, states: BudgetEpisodes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """What rounds earn and cost under each rule, [S, Z] twice."""
         rules = ["myopic", "equal split", "price fixed", "price re-solved"]
@@ -121,12 +107,8 @@ class BudgetReference:
             networks = in_float64(unseen_states(self.params.distribution, TABLED, seed=TABLE_SEED))
             table = _make_table(networks, params)
             return {
-                name: in_blocks(
-                    partial(_play_rule, name, self.env),
-                    states.states,
-                    table,
-                    params,
-                    block_size=side_by_side(states),
+                name: play_episodes(
+                    partial(_play_rule, name, self.env), states.states, table, params, at_once=SIDE_BY_SIDE
                 )
                 for name in rules
             }

@@ -13,7 +13,7 @@ import numpy as np
 from jaxcontract.envs.enrolment import EnrolmentEnv, EnrolmentParams
 from jaxcontract.evaluation.blocks import in_blocks, in_float64
 from jaxcontract.evaluation.episode_report import EpisodeReport, report_episodes
-from jaxcontract.evaluation.episodes import act, audit, draw_episodes, traceable
+from jaxcontract.evaluation.episodes import act, audit, draw_episodes, play_episodes, traceable
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.enrolment_bound import path_bound, separate_bound
 from jaxcontract.mechanism.enrolment_heuristics import constant_contract, myopic_contract, steady_contract
@@ -37,11 +37,6 @@ class EnrolmentEpisodes:
     states: NetworkState
     bounds: np.ndarray
     programs: EnrolmentProgram | None
-
-
-def side_by_side(episodes: EnrolmentEpisodes) -> int:
-    """How many episodes are played together: no more than there are, as blocks are filled up with copies."""
-    return min(len(episodes.bounds), SIDE_BY_SIDE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,13 +87,8 @@ class EnrolmentReference:
     def evaluate(self, policy: Any, states: EnrolmentEpisodes) -> EpisodeReport:
         """What its mode earns."""
         with jax.enable_x64(True):
-            found = in_blocks(
-                partial(_play_policy, self.env),
-                states.states,
-                traceable(policy),
-                in_float64(self.params),
-                block_size=side_by_side(states),
-            )
+            given = states.states, traceable(policy), in_float64(self.params)
+            found = play_episodes(partial(_play_policy, self.env), *given, at_once=SIDE_BY_SIDE)
         return self._report(found, states)
 
     def rounds(self, policies: Sequence[Any], states: EnrolmentEpisodes) -> dict[str, dict[str, np.ndarray]]:
@@ -135,12 +125,12 @@ class EnrolmentReference:
         params, batch = in_float64(self.params), states.states
         with jax.enable_x64(True):
             found = {
-                name: in_blocks(partial(_play_rule, name), batch, params, block_size=side_by_side(states))
+                name: play_episodes(partial(_play_rule, name), batch, params, at_once=SIDE_BY_SIDE)
                 for name in names
             }
             if states.programs is not None:
                 pairs = batch, states.programs
-                found["program"] = in_blocks(_play_programs, pairs, params, block_size=side_by_side(states))
+                found["program"] = play_episodes(_play_programs, pairs, params, at_once=SIDE_BY_SIDE)
         return {name: self._report(one, states) for name, one in found.items()}
 
     def remarks(self, report: EpisodeReport) -> list[str]:

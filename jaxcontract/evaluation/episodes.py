@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcontract.core.host_policy import HostPolicy
-from jaxcontract.evaluation.blocks import in_float64
+from jaxcontract.evaluation.blocks import in_blocks, in_float64
 from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.mechanism.incentives import certify
 from jaxcontract.mechanism.network_states import NetworkDistribution
@@ -38,6 +38,12 @@ def draw_episodes(
 def _map(function: Callable[[np.ndarray], np.ndarray], states: NetworkState) -> NetworkState:
     mapped: NetworkState = jax.tree.map(function, states)
     return mapped
+
+
+def play_episodes(function: Callable[..., Any], episodes: Any, *shared: Any, at_once: int) -> Any:
+    """`in_blocks` for what takes long: blocks no larger than there are episodes, as copies fill them up."""
+    count = len(jax.tree.leaves(episodes)[0])
+    return in_blocks(function, episodes, *shared, block_size=min(count, at_once))
 
 
 def traceable(policy: Any) -> Any:

@@ -9,6 +9,10 @@ from jaxcontract.core.fields import choice, concrete, documented, flag, number, 
 from jaxcontract.core.renaming import accept_old_names
 from jaxcontract.learning.config import OLD_NAMES, LearnerConfig
 
+# What goes with a critic, the class's own numbers, and what goes with groups of actions in its place.
+WITH_CRITIC = {"group_size": 1, "epochs": 4, "clip_range": 0.3}
+WITH_GROUPS = {"group_size": 8, "epochs": 2, "clip_range": 0.6}
+
 
 @accept_old_names(OLD_NAMES)
 @documented
