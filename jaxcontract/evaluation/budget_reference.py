@@ -78,8 +78,8 @@ class BudgetReference:
         means = {name: one.mean(axis=0) for name, one in spent.items()}
         total = float(self.params.money)
         return {
-            "payments of a round": means,
-            "money left": {name: total - np.cumsum(one) for name, one in means.items()},
+            "payments of a round\n(units of payment)": means,
+            "money left\n(units of payment)": {name: total - np.cumsum(one) for name, one in means.items()},
         }
 
     def baselines(self, states: BudgetEpisodes) -> dict[str, EpisodeReport]:

@@ -111,8 +111,8 @@ class EnrolmentReference:
             rent = one.contracts.payment - effort(params.system, one.contracts.frequency) / types
             found = {
                 "share enrolled": np.sum(probs * one.enrolled, axis=1),
-                "what type 1 earns, u$_1$": np.asarray(rent)[:, 0],
-                "payments of a round": float(params.system.num_devices)
+                "what type 1 earns, u$_1$\n(units of payment)": np.asarray(rent)[:, 0],
+                "payments of a round\n(units of payment)": float(params.system.num_devices)
                 * np.sum(probs * one.enrolled * one.contracts.payment, axis=1),
             }
             for quantity, values in found.items():

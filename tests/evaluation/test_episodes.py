@@ -82,8 +82,9 @@ def test_a_budget_is_worth_what_its_rounds_earn_and_no_more_than_hindsight():
         assert np.all(one.values <= one.bounds * (1 + 1e-9))
     assert others["program"].value > others["equal split"].value
     shown = reference.rounds([lambda observation: 0.0 * observation[:1] - 30.0], episodes)
-    np.testing.assert_allclose(shown["money left"]["learned"], shown["money left"]["myopic"], atol=1e-3)
-    assert all(np.all(np.diff(line) <= 0) for line in shown["money left"].values())
+    left = shown["money left\n(units of payment)"]
+    np.testing.assert_allclose(left["learned"], left["myopic"], atol=1e-3)
+    assert all(np.all(np.diff(line) <= 0) for line in left.values())
 
 
 def test_a_report_says_how_sure_it_is():
