@@ -1,4 +1,4 @@
-"""The environment for other people's learners. Importing this gives gymnasium the name of `ENV_ID`.
+"""The games for other people's learners. Importing this gives gymnasium the names in `ENV_IDS`.
 
     import gymnasium
     import jaxcontract.adapters
@@ -6,8 +6,9 @@
     env = gymnasium.make("jaxcontract/Contract-v0", num_types=3)
     envs = gymnasium.make_vec("jaxcontract/Contract-v0", num_envs=512)
 
-or in one line, `gymnasium.make("jaxcontract.adapters:jaxcontract/Contract-v0")`. gymnasium 1.0 and newer do
-not look for installed packages by themselves.
+Likewise jaxcontract/Enrolment-v0 and jaxcontract/Budget-v0, whose rounds depend on each other. In one line,
+`gymnasium.make("jaxcontract.adapters:jaxcontract/Contract-v0")`. gymnasium 1.0 and newer do not look for
+installed packages by themselves.
 
 `jaxcontract.adapters.jaxmarl` has competing stations as JaxMARL has agents.
 """
@@ -20,15 +21,24 @@ except ImportError:
     ) from None
 
 ENV_ID = "jaxcontract/Contract-v0"
+ENV_IDS = {
+    "contract": ENV_ID,
+    "enrolment": "jaxcontract/Enrolment-v0",
+    "budget": "jaxcontract/Budget-v0",
+}
 
 
 def register() -> None:
-    """Tell gymnasium's `make` and `make_vec` about the environment; once is enough, and import does it."""
-    if ENV_ID not in gymnasium.registry:
-        module = "jaxcontract.adapters.envs"  # imported, and JAX with it, when an environment is made
-        gymnasium.register(
-            ENV_ID, entry_point=f"{module}:make_single", vector_entry_point=f"{module}:make_vector"
-        )
+    """Tell gymnasium's `make` and `make_vec` about the games; once is enough, and import does it."""
+    module = "jaxcontract.adapters.envs"  # imported, and JAX with it, when an environment is made
+    for game, env_id in ENV_IDS.items():
+        if env_id not in gymnasium.registry:
+            gymnasium.register(
+                env_id,
+                entry_point=f"{module}:make_single",
+                vector_entry_point=f"{module}:make_vector",
+                kwargs={"game": game},
+            )
 
 
 register()

@@ -1,6 +1,5 @@
 """Environments of gymnax's shape in gymnasium's: one by itself, or many that one JAX call plays together."""
 
-import difflib
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -13,12 +12,10 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from jaxcontract.adapters.hazards import refuse_fork, refuse_forking, warn_of_lost_rewards
+from jaxcontract.adapters.options import make_scaled
 from jaxcontract.adapters.padding import find_empty
-from jaxcontract.config.setting import Setting, change, leaves
-from jaxcontract.config.size_range import read_sizes
 from jaxcontract.core.fields import Allowed, plain, refuse
 from jaxcontract.core.pytree import by_path
-from jaxcontract.envs.wrappers import REACH, ScaledEnv
 
 COUNT = Allowed("whole", "environments played side by side", static=True, low=1)
 SEED = Allowed("whole", "seed of random numbers", static=True, low=0)
@@ -30,7 +27,8 @@ class GymnasiumEnv(gymnasium.Env):
 
     Observation: [4 + 2K] in [−1, 1]. Action: [2K] in [−1, 1]. `ScaledEnv` says what they stand for.
     Reward: the env's. Episode: truncated after its rounds. Info: "paper_reward", "feasible",
-    "contract/frequency" [K] and "contract/payment" [K].
+    "contract/frequency" [K] and "contract/payment" [K]. Likewise "jaxcontract/Enrolment-v0" and
+    "jaxcontract/Budget-v0", with the shapes and infos of `EnrolmentEnv` and `BudgetEnv`.
 
     With `num_types="2-64"` the number of types is drawn anew with each network, and K is 64, the places of
     all: shapes and bounds of the spaces never change. Places behind the last type are empty. An observation
@@ -184,49 +182,26 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         return mask
 
 
-def make_single(*, render_mode: None = None, **options: Any) -> GymnasiumEnv:
-    """What `gymnasium.make` calls. Options: `reach`, and the fields of EnvOptions, EnvNumbers and System;
-    `num_types` may be a range such as "2-64".
+def make_single(*, game: str = "contract", render_mode: None = None, **options: Any) -> GymnasiumEnv:
+    """What `gymnasium.make` calls.
+
+    game:    contract, enrolment or budget; each has its name in gymnasium
+    options: `reach`, and the game's own: those that `jaxcontract train --game NAME --help` lists for its
+        problem, law and rules. In the contract game `num_types` may be a range such as "2-64"
 
     Raises:
         ValueError: naming the option, its value and what is allowed.
     """
     del render_mode
-    return GymnasiumEnv(*_game(options))
+    return GymnasiumEnv(*make_scaled(game, options))
 
 
-def make_vector(*, num_envs: int = 1, render_mode: None = None, **options: Any) -> GymnasiumVectorEnv:
-    """What `gymnasium.make_vec` calls; options as in `make_single`."""
+def make_vector(
+    *, game: str = "contract", num_envs: int = 1, render_mode: None = None, **options: Any
+) -> GymnasiumVectorEnv:
+    """What `gymnasium.make_vec` calls; game and options as in `make_single`."""
     del render_mode
-    return GymnasiumVectorEnv(*_game(options), num_envs=num_envs)
-
-
-def _game(options: dict[str, Any]) -> tuple[ScaledEnv, Any]:
-    """The environment and the parameters that options ask for."""
-    setting = Setting()
-    known = [field.name for part, field, _ in leaves(setting) if part in ("env", "problem")]
-    for name in options.keys() - {*known, "reach"}:
-        close = difflib.get_close_matches(name, [*known, "reach"], n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are reach, {', '.join(known)}"
-        raise ValueError(f"Contract-v0: unknown option {name!r}; {hint}")
-    reach = options.get("reach", REACH)
-    given = _spread_range({name: options[name] for name in options.keys() - {"reach"}})
-    env, params = change(setting, given).game.make()
-    return ScaledEnv(env=env, reach=reach), params
-
-
-def _spread_range(options: dict[str, Any]) -> dict[str, Any]:
-    """Options with the ends of a range such as num_types="2-64" under their own names. Raises ValueError."""
-    given = options.get("num_types")
-    if not isinstance(given, str):
-        return options
-    try:
-        ends = read_sizes(given)
-    except ValueError as error:
-        raise ValueError(f"ContractRules.num_types = {error}") from None
-    if isinstance(ends, int):
-        return options | {"num_types": ends}
-    return {"fewest_types": ends[0], **options, "num_types": ends[1]}
+    return GymnasiumVectorEnv(*make_scaled(game, options), num_envs=num_envs)
 
 
 def _on_device(env: Any, params: Any) -> Any:

@@ -62,17 +62,20 @@ def sizes_table(found: Sequence[Mapping[int, Report]], left_out: Sequence[int]) 
     return table
 
 
-def learners_table(rows: Sequence[tuple[str, Report, float, int | None]]) -> FittedTable:
-    """A row for each (name, report, seconds, env steps or None) of learners that are set side by side."""
-    names = ("feasible", "regret", "worst_regret", "screening_gap")
+def learners_table(rows: Sequence[tuple[str, Any, float | None, int | None]]) -> FittedTable:
+    """A row for each (name, report, seconds or None, env steps or None) of learners set side by side."""
     first = rows[0][1]
+    measures, optimum = measures_of(first), getattr(first, "optimum_title", "mean optimum U_B*")
+    names = [name for name in measures if name not in ("max_violation", "reward")]
     table = plain_table(
-        f"On {first.num_states:,} unseen states (mean optimum U_B* = {first.optimum:.3f})",
-        ["learner", *(MEASURES[name][0] for name in names), "seconds", "env steps"],
+        f"On {first.num_states:,} unseen {'states' if measures is MEASURES else 'episodes'} "
+        f"({optimum} = {first.optimum:.3f})",
+        ["learner", *(measures[name][0] for name in names), "seconds", "env steps"],
     )
     for label, report, seconds, env_steps in rows:
-        cells = (_cell(name, getattr(report, name)) for name in names)
-        table.add_row(label, *cells, f"{seconds:.1f}", "-" if env_steps is None else f"{env_steps:,}")
+        cells = (_cell(name, getattr(report, name), measures) for name in names)
+        spent = "-" if seconds is None else f"{seconds:.1f}"
+        table.add_row(label, *cells, spent, "-" if env_steps is None else f"{env_steps:,}")
     return table
 
 

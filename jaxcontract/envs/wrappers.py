@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -107,10 +106,24 @@ class ScaledEnv(Record):
         params: those that it was trained with, by whose ranges its observations were scaled
         """
 
+        space: Any = self.observation_space(params)
+        # In NumPy alone: whoever plays episodes in one program calls this back while the program runs.
+        normalizer, seen, bounds = jax.device_get(
+            (
+                make_normalizer(self.env.observation_space(params)),
+                box_bounds(space),
+                self._action_bounds(params),
+            )
+        )
+        low, high = bounds
+
         def act_inside(observation: np.ndarray) -> np.ndarray:
-            seen = jax.vmap(partial(self.scale, params=params))(observation)
-            action = np.asarray(act(np.array(seen)))
-            return np.asarray(jax.vmap(partial(self.env_action, params=params))(action))
+            scaled = np.clip(normalizer.normalize(np.asarray(observation).T).T, *seen)
+            action = np.asarray(act(scaled.astype(np.float32)))
+            if action.shape != (len(scaled), *low.shape):
+                wanted = f"({len(scaled)}, {len(low)})"
+                raise ValueError(f"ScaledEnv: actions of shape {action.shape}: must be {wanted}")
+            return np.asarray(low + 0.5 * (high - low) * (1.0 + action))
 
         return HostPolicy(act_inside)
 

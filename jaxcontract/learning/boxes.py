@@ -86,6 +86,6 @@ def box_bounds(space: Space) -> tuple[jax.Array, jax.Array]:
     return jnp.where(low < -FAR, -jnp.inf, low), jnp.where(high > FAR, jnp.inf, high)
 
 
-def _column(values: jax.Array, batch: jax.Array) -> jax.Array:
-    """[F] → [F, 1, …], to go with a batch [F, ...]."""
-    return jnp.reshape(values, values.shape + (1,) * (batch.ndim - 1))
+def _column(values: Any, batch: Any) -> Any:
+    """[F] → [F, 1, …], to go with a batch [F, ...]; of NumPy's arrays one of NumPy's."""
+    return values.reshape(values.shape + (1,) * (batch.ndim - 1))

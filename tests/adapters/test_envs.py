@@ -555,3 +555,20 @@ def test_stable_baselines3_learns_on_it():
     after = jc.evaluate(policy, scaled.env, states=states)
     assert before.feasible == after.feasible == 1.0
     assert after.regret < 0.5 * before.regret
+
+
+@pytest.mark.parametrize(("env_id", "observed", "acted"), [("Enrolment-v0", 13, 3), ("Budget-v0", 13, 1)])
+def test_games_of_rounds_that_matter_have_names_of_their_own(env_id, observed, acted):
+    env = gymnasium.make(f"jaxcontract/{env_id}", num_types=3, aoi_range=(0.6, 0.9))
+    check_env(env.unwrapped)
+    seen, _ = env.reset(seed=1)
+    assert seen.shape == (observed,)
+    assert env.action_space.shape == (acted,)
+    envs = gymnasium.make_vec(f"jaxcontract/{env_id}", num_envs=3, num_types=3)
+    envs.reset(seed=0)
+    *_, infos = envs.step(np.zeros((3, acted), np.float32))
+    assert infos["contract/payment"].shape == (3, 3)
+    with pytest.raises(ValueError, match=f"{env_id}: unknown option 'num_type'; did you mean num_types"):
+        gymnasium.make(f"jaxcontract/{env_id}", num_type=3)
+    with pytest.raises(ValueError, match="only Contract-v0 has networks of various numbers of types"):
+        gymnasium.make(f"jaxcontract/{env_id}", num_types="2-3")

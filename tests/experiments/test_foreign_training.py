@@ -18,6 +18,11 @@ from paths import EXPERIMENTS
         (train_sb3, "--seconds 0", "argument --seconds: '0' must be a number in (0, inf]"),
         (train_sb3, "--num-types 0", "argument --num-types: '0' must be a whole number in [1, inf)"),
         (train_sb3, "--seed -1", "--seed -1: must be a whole number in [0, 2^31)"),
+        (
+            train_sb3,
+            "--preset enrolment --reward paper",
+            "--reward: --preset enrolment has no such option",
+        ),
         (train_sb3, "--action raw", "unknown option --action; did you mean --actions?"),
         (train_pendulum, "--seeds none", "argument --seeds: 'none' must be a whole number in [1, inf)"),
         (train_pendulum, "--updates 3", "unknown option --updates; did you mean --num-updates?"),
@@ -84,3 +89,14 @@ def test_every_learner_has_a_row_beside_the_optimum(capsys):
         assert int(env_steps.replace(",", "")) > 1000
         assert rows[name][0] == "1.00000"
         assert float(rows[name][1]) > 0.0001
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("stable_baselines3") is None, reason="stable-baselines3 is not installed"
+)
+def test_games_over_rounds_are_measured_against_their_bounds(capsys):
+    assert train_sb3.main("--preset budget --seconds 1 --eval-states 4".split()) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if "%" in line]
+    shares = {" ".join(words[:-7]): float(words[-4].rstrip("%")) for words in rows}
+    assert {*train_sb3.LEARNERS, "program", "price re-solved"} <= shares.keys()
+    assert all(0 < share <= 100 for share in shares.values())
