@@ -83,3 +83,30 @@ def round_paths(panels: Mapping[str, Mapping[str, Any]], *, title: str) -> Figur
     tidy(*grid)
     place_labels(figure, labels)
     return figure
+
+
+@at_defaults()
+def share_lines(panels: Mapping[str, tuple[Any, Mapping[str, Any]]]) -> Figure:
+    """How much of the upper bound is earned against a number of the game, a panel for each number.
+
+    panels: {what the number is: (its values [N], {name: shares [N]})}, `learned` among the names
+    """
+    figure = Figure(figsize=(4.4 * len(panels), 3.8), layout="constrained")
+    row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    labels: dict[Any, list[Label]] = {}
+    for axes, (quantity, (values, lines)) in zip(row, panels.items(), strict=True):
+        looks = find_looks(name for name in lines if name != "learned")
+        for name, shares in lines.items():
+            colour = COLOURS["learned"] if name == "learned" else looks[name].colour
+            style = "-" if name == "learned" else looks[name].line
+            percent = 100.0 * np.asarray(shares, float)
+            axes.plot(values, percent, color=colour, linestyle=style, marker="o", markersize=3, linewidth=1.6)
+            if axes is row[-1]:
+                labels.setdefault(axes, []).append(
+                    Label(name, readable(colour), float(percent[-1]), float(values[-1]))
+                )
+        axes.set(xlabel=quantity)
+    row[0].set_ylabel(SHARE)
+    tidy(*row)
+    place_labels(figure, labels)
+    return figure
