@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcontract.cli.options import OneLineParser, count
+from jaxcontract.cli.options import OneLineParser, count, path
 from jaxcontract.cli.program import BAD_INPUT, INTERRUPTED, Program
 
 PROGRAM = Program("sweep_enrolment.py", "python experiments/sweep_enrolment.py")
@@ -50,7 +50,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--seeds", type=count, default=2, metavar="N", help="of each run (default 2)")
     add("--num-updates", type=count, default=800, metavar="N", help="of each run (default 800)")
     add("--eval-states", type=count, default=20, metavar="N", help="unseen episodes (default 20)")
-    add("--out", type=Path, default=Path("runs/sweep"), metavar="DIR", help="(default runs/sweep)")
+    add("--out", type=path, default="runs/sweep", metavar="DIR", help="(default runs/sweep)")
     return parser.parse_args(arguments)
 
 
@@ -78,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return code
             found[discount, turnover] = result
             print(f"  learned {result['learned']:.2%} of the bound", flush=True)
+    except ValueError as error:
+        return PROGRAM.fail(BAD_INPUT, str(error))
     except KeyboardInterrupt:
         return PROGRAM.fail(INTERRUPTED, "interrupted; the same command goes on")
     rows = [{"swept": name, "discount": g, "turnover": h, **found[g, h]} for name, g, h in points]
@@ -96,7 +98,7 @@ def list_points(parsed: argparse.Namespace) -> list[tuple[str, float, float]]:
 
 
 def train(parsed: argparse.Namespace, discount: float, turnover: float) -> tuple[int, dict[str, Any]]:
-    """The exit code of a run and the shares of the bound that it ended with."""
+    """The exit code of a run and the shares of its bound. Raises ValueError where an older run is another."""
     folder = parsed.out / f"discount-{discount:g}-turnover-{turnover:g}"
     summary = folder / "summary.json"
     if not summary.exists():
@@ -109,6 +111,12 @@ def train(parsed: argparse.Namespace, discount: float, turnover: float) -> tuple
         if done.returncode:
             return done.returncode, {}
     result = json.loads(summary.read_text("utf-8"))
+    asked = {"num_seeds": parsed.seeds, "num_updates": parsed.num_updates, "num_states": parsed.eval_states}
+    for name, wanted in asked.items():
+        if result[name] != wanted:
+            raise ValueError(
+                f"{folder}: its run has {name} = {result[name]}, not {wanted}; choose another --out"
+            )
     learned = [seed["share_of_bound"] for seed in result["seeds"]]
     named = {name: result[name]["share_of_bound"] for name in LINES}
     return 0, {"learned": result["mean"]["share_of_bound"], "worst_seed": min(learned), **named}

@@ -18,14 +18,15 @@ def test_a_number_outside_of_0_and_1_is_one_line(given, capsys):
     assert f"{given!r} must be numbers in (0, 1) with commas between them" in said
 
 
-def test_runs_that_have_ended_are_not_made_again(tmp_path):
+def test_runs_that_have_ended_are_not_made_again(tmp_path, capsys):
     shares = {(0.5, 0.1): 0.9, (0.95, 0.1): 0.99, (0.95, 0.4): 0.97}
     for (discount, turnover), share in shares.items():
         folder = tmp_path / f"discount-{discount:g}-turnover-{turnover:g}"
         folder.mkdir()
         rules = {name: {"share_of_bound": share / 2} for name in sweep_enrolment.LINES}
         seeds = [{"share_of_bound": share + step} for step in (-0.01, 0.01)]
-        summary = {"seeds": seeds, "mean": {"share_of_bound": share}, **rules}
+        sizes = {"num_seeds": 2, "num_updates": 800, "num_states": 20}
+        summary = {**sizes, "seeds": seeds, "mean": {"share_of_bound": share}, **rules}
         (folder / "summary.json").write_text(json.dumps(summary))
     given = ["--discounts", "0.95,0.5", "--turnovers", "0.1,0.4", "--out", str(tmp_path)]
     assert sweep_enrolment.main(given) == 0
@@ -42,3 +43,5 @@ def test_runs_that_have_ended_are_not_made_again(tmp_path):
     for row, (_, discount, turnover) in zip(rows, found, strict=True):
         assert float(row["learned"]) == shares[discount, turnover]
         assert float(row["worst_seed"]) == pytest.approx(shares[discount, turnover] - 0.01)
+    assert sweep_enrolment.main([*given, "--num-updates", "700"]) == 2
+    assert "its run has num_updates = 800, not 700; choose another --out" in capsys.readouterr().err
