@@ -24,6 +24,7 @@ from typing import Any
 
 from jaxcontract.cli.options import OneLineParser, count, path
 from jaxcontract.cli.program import BAD_INPUT, INTERRUPTED, Program
+from jaxcontract.config.presets import PRESETS
 
 PROGRAM = Program("sweep_enrolment.py", "python experiments/sweep_enrolment.py")
 EPILOG = """\
@@ -35,7 +36,6 @@ writes shares.csv, shares.png and a folder for each run.
 
 exit codes: 0 done, 2 bad input, 130 interrupted; that of a run that fails
 """
-USUAL = {"discount": 0.95, "turnover": 0.1}  # the preset's, where the other is swept
 LINES = ("myopic", "constant", "plan", "program")
 TITLES = {"discount": "discount γ", "turnover": "turnover η: the share that decides anew"}
 
@@ -93,8 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def list_points(parsed: argparse.Namespace) -> list[tuple[str, float, float]]:
     """(what is swept, γ, η) of every point."""
-    along = [("discount", discount, USUAL["turnover"]) for discount in parsed.discounts]
-    return along + [("turnover", USUAL["discount"], turnover) for turnover in parsed.turnovers]
+    parts = PRESETS["enrolment"].parts
+    usual_discount, usual_turnover = parts["env"].value_discount, parts["enrolment"].turnover
+    along = [("discount", discount, usual_turnover) for discount in parsed.discounts]
+    return along + [("turnover", usual_discount, turnover) for turnover in parsed.turnovers]
 
 
 def train(parsed: argparse.Namespace, discount: float, turnover: float) -> tuple[int, dict[str, Any]]:

@@ -23,7 +23,7 @@ def make_scaled(game: str, options: dict[str, Any]) -> tuple[ScaledEnv, Any]:
     known = [named[part, field.name] for part, field, _ in leaves(setting) if part not in NAMED]
     _check_names(title, options, known)
     reach = options.get("reach", REACH)
-    given = _spread_range({name: options[name] for name in options.keys() - {"reach"}})
+    given = _spread_range(title, {name: options[name] for name in options.keys() - {"reach"}})
     if not given.keys() <= set(known):
         raise ValueError(
             f"{title}: num_types = {options['num_types']!r}: must be a whole number; only Contract-v0 has "
@@ -40,7 +40,7 @@ def _check_names(title: str, options: dict[str, Any], known: list[str]) -> None:
         raise ValueError(f"{title}: unknown option {name!r}; {hint}")
 
 
-def _spread_range(options: dict[str, Any]) -> dict[str, Any]:
+def _spread_range(title: str, options: dict[str, Any]) -> dict[str, Any]:
     """Options with the ends of a range such as num_types="2-64" under their own names. Raises ValueError."""
     given = options.get("num_types")
     if not isinstance(given, str):
@@ -48,7 +48,7 @@ def _spread_range(options: dict[str, Any]) -> dict[str, Any]:
     try:
         ends = read_sizes(given)
     except ValueError as error:
-        raise ValueError(f"ContractRules.num_types = {error}") from None
+        raise ValueError(f"{title}: num_types = {error}") from None
     if isinstance(ends, int):
         return options | {"num_types": ends}
     return {"fewest_types": ends[0], **options, "num_types": ends[1]}

@@ -31,6 +31,7 @@ WEIGHTS = {4: (1e-1, 1e-6, 16), 8: (1e-1, 1e-10, 22)}
 HELD = 4  # steps at the first weight
 FALL = 1.5  # of the logarithm of the weight in each step after these
 WITHIN = 1e3  # times the barrier's own multipliers, which the dual ones may be
+NOTHING = -1e6  # ln of a gain that is 0 in any precision, also where rivals offer without limit
 LEAST_GUESS = 0.1  # of u_1, in units of the taste scale
 
 
@@ -117,15 +118,21 @@ def utilities(problem: Problem, point: Point) -> jax.Array:
 
 
 def alone(problem: Problem, surplus: jax.Array) -> jax.Array:
-    """argmax_u P_k(u) (S_k − u), each type by itself, in units of μ. surplus: [K]. Returns [K].
+    """argmax_u P_k(u) (S_k − u), each type by itself, in units of μ. surplus: [K]. Returns [K]."""
+    return surplus - 1.0 - jnp.exp(log_gain_alone(problem, surplus))
 
-    With y = (S − u)/μ − 1 the condition is y + ln y = S/μ − ln E − 1 (Lambert's W), solved for ln y.
+
+def log_gain_alone(problem: Problem, surplus: jax.Array) -> jax.Array:
+    """ln max_u P_k(u) (S_k − u), each type by itself, in units of μ. surplus: [K]. Returns [K].
+
+    With y = (S − u)/μ − 1 the condition is y + ln y = S/μ − ln E − 1 (Lambert's W), solved for ln y; there
+    y = P/(1 − P), which is P (S − u)/μ.
     """
-    target = surplus - problem.log_others - 1.0
+    target = jnp.maximum(surplus - problem.log_others - 1.0, NOTHING)
     root = jnp.where(target < 1.0, target, jnp.log(jnp.maximum(target, 1.0)))
     for _ in range(5):
         root -= (root + jnp.exp(root) - target) / (1.0 + jnp.exp(root))
-    return surplus - 1.0 - jnp.exp(root)
+    return root
 
 
 def along(function: Any, at: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -14,7 +14,7 @@ from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import frequency_bounds, log_quality
 from jaxcontract.mechanism.incentives import own_utilities
 from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats
-from jaxcontract.mechanism.response_bound import upper_bound
+from jaxcontract.mechanism.response_bound import bound_separately, upper_bound
 from jaxcontract.mechanism.rounds import one_round
 
 
@@ -141,7 +141,10 @@ def best_response(
     utility = participation_utility(system, state, contract, taste_scale, rivals)
     system, state, taste_scale = jax.lax.stop_gradient((system, state, taste_scale))
     bound = upper_bound(system, state, taste_scale, problem, point, others, scale[0])
-    bound = system.num_devices * taste_scale * jnp.exp(scale[0]) * bound
+    bound *= jnp.exp(scale[0])
+    # Where rivals offer far more than there is to win, what the cells are weighed by leaves the precision.
+    separate = bound_separately(system, state, taste_scale, problem)
+    bound = system.num_devices * taste_scale * jnp.where(jnp.isfinite(bound), bound, separate)
     bound = jnp.where(jnp.isfinite(utility), jnp.maximum(bound, jax.lax.stop_gradient(utility)), utility)
     return BestResponse(contract=contract, utility=utility, upper_bound=bound)
 

@@ -15,11 +15,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.mechanism.accumulate import running_sum
-from jaxcontract.mechanism.best_response import Point, Problem, alone, along, utilities
+from jaxcontract.mechanism.best_response import Point, Problem, alone, along, log_gain_alone, utilities
 from jaxcontract.mechanism.optimum import best_frequency
 from jaxcontract.mechanism.records import NetworkState, System
 
 CELLS = 40  # on each side of the contract's utility
+ROUNDING = 16.0  # roundings by which a surplus may be too low
 FINEST = 1e-4  # half the width of the cell in the middle, in units of the taste scale
 
 
@@ -64,6 +65,18 @@ def upper_bound(
     shares = jnp.ones_like(several.lowest[:, 0]).at[0].set(0.0)
     bounds = jax.vmap(bound)(several, shares)
     return jnp.max(jnp.min(bounds, axis=0), axis=0)
+
+
+def bound_separately(
+    system: System, state: NetworkState, taste_scale: jax.Array, problem: Problem
+) -> jax.Array:
+    """Σ Q_k max P_k (S_k − u_k)/μ, each type by itself: what IC and IR only lower. Returns [].
+
+    Looser than `upper_bound`, but finite for any offers of rivals.
+    """
+    surplus = problem.surplus(best_frequency(system, state, problem.cost * taste_scale))
+    surplus += ROUNDING * jnp.finfo(surplus.dtype).eps * jnp.abs(surplus)
+    return jnp.sum(jnp.exp(problem.log_weight + log_gain_alone(problem, surplus)), axis=0)
 
 
 def _offsets(problem: Problem, point: Point) -> jax.Array:

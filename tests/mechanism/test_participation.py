@@ -262,6 +262,33 @@ def test_offers_of_any_size_neither_overflow_nor_give_nan(precision, offer):
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slope))
 
 
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("offers", [[1e4, 1e4], [1e4, 50.0], [1e6, 1e6], [np.inf, 1.0], [np.inf, np.inf]])
+def test_offers_beyond_what_there_is_to_win_leave_a_finite_bound(precision, offers):
+    with jax.enable_x64(precision == np.float64):
+        system, state = jax.tree.map(lambda leaf: np.asarray(leaf, precision), (PAPER, STATE))
+        found = respond_compiled(system, state, np.asarray(1.0, precision), np.asarray([offers], precision))
+    assert np.isfinite(found.upper_bound)
+    assert found.upper_bound >= found.utility
+    with jax.enable_x64(True):
+        assert found.upper_bound <= earned_separately(offers) * (1 + 1e-3) + 1e-6
+
+
+def earned_separately(offers):
+    """Each type by itself on a grid of rents: what IC and IR can only lower."""
+    total, rents = 0.0, np.linspace(0.0, 100.0, 100_001)
+    best = jc.complete_information_contract(PAPER, STATE)
+    for k, offer in enumerate(offers):
+        one = dataclasses.replace(
+            STATE, type_probs=np.ones(1), device_types=np.asarray(STATE.device_types)[k : k + 1]
+        )
+        item = jc.Contract(frequency=best.frequency[k : k + 1], payment=best.payment[k : k + 1])
+        alone = float(jc.station_utility(PAPER, one, item)) - PAPER.num_devices * rents
+        share = np.exp(rents - np.logaddexp(rents, np.logaddexp(0.0, offer)))
+        total += float(STATE.type_probs[k]) * np.max(share * alone)
+    return total
+
+
 @in_double_precision
 @pytest.mark.parametrize(
     ("probs", "types", "bounds"),
