@@ -4,15 +4,19 @@ import argparse
 import difflib
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line and exits with 2; guesses what a misspelt option meant."""
+    """Says what is wrong in one line and exits with 2; guesses what a misspelt option meant.
 
-    def __init__(self, **keywords: Any) -> None:
+    find_owner: what an option goes with that this parser has not, or None where nothing has it
+    """
+
+    def __init__(self, *, find_owner: Callable[[str], str | None] = lambda _: None, **keywords: Any) -> None:
+        self._find_owner = find_owner
         super().__init__(
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -27,8 +31,11 @@ class OneLineParser(argparse.ArgumentParser):
             sys.stdout.reconfigure(errors="replace")  # a question mark where there is no α, not a traceback
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
+            given = unknown[0].split("=")[0]
+            if owner := self._find_owner(given):
+                self.error(f"{given}: goes with {owner}")
             known = [option for action in self._actions for option in action.option_strings]
-            close = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
+            close = difflib.get_close_matches(given, known, n=1)
             hint = f"; did you mean {close[0]}?" if close else "; --help lists the options"
             self.error(f"unknown option {unknown[0]}{hint}")
         return parsed

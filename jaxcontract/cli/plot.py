@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,8 @@ EPILOG = """\
 Each DIR is a training run, finished or under way; runs are compared by the rounds that each seed has
 played. The interquartile mean is of the middle half of the seeds: of five the middle three. Regret is over
 the seeds that have a feasible contract. Runs of games with an equilibrium are compared by exploitability too:
-what the worst station could gain by another contract, as a share of what it earns at the equilibrium.
+what the worst station could gain by another contract, as a share of what it earns at the equilibrium; runs of
+games over rounds by the share of their upper bound that they earn.
 
 examples:
   PROGRAM runs/first runs/raw
@@ -27,8 +28,9 @@ examples:
 
 exit codes: 0 done, 2 bad input, 5 the results could not be written, 130 interrupted; nothing is overwritten
 """
+MISSED = "below the upper bound\n(% of it)"
 LONGEST = 28  # characters of a run's name in the picture
-DIGITS = {"reward": 3, "feasible": 4, "regret": 5, "exploitability": 5}
+DIGITS = {"reward": 3, "feasible": 4, "regret": 5, "exploitability": 5, "share_of_bound": 5}
 
 
 class Request(NamedTuple):
@@ -69,7 +71,8 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
     except OSError as error:
         return program.fail(NOT_WRITTEN, f"the results could not be written ({error})")
     drawn = attempt(str(add_ending(out, "png")), lambda: draw(runs, out), program.say)
-    show([own[-1] for own in rows.values()], measures, [*drawn, str(add_ending(out, "csv"))])
+    words = choose_words(runs.values())
+    show([own[-1] for own in rows.values()], measures, words, [*drawn, str(add_ending(out, "csv"))])
     return DONE
 
 
@@ -145,15 +148,19 @@ def summarise(name: str, metrics: Metrics, measures: Sequence[str] = MEASURES) -
 def draw(runs: Mapping[str, Metrics], out: Path) -> None:
     """Write the picture."""
     from jaxcontract.evaluation.statistics import interquartile_mean
-    from jaxcontract.figures import EXPLOITABILITY, LOOKS, REGRET, Curve, learning_comparison, nth_look, save
+    from jaxcontract.figures import EXPLOITABILITY, LOOKS, Curve, learning_comparison, nth_look, save
 
+    words = choose_words(runs.values())
     runs = dict(zip(shorten_names(list(runs)), runs.values(), strict=True))
     looks = {name: nth_look(number) for number, name in enumerate(runs)}
-    best = find_optima(runs)
-    by_deviation = all(map(partial(is_measured, "exploitability"), runs.values()))
-    distances = {
-        name: 100.0 * run.exploitability if by_deviation else run.regret for name, run in runs.items()
-    }
+    best = find_optima(runs, words.optimum)
+    distances, distance = {name: run.regret for name, run in runs.items()}, ""
+    if all(map(partial(is_measured, "exploitability"), runs.values())):
+        distances = {name: 100.0 * run.exploitability for name, run in runs.items()}
+        distance = EXPLOITABILITY
+    elif all(map(partial(is_measured, "share_of_bound"), runs.values())):
+        distances = {name: 100.0 * (1.0 - run.share_of_bound) for name, run in runs.items()}
+        distance = MISSED
     figure = learning_comparison(
         {name: Curve(run.env_steps, run.reward, run.feasible, distances[name]) for name, run in runs.items()},
         reward_levels=best,
@@ -161,7 +168,8 @@ def draw(runs: Mapping[str, Metrics], out: Path) -> None:
         title="Interquartile mean over seeds, 95 % bootstrap interval",
         looks={**dict.fromkeys(best, LOOKS["optimum"]), **looks},
         statistic=interquartile_mean,
-        distance=EXPLOITABILITY if by_deviation else REGRET,
+        distance=distance,
+        words=words,
     )
     save(figure, out)
 
@@ -180,14 +188,22 @@ def shorten_names(names: Sequence[str]) -> list[str]:
     return short
 
 
-def find_optima(runs: Mapping[str, Metrics]) -> dict[str, float]:
+def choose_words(runs: Iterable[Metrics]) -> Any:
+    """What the measures are called: as the runs' game has it, or in general where their games differ."""
+    from jaxcontract.figures import OF_SEVERAL_GAMES, find_words
+
+    found = {find_words([name for name in OWN if is_measured(name, run)]) for run in runs}
+    return found.pop() if len(found) == 1 else OF_SEVERAL_GAMES
+
+
+def find_optima(runs: Mapping[str, Metrics], called: str = "optimum") -> dict[str, float]:
     """The level of the optimum; several where the runs' games, or the states of their tests, differ."""
     levels: dict[float, list[str]] = {}
     for name, run in runs.items():
         levels.setdefault(round(float(run.optimum[-1]), 6), []).append(name)
     if len(levels) == 1:
-        return {"optimum": next(iter(levels))}
-    return {f"optimum of {shorten(own)}": level for level, own in levels.items()}
+        return {called: next(iter(levels))}
+    return {f"{called} of {shorten(own)}": level for level, own in levels.items()}
 
 
 def shorten(names: Sequence[str]) -> str:
@@ -195,13 +211,15 @@ def shorten(names: Sequence[str]) -> str:
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def show(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], written: Sequence[str]) -> None:
+def show(
+    rows: Sequence[Mapping[str, Any]], measures: Sequence[str], words: Any, written: Sequence[str]
+) -> None:
     """Print the last point of each run, with the ends of its intervals below."""
     from jaxcontract.cli.console import make_console
     from jaxcontract.cli.text_tables import plain_table
 
-    titles = ("reward (13)" if name == "reward" else name for name in measures)
-    columns = ("run", "seeds", "env steps", "optimum", *titles)
+    titles = (getattr(words, name, name.replace("_", " ")) for name in measures)
+    columns = ("run", "seeds", "env steps", words.optimum, *titles)
     table = plain_table("", columns, left=True)
     for row in rows:
         counts = (str(row["seeds"]), f"{row['env_steps']:,}", f"{row['optimum']:.3f}")

@@ -1,6 +1,7 @@
 """The options of a setting: names, units, ranges and defaults, from the fields of its records. No JAX."""
 
 import argparse
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from jaxcontract.config.setting import (
     change,
     leaves,
     option_names,
+    options_of,
     start_for_game,
 )
 from jaxcontract.config.size_range import read_sizes
@@ -43,6 +45,9 @@ SHORT: Mapping[str, tuple[str, ...]] = {"--num-stations": ("--stations",)}
 
 # The options that may be given as a range such as 2-64, and those that its lower end is for.
 RANGES = {"num_types": "fewest_types"}
+
+# The presets that are of no one game: what they set, every game has.
+OF_ANY_GAME = ("default", "stress")
 
 
 class OldName(argparse.Action):
@@ -81,6 +86,8 @@ def add_setting_options(parser: argparse.ArgumentParser, arguments: Sequence[str
         given = _describe_option(field.metadata["allowed"], default)
         if RANGES.get(field.name) in names.values():
             given |= {"type": _size_or_range, "help": f"{given['help']}; 2-64: of 2 to 64, drawn anew"}
+        elif field.name in RANGES:
+            given |= {"type": _one_size}
         groups[part].add_argument(flag, *SHORT.get(flag, ()), default=argparse.SUPPRESS, **given)
     for old, new in RENAMED.items():
         if new in names.values():
@@ -101,6 +108,12 @@ def setting_from_options(
     if fitted and "num_types" in fitted:
         parsed.num_types = fitted["num_types"]
     setting = _start(parsed)
+    own = PRESETS[parsed.preset].as_dict()["game"]
+    if parsed.preset not in OF_ANY_GAME and parsed.chosen_game not in (None, own):
+        raise ValueError(
+            f"--preset {parsed.preset}: is of --game {own}; with --game {parsed.chosen_game} choose "
+            f"{' or '.join(OF_ANY_GAME)}"
+        )
     given = {name: getattr(parsed, name) for name in option_names(setting).values() if hasattr(parsed, name)}
     for name, lower in RANGES.items():
         if isinstance(given.get(name), tuple):
@@ -194,6 +207,33 @@ def _size_or_range(text: str) -> int | tuple[int, int]:
         return read_sizes(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _one_size(text: str) -> int:
+    """`8` → 8, in a game whose networks all have as many types."""
+    size = _size_or_range(text)
+    if isinstance(size, tuple):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: must be one whole number; ranges go with --game contract"
+        )
+    return size
+
+
+def find_owner(option: str) -> str | None:
+    """What has an option that the command line at hand has not: `--game participation or competition`."""
+    for flag, (_, registry) in CHOICES.items():
+        having = [name for name in registry.names if option in _flags(registry.record(name)())]
+        if having:
+            return f"{flag} {' or '.join(having)}"
+    return None
+
+
+def _flags(record: Any) -> set[str]:
+    """The options of a record, and of those in it."""
+    parts = [record, *(getattr(record, field.name) for field in dataclasses.fields(record))]
+    names = {field.name for part in parts if dataclasses.is_dataclass(part) for field in options_of(part)}
+    flags = {"--" + name.replace("_", "-") for name in names}
+    return flags | {short for flag in flags for short in SHORT.get(flag, ())}
 
 
 def _sizes(text: str) -> Sequence[int]:

@@ -161,7 +161,7 @@ class CompetitionReference:
         more = report.joint_utility / report.equilibrium_joint_utility - 1.0
         if self.env.num_stations > 1 and more > COLLUSION:
             return [
-                f"the stations of the first seed earn {more:.1%} more together than at the equilibrium: they "
+                f"the stations earn {more:.1%} more together than at the equilibrium: they "
                 f"are not near it yet (a station could gain {report.exploitability:.1%}), or hold back, as "
                 "colluders do"
             ]

@@ -16,7 +16,6 @@ from jaxcontract.figures.contracts import TypeLines as TypeLines
 from jaxcontract.figures.contracts import by_type as by_type
 from jaxcontract.figures.contracts import incentive_check as incentive_check
 from jaxcontract.figures.contracts import items as items
-from jaxcontract.figures.curves import REGRET as REGRET
 from jaxcontract.figures.curves import Curve as Curve
 from jaxcontract.figures.curves import Panel as Panel
 from jaxcontract.figures.curves import learning_comparison as learning_comparison
@@ -36,3 +35,6 @@ from jaxcontract.figures.style import COLOURS as COLOURS
 from jaxcontract.figures.style import LOOKS as LOOKS
 from jaxcontract.figures.style import nth_look as nth_look
 from jaxcontract.figures.style import save as save
+from jaxcontract.figures.words import OF_SEVERAL_GAMES as OF_SEVERAL_GAMES
+from jaxcontract.figures.words import Words as Words
+from jaxcontract.figures.words import find_words as find_words

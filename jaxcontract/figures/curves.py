@@ -38,11 +38,9 @@ from jaxcontract.figures.style import (
     tidy,
     value_ticks,
 )
+from jaxcontract.figures.words import CONTRACTS, Words
 
-REWARD = "test reward (13)\n(units of payment)"
-SHORT = "test reward (13), less\nthe optimum's (units of payment)"
 FEASIBLE = "share of feasible contracts"
-REGRET = "mean regret U$_B^*$ − U$_B$ of\nfeasible contracts (units of payment)"
 DEFAULT: dict[str, Any] = {"color": GREY, "alpha": 0.35, "linewidth": 5, "zorder": 0.5}
 STEPS = "env steps (rounds played, each seed)"
 
@@ -97,12 +95,14 @@ def learning_curve(
     reward_lines: Mapping[str, float],
     regret_lines: Mapping[str, float],
     title: str,
+    words: Words = CONTRACTS,
 ) -> Figure:
     """Test reward, and below it regret on a logarithmic axis, against the rounds played.
 
     env_steps: [N]; rewards, regrets: [S, N], a thin line for each seed and a thick one for the mean
     feasible: [S, N]  share of feasible contracts, or None where it is not known
-    reward_lines, regret_lines: levels to compare with, by scheme
+    reward_lines, regret_lines: levels to compare with, by scheme; `optimum` is what nobody beats
+    words: of the game
 
     Where some contract is not feasible, a panel between them shows the shares. Where all are, the reward
     is U_B, which the optimum's hides: then it is drawn as its distance from that, beside the schemes that
@@ -111,7 +111,8 @@ def learning_curve(
     env_steps, rewards, regrets = (np.asarray(a, float) for a in (env_steps, rewards, regrets))
     shares = None if feasible is None else np.asarray(feasible, float)
     zoomed = shares is not None and bool(np.all(shares == 1.0)) and "optimum" in reward_lines
-    panels = [SHORT if zoomed else REWARD, *[FEASIBLE] * (shares is not None and not zoomed), REGRET]
+    shown = words.distance_axis if zoomed else words.reward_axis
+    panels = [shown, *[FEASIBLE] * (shares is not None and not zoomed), words.regret_axis]
     figure = Figure(figsize=(8, 0.4 + 2.9 * len(panels)), layout="constrained")
     grid = figure.subplots(len(panels), 1, sharex=True)
     figure.suptitle(title, fontsize=TEXT + 1)
@@ -120,10 +121,11 @@ def learning_curve(
     if zoomed:
         optimum = reward_lines["optimum"]
         labels[above] = _seeds(above, env_steps, rewards - optimum)
-        labels[above] += levels(above, {"optimum": 0.0, **{name: -at for name, at in regret_lines.items()}})
+        nearest = {"optimum": 0.0, **{name: -at for name, at in regret_lines.items()}}
+        labels[above] += _levels(above, nearest, words)
         heading(above, _far_below(reward_lines))
     else:
-        labels[above] = _seeds(above, env_steps, rewards) + levels(above, reward_lines)
+        labels[above] = _seeds(above, env_steps, rewards) + _levels(above, reward_lines, words)
     if len(panels) == 3:
         labels[grid[1]] = _seeds(grid[1], env_steps, shares)
         grid[1].set_ylim(-0.04, 1.04)
@@ -144,7 +146,8 @@ def learning_comparison(
     title: str,
     looks: Mapping[str, Look] = LOOKS,
     statistic: Statistic = mean_of,
-    distance: str = REGRET,
+    distance: str = "",
+    words: Words = CONTRACTS,
 ) -> Figure:
     """Fig. 2(a): test reward, share of feasible contracts, and regret against the rounds played.
 
@@ -152,6 +155,7 @@ def learning_comparison(
     reward_levels, regret_levels: what to compare with, by scheme
     looks: of all of these; statistic: what the curves show of the seeds, if not their mean
     distance: what `regret` holds, if another distance from the best, with its unit
+    words: of the games
 
     Regret is over the seeds that have a feasible contract; a scheme that never has one says so.
     """
@@ -176,7 +180,7 @@ def learning_comparison(
     never = [scheme for scheme, curve in curves.items() if not np.isfinite(curve.regret).any()]
     _say_never(regret, {scheme: looks[scheme] for scheme in never})
     feasible.set_ylim(-0.04, 1.04)
-    names = {reward: REWARD, feasible: FEASIBLE, regret: distance}
+    names = {reward: words.reward_axis, feasible: FEASIBLE, regret: distance or words.regret_axis}
     names[reward] += f"\n{CUT}" * mark_cut(reward, named=False)
     _finish(figure, names, labels, max(np.max(curve.env_steps) for curve in curves.values()))
     return figure
@@ -229,6 +233,12 @@ def _seeds(axes: Axes, steps: np.ndarray, values: Any) -> list[Label]:
         else f"learned ({known} of {len(values)} seeds)"
     )
     return end_label(text, COLOURS["learned"], steps, mean)
+
+
+def _levels(axes: Axes, values: Mapping[str, float], words: Words) -> list[Label]:
+    """Levels of schemes, of which the optimum is called as the game has it."""
+    named = {words.optimum if name == "optimum" else name: level for name, level in values.items()}
+    return levels(axes, named, {**LOOKS, words.optimum: LOOKS["optimum"]})
 
 
 def _far_below(reward_lines: Mapping[str, float]) -> str:

@@ -121,7 +121,8 @@ def separate_values(
     step = jax.vmap(look_back, (None, None, 0, 0, 0, None))
 
     def sweep(values, _):
-        return step(law, lattice, values, weight, surplus, discount), None
+        # Where utilities are far apart beside μ, what lies between them would lift a bound above its start.
+        return jnp.minimum(step(law, lattice, values, weight, surplus, discount), start), None
 
     def unsettled(carry):
         values, before, count = carry
@@ -154,11 +155,13 @@ def path_bound(system: System, states: NetworkState, law: EnrolmentLaw, discount
     weight = system.num_devices * states.type_probs
     step = jax.vmap(look_back, (None, None, 0, 0, 0, None))
 
-    def earlier(values, now):
+    def earlier(carry, now):
+        values, most = carry
         weight, surplus = now
-        return step(law, lattice, values, weight, surplus, discount), None
+        most = weight * jnp.maximum(surplus, 0.0) + discount * most
+        return (jnp.minimum(step(law, lattice, values, weight, surplus, discount), most[:, None]), most), None
 
     nothing = jnp.zeros((surplus.shape[1], NODES), surplus.dtype)
-    values, _ = jax.lax.scan(earlier, nothing, (weight, surplus), reverse=True)
+    (values, _), _ = jax.lax.scan(earlier, (nothing, nothing[:, 0]), (weight, surplus), reverse=True)
     below, share = locate(lattice.nodes, jnp.asarray(law.first_enrolled))
     return jnp.sum(jax.vmap(lambda one: interpolate(one, below, share))(values))

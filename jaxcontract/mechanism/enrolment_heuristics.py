@@ -14,7 +14,7 @@ from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, Syste
 from jaxcontract.mechanism.rounds import one_round
 
 STEPS, LONGEST, SHORTEST = 3000, 0.05, 1e-5  # of the climb, and how far it goes in one
-STARTS = (0.0, 1.0, 2.0, 4.0)  # of u_1, in units of μ above κ
+STARTS = (-float("inf"), 0.0, 1.0, 2.0, 4.0)  # of u_1, in units of μ above κ; the first is near 0
 MEMORY, SQUARES = 0.9, 0.99  # of Adam
 
 
@@ -89,7 +89,8 @@ def _climb(system: System, state: NetworkState, law: EnrolmentLaw, present: Any)
 
     def climb(start):
         rent = jnp.maximum(law.outside_utility / law.taste_scale + start, 0.1)
-        begin = jnp.concatenate([jnp.log(jnp.expm1(rent))[None], gaps[:-1] - gaps[-1]])
+        inverse = rent + jnp.log(-jnp.expm1(-rent))  # of softplus, for any rent
+        begin = jnp.concatenate([inverse[None], gaps[:-1] - gaps[-1]])
         best = ascend(lambda vector: earned(vector) / scale, begin)
         return best, earned(best)
 

@@ -92,13 +92,14 @@ def enrolment_program(
     first = locate(nodes, jnp.asarray(law.first_enrolled))
     bound = interpolate(interpolate(values, *first), *first) + residual / (1.0 - discount)
     without_ic = sum(interpolate(one, *locate(lattice.nodes, law.first_enrolled)) for one in alone)
-    # The pairs are too far from each other for types that are nearly alike, whose IC is of no consequence.
+    # The pairs are too far from each other for types that are nearly alike, whose IC is of no consequence,
+    # and for devices that hardly differ in what they want, where the program may not even be a number.
     fine_enough = bound <= without_ic
     return EnrolmentProgram(
         nodes=jnp.stack([nodes, nodes]),
         values=jnp.where(fine_enough, values, apart),
         residual=jnp.where(fine_enough, residual, 0.0),
-        upper_bound=jnp.minimum(bound, without_ic),
+        upper_bound=jnp.where(fine_enough, bound, without_ic),
     )
 
 

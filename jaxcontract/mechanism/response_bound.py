@@ -21,7 +21,7 @@ from jaxcontract.mechanism.records import NetworkState, System
 
 CELLS = 40  # on each side of the contract's utility
 ROUNDING = 16.0  # roundings by which a surplus may be too low
-FINEST = 1e-4  # half the width of the cell in the middle, in units of the taste scale
+FINEST = 1e-4  # half the width of the cell in the middle, in units of the taste scale, or less (`_offsets`)
 
 
 class Relaxed(NamedTuple):
@@ -89,7 +89,8 @@ def _offsets(problem: Problem, point: Point) -> jax.Array:
     surplus = problem.surplus(_frequency(problem, point.item))
     reach = jnp.maximum(jnp.max(surplus, axis=0), point.lowest[0]) + jnp.max(utility, axis=0) + 2.0
     reach = reach + jnp.sum(problem.step, axis=0) * _ends(problem)[1][0]
-    side = FINEST * (reach / FINEST) ** jnp.linspace(0.0, 1.0, CELLS, dtype=reach.dtype)
+    finest = FINEST * jnp.clip(jnp.max(surplus, axis=0), jnp.finfo(reach.dtype).tiny ** 0.5, 1.0)
+    side = finest * (reach / finest) ** jnp.linspace(0.0, 1.0, CELLS, dtype=reach.dtype)
     both = jnp.concatenate([-side[::-1], side])[None, :]
     bend = jnp.clip(alone(problem, surplus) - utility, -reach, reach)[:, None]
     around = jnp.clip(bend + both, -reach, reach)

@@ -8,18 +8,19 @@ import numpy as np
 
 METRICS = "metrics.jsonl"
 MEASURES = ("reward", "feasible", "regret")
-OWN = ("exploitability",)  # of some games
+OWN = ("exploitability", "share_of_bound")  # of some games
 
 
 class Metrics(NamedTuple):
     """What a run's test on fixed states gave as it learned.
 
     env_steps: [P]     rounds played by each seed, ascending
-    optimum:   [P]     mean U_B* over the states
-    reward:    [S, P]  mean of (13)
+    optimum:   [P]     mean U_B* over the states; the equilibrium's payoff, or the upper bound, of other games
+    reward:    [S, P]  mean of (13); of a station's utility, or an episode's value
     feasible:  [S, P]  share of states with a feasible contract
     regret:    [S, P]  mean U_B* − U_B over those; NaN where there is none
     exploitability: [S, P]  as a share of the equilibrium payoff; NaN where the game has none
+    share_of_bound: [S, P]  value/upper bound; likewise
     """
 
     env_steps: np.ndarray
@@ -28,6 +29,7 @@ class Metrics(NamedTuple):
     feasible: np.ndarray
     regret: np.ndarray
     exploitability: np.ndarray
+    share_of_bound: np.ndarray
 
 
 def read_metrics(directory: Path) -> Metrics:

@@ -14,7 +14,7 @@ from jaxcontract.cli.program import (
     Program,
     name_command,
 )
-from jaxcontract.cli.setting_options import add_setting_options
+from jaxcontract.cli.setting_options import add_setting_options, find_owner
 from jaxcontract.cli.train.options import ANEW, EPILOG, EXTENDS, add_run_options, read_watching
 from jaxcontract.cli.train.request import Request, request_new_run, request_resumed_run
 from jaxcontract.cli.train.run import Run, describe_divergence
@@ -31,7 +31,12 @@ PROGRAM = name_command("train")
 
 def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> Request:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
-    parser = OneLineParser(prog=program.name, description=__doc__, epilog=program.fill_in(EPILOG))
+    parser = OneLineParser(
+        prog=program.name,
+        description=__doc__,
+        epilog=program.fill_in(EPILOG),
+        find_owner=find_owner,
+    )
     add_run_options(parser)
     try:
         add_setting_options(parser, arguments)

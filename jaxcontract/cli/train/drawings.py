@@ -91,7 +91,7 @@ def find_pictures(shown: Shown) -> dict[str, Callable[[Shown], Any]]:
 
 def draw_curve(shown: Shown) -> Any:
     """The learning curve beside what needs no learning, on the same states."""
-    from jaxcontract.figures import learning_curve
+    from jaxcontract.figures import find_words, learning_curve
 
     request, references = shown.request, shown.baselines
 
@@ -107,6 +107,7 @@ def draw_curve(shown: Shown) -> Any:
         regret_lines=find_levels("regret", ("pooled", "random feasible")),
         title=f"{ALGORITHMS.name_of(request.learner)}, preset {request.preset}: {request.game}; "
         f"{request.curve_states:,} fixed states",
+        words=find_words(shown.curve[-1]),
     )
 
 

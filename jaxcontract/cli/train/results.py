@@ -73,9 +73,21 @@ def measure(request: Request, outcome: EndedTraining) -> Measured:
     reference = request.make_reference()
     states = reference.test_states(request.eval_states, TEST_SEED)
     reports = [reference.evaluate(policy, states) for policy in policies]
-    remarks = dict.fromkeys(line for report in reports for line in reference.remarks(report))
+    remarks = name_seeds(request.seeds, [reference.remarks(report) for report in reports])
     by_size = measure_sizes(request, policies)
-    return Measured(policies, reports, reference.baselines(states), list(remarks), by_size)
+    return Measured(policies, reports, reference.baselines(states), remarks, by_size)
+
+
+def name_seeds(seeds: Sequence[int], said: Sequence[Sequence[str]]) -> list[str]:
+    """What is said of each seed's policy, with the seed, but for what is said of all alike."""
+    alike = [line for line in said[0] if all(line in lines for lines in said)]
+    own = [
+        f"seed {seed}: {line}"
+        for seed, lines in zip(seeds, said, strict=True)
+        for line in lines
+        if line not in alike
+    ]
+    return [*alike, *own]
 
 
 def measure_sizes(request: Request, policies: Sequence[NetworkPolicy]) -> list[dict[int, Any]]:
