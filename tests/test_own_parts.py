@@ -125,7 +125,8 @@ def test_they_are_plotted_and_exported_by_the_same_commands(folder, resumed):
     assert (folder / "first" / "learning_curve.png").exists()
     run(folder, "plot", "first", "--out", "picture")
     assert (folder / "picture.png").exists()
-    run(folder, "export", "first", "policy.jaxexport")
+    printed = run(folder, "export", "first", "policy.jaxexport")
+    assert "; called on observations [N, 1] of the game, it gives actions [N, 1]" in printed
     found, env = run(folder, "-c", CHECKS, program=()).splitlines()
     policy, exported, plain = json.loads(found)
     np.testing.assert_allclose(exported, policy, rtol=1e-5)

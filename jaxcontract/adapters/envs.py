@@ -45,6 +45,9 @@ class GymnasiumEnv(gymnasium.Env):
     `lambda observation: model.predict(observation, deterministic=True)[0]`.
 
     env, params: anything of gymnax's shape with Boxes, hashable, and its parameters
+
+    Raises:
+        ValueError: when the env has several players, which gymnasium does not know.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
@@ -53,6 +56,7 @@ class GymnasiumEnv(gymnasium.Env):
         refuse_fork()
         refuse_forking()
         self.env, self.params = env, _on_device(env, params)
+        _refuse_players(env, self.params)
         self.observation_space = _box(env.observation_space(self.params))
         self.action_space = _box(env.action_space(self.params))
         self._key: Any = None
@@ -74,7 +78,7 @@ class GymnasiumEnv(gymnasium.Env):
             self._key, self._next = jax.random.key(_seed_or_draw(seed, self.np_random)), None
         if self._next is None:
             self._key, self._next, self._state = _begin(self.env, self.params, self._key)
-        observation, self._next = np.array(self._next), None
+        observation, self._next = np.array(self._next, np.float32), None
         return observation, {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -87,7 +91,7 @@ class GymnasiumEnv(gymnasium.Env):
         following, final, reward, terminated, truncated, info = jax.tree.map(np.asarray, seen)
         done = bool(terminated or truncated)
         self._next = following if done else None
-        observation = np.array(final if done else following)
+        observation = np.array(final if done else following, np.float32)
         info = {name: value if value.ndim else value.item() for name, value in info.items()}
         return observation, float(reward), bool(terminated), bool(truncated), info
 
@@ -112,6 +116,7 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         refuse_fork()
         num_envs = plain("GymnasiumVectorEnv", "num_envs", num_envs, COUNT)
         self.env, self.params, self.num_envs = env, _on_device(env, params), num_envs
+        _refuse_players(env, self.params)
         self.single_observation_space = _box(env.observation_space(self.params))
         self.single_action_space = _box(env.action_space(self.params))
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -142,7 +147,7 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         if mask is not None:
             begun = _where(mask, begun, (self._keys, self._observation, self._states))
         self._keys, self._observation, self._states = begun
-        return np.array(self._observation), {}
+        return np.array(self._observation, np.float32), {}
 
     def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Play one round of each: (observations, rewards, terminations, truncations, infos)."""
@@ -153,8 +158,14 @@ class GymnasiumVectorEnv(gymnasium.vector.VectorEnv):
         self._keys, self._states, seen = _play_all(self.env, self.params, self._keys, self._states, actions)
         self._observation = seen[0]
         observation, final, reward, terminated, truncated, info = jax.tree.map(np.asarray, seen)
-        infos = _vector_infos(info, final, terminated | truncated)
-        return np.array(observation), np.array(reward), np.array(terminated), np.array(truncated), infos
+        infos = _vector_infos(info, np.asarray(final, np.float32), terminated | truncated)
+        return (
+            np.array(observation, np.float32),
+            np.array(reward),
+            np.array(terminated),
+            np.array(truncated),
+            infos,
+        )
 
     def empty_places(self, observation: Any) -> np.ndarray:
         """Which places of observations [..., 4 + 2K] are empty: [..., K] of bool. Raises ValueError."""
@@ -207,6 +218,16 @@ def make_vector(
 def _on_device(env: Any, params: Any) -> Any:
     """Parameters as arrays where they are computed with, so that no step has to take them there."""
     return jax.device_put(env.default_params if params is None else params)
+
+
+def _refuse_players(env: Any, params: Any) -> None:
+    """Raises ValueError when an observation has a row for each of several players."""
+    seen = jax.eval_shape(env.reset, jax.random.key(0), params)[0]
+    if len(seen.shape) > len(env.observation_space(params).shape):
+        raise ValueError(
+            f"{type(env).__name__}: has {seen.shape[0]} players, and gymnasium knows one: "
+            "jaxcontract.adapters.jaxmarl.JaxMARLEnv is for competing stations"
+        )
 
 
 def _box(space: Any) -> gymnasium.spaces.Box:

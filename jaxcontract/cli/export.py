@@ -17,6 +17,8 @@ against those 16 states before they are written, and again whenever they are rea
   policy = jc.load_exported(FILE)       needs jax and flatbuffers; policy(jc.NetworkState(...)) → Contract
   policy = jc.load_numpy_policy(FILE)   needs numpy alone; policy(max_aoi=..., ...) → frequency, payment
 
+Of another game than the contract game both take its observations [N, O] and give actions [N, A].
+
 examples:
   PROGRAM runs/first policy.jaxexport
   PROGRAM runs/first policy.jaxexport --seed 3
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
     try:
         require_device()
         from jaxcontract.export.artifact import export_policy
+        from jaxcontract.export.description import is_contract, read_description
 
         sha256 = export_policy(request.policies, request.file, request.seed)
     except (ValueError, ImportError, OSError) as error:
@@ -66,5 +69,9 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
     size, description = request.file.stat().st_size, f"{request.file.name}.json"
     files = f"{request.file} ({size:,} bytes), {description} and {request.file.name}.npz"
     line = f"{files} answer their self-test; sha256 {sha256}"
+    notes = read_description(request.file).notes
+    if not is_contract(notes):
+        inputs, outputs = len(notes["observation"]["center"]), len(notes["action"]["low"])
+        line += f"; called on observations [N, {inputs}] of the game, it gives actions [N, {outputs}]"
     make_console().print(line, soft_wrap=True, markup=False)
     return DONE

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jaxcontract.cli.help_text import HelpFormatter
+
 
 class OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line and exits with 2; guesses what a misspelt option meant.
@@ -19,7 +21,7 @@ class OneLineParser(argparse.ArgumentParser):
         self._find_owner = find_owner
         super().__init__(
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpFormatter,
             **keywords,
         )
 

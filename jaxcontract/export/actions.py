@@ -27,7 +27,7 @@ class ExportedActions:
     num_inputs: O
     """
 
-    program: Callable[[Any], Any]
+    program: Callable[[Any], Any] = dataclasses.field(repr=False)
     num_inputs: int
 
     def __call__(self, observations: Any) -> Any:
@@ -37,7 +37,7 @@ class ExportedActions:
 
     def answers(self, observations: Any) -> tuple[Any]:
         """The same, as a self-test asks."""
-        rows = np.asarray(observations, np.float32)
+        rows = np.asarray(check_observations("ExportedActions", observations, self.num_inputs), np.float32)
         if rows.ndim != 2 or rows.shape[1] != self.num_inputs:
             raise ValueError(
                 f"ExportedActions: observations of shape {rows.shape}: must be [N, {self.num_inputs}]"
@@ -62,6 +62,10 @@ class NumpyActions:
     width: np.ndarray
     low: np.ndarray
     high: np.ndarray
+
+    def __repr__(self) -> str:
+        sizes = f"num_inputs={len(self.center)}, num_actions={len(self.low)}"
+        return f"NumpyActions({sizes}, network={self.network}, head={self.head})"
 
     def __call__(self, observations: Any) -> np.ndarray:
         """The actions for observations. Raises ValueError when they have another length."""

@@ -123,8 +123,13 @@ def unreadable(path: Path, error: Exception) -> ValueError:
 
 
 def check_observations(owner: str, observations: Any, length: int) -> Any:
-    """Observations (11) as an array, if they are [..., 4 + 2K]. Raises ValueError."""
+    """Observations as an array, if they are numbers [..., length]. Raises ValueError."""
     array = observations if hasattr(observations, "shape") else np.asarray(observations)
+    if np.asarray(array).dtype.kind not in "fiu":
+        kind = type(observations).__name__
+        raise ValueError(
+            f"{owner}: must be called with observations, numbers [..., {length}], not with a {kind}"
+        )
     if np.shape(array)[-1:] != (length,):
         raise ValueError(f"{owner}: observations of shape {np.shape(array)}: must be [..., {length}]")
     return array

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.core.fields import concrete, refuse
+from jaxcontract.core.fields import concrete, finite, refuse
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import log_quality
 from jaxcontract.mechanism.optimum import best_frequency
@@ -51,8 +51,12 @@ def capacity_payments(
     Returns [A], units of payment.
 
     Raises:
-        ValueError: when these are not numbers, the state has several types, or the capacity is out of range.
+        ValueError: when these are no probabilities, the state has several types, or the capacity is out of
+            range.
     """
+    value = concrete(probabilities)
+    if value is not None and value.dtype.kind in "iuf" and not np.all((value >= 0) & (value <= 1)):
+        raise refuse("capacity_payments", "probabilities", probabilities, "in [0, 1]")
     probabilities = floats(probabilities, "capacity_payments", "probabilities")
     capacity = _share("capacity_payments", capacity)
     cost, surplus = _prices("capacity_payments", system, state)
@@ -163,6 +167,9 @@ def _check_weights(payments: jax.Array, weights: jax.Array) -> None:
         raise ValueError(
             f"capacity_exploitability.weights of shape {weights.shape}: must be {payments.shape}, as payments"
         )
+    paid = concrete(payments)
+    if paid is not None and not finite(paid):
+        raise refuse("capacity_exploitability", "payments", payments, "finite numbers")
     value = concrete(weights)
     if value is not None and not (np.all(value >= 0) and abs(float(value.sum()) - 1.0) <= WEIGHT_TOLERANCE):
         total = f"they sum to {float(value.sum()):g}"

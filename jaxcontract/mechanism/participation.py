@@ -47,6 +47,7 @@ def participation(utilities: Numbers, taste_scale: Numbers, rivals: Numbers | No
     Raises:
         ValueError: when these are not numbers, μ is not positive, or the rivals are not of as many types.
     """
+    _refuse_nan("participation", "utilities", utilities)
     utilities = floats(utilities, "participation", "utilities")
     taste_scale = check_taste_scale("participation", taste_scale)
     elsewhere = _log_others(utilities, taste_scale, rivals, "participation")
@@ -164,11 +165,19 @@ def _log_others(
     out = jnp.zeros_like(utilities)
     if rivals is None:
         return out
+    _refuse_nan(function, "rivals", rivals)
     offers = floats(rivals, function, "rivals") / taste_scale
     if offers.shape[1:] != utilities.shape:
         allowed = f"one column for each of {len(utilities)} device types"
         raise ValueError(f"{function}.rivals of shape {offers.shape}: must have {allowed}")
     return jax.nn.logsumexp(jnp.concatenate([out[None], offers]), axis=0)
+
+
+def _refuse_nan(function: str, name: str, values: Numbers) -> None:
+    """Raises ValueError where a utility is NaN; one without limit is an offer like any other."""
+    value = concrete(values)
+    if value is not None and value.dtype.kind == "f" and np.isnan(value).any():
+        raise refuse(function, name, values, "numbers, not NaN")
 
 
 def _solve(

@@ -28,8 +28,12 @@ def skip_empty(action: Any, taken: Any) -> Any:
     return xp.concat([xp.where(taken, action[:size], EMPTY_LOGIT), action[size:]], axis=0)
 
 
-def pad_types(type_probs: Any, device_types: Any, num_places: int) -> tuple[Any, Any]:
+def pad_types(
+    type_probs: Any, device_types: Any, num_places: int, owner: str = "pad_network"
+) -> tuple[Any, Any]:
     """Q and φ, [..., K] each, with empty places behind: [..., num_places] each.
+
+    owner: the function that is asked for it
 
     Raises:
         ValueError: when there are more types than places.
@@ -37,7 +41,7 @@ def pad_types(type_probs: Any, device_types: Any, num_places: int) -> tuple[Any,
     xp = type_probs.__array_namespace__()
     missing = num_places - type_probs.shape[-1]
     if missing < 0:
-        raise ValueError(f"pad_types: {type_probs.shape[-1]} types: must be at most {num_places}")
+        raise ValueError(f"{owner}: {type_probs.shape[-1]} types: must be at most {num_places} places")
     shape = (*type_probs.shape[:-1], missing)
     empty = xp.zeros(shape, dtype=type_probs.dtype)
     repeated = xp.broadcast_to(device_types[..., -1:], shape)

@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.core.spaces import Box
+from jaxcontract.envs.capacity import CapacityEnv
+from jaxcontract.envs.competition import CompetitionEnv
 from jaxcontract.envs.scale import fit_scale
 from jaxcontract.envs.wrappers import ScaledEnv
 
@@ -572,3 +575,20 @@ def test_games_of_rounds_that_matter_have_names_of_their_own(env_id, observed, a
         gymnasium.make(f"jaxcontract/{env_id}", num_type=3)
     with pytest.raises(ValueError, match="only Contract-v0 has networks of various numbers of types"):
         gymnasium.make(f"jaxcontract/{env_id}", num_types="2-3")
+
+
+def test_several_players_are_refused_with_the_name_of_what_takes_them():
+    for game in (CompetitionEnv(num_stations=2), CapacityEnv()):
+        for make in (GymnasiumEnv, partial(GymnasiumVectorEnv, num_envs=2)):
+            with pytest.raises(ValueError, match=r"has 2 players, and gymnasium knows one: .*JaxMARLEnv"):
+                make(game)
+    assert GymnasiumEnv(CompetitionEnv(num_stations=1)).reset(seed=0)[0].shape == (8,)
+
+
+def test_observations_are_in_their_box_in_double_precision_too():
+    with jax.enable_x64(True):
+        env = gymnasium.make("jaxcontract/Contract-v0")
+        observation, _ = env.reset(seed=0)
+        following, *_ = env.step(env.action_space.sample())
+        assert env.observation_space.contains(observation)
+        assert env.observation_space.contains(following)

@@ -5,6 +5,7 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.cli.design.outside import OutsideTotals, find_outside
+from jaxcontract.cli.design.telling import network_remarks
 from jaxcontract.cli.input_files.network_rows import CONSTANTS, NetworkRows
 
 SIZES = (2, 3, 4, 6, 7)
@@ -73,3 +74,27 @@ def test_a_policy_of_one_number_of_types_takes_every_place_for_a_type():
     where = find_outside(networks_of([2.0, 14.0]), jc.EnvParams(distribution=law))
     assert where.num_types.tolist() == [PLACES]
     assert where.distance[0] == pytest.approx((14.0 - 8.0) / 3.5)  # of the second band, which ends at 8
+
+
+def test_far_outside_is_said_in_ranges():
+    """φ_1 of two types lies in [1, 8], so that 22 is twice that range above it."""
+    totals, networks = OutsideTotals(), networks_of([22.0, 23.0])
+    totals.add(networks, {"feasible": np.ones(1, bool), "regret": np.ones(1)}, make_params())
+    assert "by up to 2 times a range (device_types_1 in row 2)" in totals.describe(1)[0]
+
+
+def test_a_contract_below_one_item_says_so():
+    networks = networks_of([7.5, 8.5], [7.5, 8.5])
+    columns = {
+        "station_utility": [5.0, 4.0],
+        "pooled": [4.5, 4.5],
+        "greatest_worth": [50.0, 50.0],
+        "payment": [[0.1, 0.2]] * 2,
+        "frequency": [[0.1, 0.2]] * 2,
+        "binding": [[0, 0]] * 2,
+        "feasible": [True, True],
+    }
+    found = {name: np.array(column) for name, column in columns.items()}
+    assert network_remarks(networks, found, 0, "learned", {}) == []
+    (line,) = network_remarks(networks, found, 1, "learned", {})
+    assert line == "one item for all types would earn 0.5 more than this contract"

@@ -1,5 +1,6 @@
 """`--help` of every command and script: it teaches, at once, without JAX or what a person may not have."""
 
+import os
 import statistics
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 
 import pytest
 
+from jaxcontract.cli.help_text import HelpFormatter
 from jaxcontract.cli.main import COMMANDS as MODULES
 from paths import ROOT
 
@@ -44,10 +46,16 @@ def test_there_are_scripts():
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_help_teaches_and_needs_no_library_but_numpy(script):
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(script)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", PROGRAM, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "COLUMNS": "80"},
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: {script.name}")
+    assert max(map(len, done.stdout.splitlines())) <= 80
     assert len(done.stdout.splitlines()) > 8 or script.name == "own_metric.py"  # which has no options
 
 
@@ -60,7 +68,7 @@ def test_help_of_a_command_calls_it_by_its_name(command, name):
     assert ".py" not in done.stdout
     assert "PROGRAM" not in done.stdout
     examples = done.stdout.partition("examples:\n")[2].partition("\n\n")[0].splitlines()
-    assert all(line.startswith(f"  {name} ") for line in examples)
+    assert all(line.startswith((f"  {name} ", "    ")) for line in examples)  # one may go on
     assert len(examples) >= 2 or not command
 
 
@@ -80,3 +88,14 @@ def test_help_is_there_at_once(program):
         subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
         seconds.append(time.perf_counter() - began)
     assert statistics.median(seconds) <= 0.3
+
+
+def test_paragraphs_are_filled_and_lists_keep_their_columns():
+    codes = "codes:\n  0    done\n  75   a device that\n       does not answer"
+    text = f"A paragraph of a few\nwords.\n\n{codes}\n\nlast"
+    filled = HelpFormatter("program")._fill_text(text, 24, "")
+    assert filled.split("\n\n") == [
+        "A paragraph of a few\nwords.",
+        "codes:\n  0    done\n  75   a device that\n      does not answer",
+        "last",
+    ]

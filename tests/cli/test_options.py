@@ -62,3 +62,31 @@ def test_another_game_keeps_what_a_preset_says_of_the_problem():
     problem = asked.setting.game.problem
     assert (problem.unit_profit, problem.slot_duration) == (1.0, 0.1)
     assert asked.setting.game.env.num_stations == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--stations 2", "--stations: goes with --game competition"),
+        ("--taste-scale 1", "--taste-scale: goes with --game participation or competition or enrolment"),
+        ("--clip-range 1 --algorithm gradient", "--clip-range: goes with --algorithm ppo"),
+        ("--staitons 2", "unknown option --staitons; "),
+        (
+            "--game competition --num-types 2-16",
+            "'2-16': must be one whole number; ranges go with --game contract",
+        ),
+        (
+            "--game competition --preset raw",
+            "--preset raw: is of --game contract; with --game competition choose",
+        ),
+        (
+            "--game participation --preset budget",
+            "--preset budget: is of --game budget; with --game participation",
+        ),
+    ],
+)
+def test_what_is_of_another_game_is_said_to_be(given, said, capsys):
+    with pytest.raises(SystemExit) as left:
+        train.parse(given.split())
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err

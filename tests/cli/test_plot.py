@@ -277,3 +277,30 @@ def test_bad_options_and_help_are_quick(tmp_path):
     began = time.monotonic()
     assert "95 % bootstrap" in run("--help", cwd=tmp_path).stdout
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("measure", "words", "distance"),
+    [
+        ("exploitability", ("equilibrium", "utility"), "exploitability"),
+        ("share_of_bound", ("upper bound", "value"), "below the upper bound"),
+    ],
+)
+def test_other_games_are_called_by_their_own_words(measure, words, distance, tmp_path, capsys, monkeypatch):
+    write_run(tmp_path / "a")
+    lines = (tmp_path / "a" / "metrics.jsonl").read_text().splitlines()
+    points = [json.loads(line) for line in lines]
+    more = [json.dumps({**point, measure: [0.9] * len(point["reward"])}) for point in points]
+    (tmp_path / "a" / "metrics.jsonl").write_text("\n".join(more) + "\n")
+    kept = []
+    monkeypatch.setattr("jaxcontract.figures.save", lambda figure, _: kept.append(figure))
+    assert plot_runs.main([str(tmp_path / "a"), "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in (*words, measure.replace("_", " ")))
+    assert "reward (13)" not in printed
+    above, _, below = (axes.get_ylabel() for axes in kept[0].axes)
+    assert words[1] in above
+    assert distance in below
+    texts = [text.get_text() for axes in kept[0].axes for text in axes.texts]
+    assert any(words[0] in text for text in texts)
+    assert not any("optimum" in text for text in texts)

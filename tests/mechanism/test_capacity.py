@@ -219,11 +219,17 @@ def test_a_game_of_stone_paper_and_scissors_is_mixed_evenly():
         ([1.0, 2.0], [0.5, 0.5], 1.0, "capacity_exploitability.capacity.*between 1/2 and 1"),
         ([1.0, 2.0], [0.5, 0.4], 0.7, "weights: must be at least 0 and sum to 1; they sum to 0.9"),
         ([1.0, 2.0], [1.0], 0.7, r"weights of shape \(1,\): must be \(2,\)"),
+        ([1.0, np.nan], [0.5, 0.5], 0.7, "capacity_exploitability.payments.*must be finite numbers"),
     ],
 )
 def test_what_is_no_mixed_policy_is_refused(payments, weights, capacity, said):
     with pytest.raises(ValueError, match=said):
         jc.capacity_exploitability(payments, weights, PAPER, one_type(), capacity)
+
+
+def test_what_is_no_probability_is_refused():
+    with pytest.raises(ValueError, match=r"capacity_payments.probabilities = .*: must be in \[0, 1\]"):
+        jc.capacity_payments(PAPER, one_type(), [0.5, 1.5], 0.7)
 
 
 def test_several_types_are_refused():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.mechanism.competition import offered_utilities, station_shares
+from jaxcontract.mechanism.competition import compare_equilibria, offered_utilities, station_shares
 from jaxcontract.mechanism.simulation import standard_error
 from oracles import walking_away
 from oracles.random_states import pick
@@ -159,3 +159,19 @@ def test_devices_are_the_same_for_all_stations(changes, said):
         jc.equilibrium_contracts(PAPER, states, 1.0)
     with pytest.raises(ValueError, match=r"taste_scale[^\n]*must be positive"):
         jc.equilibrium_contracts(PAPER, stations((0.9, 0.9), (0.9, 0.9)), 0.0)
+
+
+def test_no_station_and_no_start_are_refused_and_numpy_arrays_are_not():
+    states = stations((0.95, 0.94), (0.73, 0.85))
+    nobody = jax.tree.map(lambda leaf: np.asarray(leaf)[:0], states)
+    with pytest.raises(ValueError, match=r"equilibrium_contracts\.states: of no station"):
+        jc.equilibrium_contracts(PAPER, nobody, 1.0)
+    with pytest.raises(
+        ValueError, match=r"compare_equilibria\.num_starts = 0: must be a whole number in \[1"
+    ):
+        compare_equilibria(PAPER, states, 1.0, num_starts=0)
+    as_numpy = jax.tree.map(np.asarray, states)
+    found = find(PAPER, states, 1.0)
+    np.testing.assert_allclose(
+        jc.equilibrium_contracts(PAPER, as_numpy, 1.0).payment, found.payment, rtol=1e-9
+    )

@@ -10,7 +10,7 @@ from jaxcontract.mechanism import enrolment_bound
 from jaxcontract.mechanism import enrolment_heuristics as heuristics
 from jaxcontract.mechanism import enrolment_play as play
 from jaxcontract.mechanism import enrolment_program as program
-from jaxcontract.mechanism.enrolment import EnrolmentLaw, enrol, enrolment_utility, rent_contract
+from jaxcontract.mechanism.enrolment import EnrolmentLaw, enrol, enrolment_utility, first_best, rent_contract
 from jaxcontract.mechanism.enrolment_bound import path_bound, separate_bound
 from jaxcontract.mechanism.enrolment_paths import path_value, plan_contracts
 from oracles import paper
@@ -198,3 +198,21 @@ def test_two_types_are_asked_for_and_the_papers_quality():
         rent_contract(STRESS, printed(), 0.1, np.array([0.1, 0.2]))
     with pytest.raises(ValueError, match=r"EnrolmentLaw\.turnover = 0: must be a number in \(0, 1\]"):
         EnrolmentLaw(turnover=0)
+
+
+@pytest.mark.parametrize(("taste", "outside"), [(0.1, 1000.0), (1e-4, 0.1), (0.1, -1000.0)])
+def test_bounds_and_contracts_are_numbers_where_devices_hardly_differ_or_never_come(taste, outside):
+    """And no bound is above what all devices would earn, who come at no price."""
+    law = EnrolmentLaw(taste_scale=taste, outside_utility=outside)
+    for found in (
+        heuristics.constant_contract(STRESS, printed(), law, DISCOUNT),
+        heuristics.steady_contract(STRESS, printed(), law),
+    ):
+        assert jc.certify(STRESS, printed(), found, 1e-9).feasible
+    _, surplus = first_best(STRESS, printed())
+    most = 40.0 * np.sum(printed().type_probs * surplus) / (1.0 - DISCOUNT)
+    certified = solve(STRESS, printed(), law, DISCOUNT).upper_bound
+    assert 0 < certified <= most * (1.0 + 1e-9)
+    path = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (50, *jnp.shape(leaf))), printed())
+    along = path_bound(STRESS, path, law, DISCOUNT)
+    assert 0 < along <= most * (1.0 + 1e-9)

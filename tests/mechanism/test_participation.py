@@ -382,3 +382,38 @@ def test_maxima_of_ranges_are_those_of_slices(size):
     for row, column in np.ndindex(3, 20):
         inside = values[row, first[row, column] : last[row, column] + 1]
         np.testing.assert_array_equal(found[row, column], np.float32(inside.max(initial=-np.inf)))
+
+
+def best_with_a_fee(system, taste, dtype):
+    """What the contract of (10) earns with the best of many flat fees."""
+    state = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), STATE)
+    contract = jc.optimal_contract(system, state)
+    fees = np.concatenate([[0.0], np.geomspace(1e-3, 60.0, 200) * taste, np.geomspace(1e-4, 60.0, 200)])
+
+    def earned(fee):
+        offered = jc.Contract(frequency=contract.frequency, payment=contract.payment + fee)
+        return jc.participation_utility(system, state, offered, jnp.asarray(taste, dtype))
+
+    return state, float(jax.vmap(earned)(jnp.asarray(fees, dtype)).max())
+
+
+@pytest.mark.parametrize("x64", [True, False])
+@pytest.mark.parametrize("system", [PAPER, STRESS], ids=["paper", "stress"])
+@pytest.mark.parametrize("taste", [1e-8, 1e-6, 3e-4, 1e4, 1e9])
+def test_at_an_extreme_taste_scale_a_flat_fee_on_the_papers_contract_is_not_better(taste, system, x64):
+    with jax.enable_x64(x64):
+        dtype = jnp.result_type(float)
+        state, fee = best_with_a_fee(system, taste, dtype)
+        given = jax.tree.map(
+            lambda leaf: jnp.asarray(leaf, dtype), (system, state, taste, nobody(2) - 1e3 * taste)
+        )
+        found = respond_compiled(*given)
+        assert found.utility >= fee * (1.0 - (1e-9 if x64 else 1e-6))
+        assert found.utility <= found.upper_bound <= found.utility * (1.0 + 2e-4)
+
+
+def test_a_utility_that_is_no_number_is_refused_by_its_name():
+    with pytest.raises(ValueError, match=r"best_response\.rivals = .*: must be numbers, not NaN"):
+        jc.best_response(PAPER, STATE, 1.0, np.array([[np.nan, 1.0]]))
+    with pytest.raises(ValueError, match=r"participation\.utilities = .*: must be numbers, not NaN"):
+        jc.participation([np.nan, 1.0], 1.0)

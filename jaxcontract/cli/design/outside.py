@@ -151,9 +151,10 @@ class OutsideTotals:
         told, (distance, row, name) = self.as_dict(), self._farthest
         lines = []
         if self.outside:
+            far = f"{distance:.0%} of a range" if distance < 1 else f"{distance:.3g} times a range"
             lines.append(
                 f"{self.outside:,} of {networks:,} networks lie outside of what the policy was trained on, "
-                f"by up to {distance:.0%} of a range ({name} in row {row})"
+                f"by up to {far} ({name} in row {row})"
             )
         if self._sizes:
             sizes = ", ".join(f"K = {size}" for size in sorted(self._sizes))

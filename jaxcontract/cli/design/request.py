@@ -23,31 +23,34 @@ From your network to its contract: item by item, certified, beside what complete
 """
 EPILOG = """\
 network files:
-  .json   {"system": {constants}, "states": [{"max_aoi": 0.95, "max_latency": 0.73,
-           "type_probs": [0.84, 0.16], "device_types": [2, 12]}, ...]}
+  .json   {"system": {constants}, "states":
+          [{"max_aoi": 0.95, "max_latency": 0.73,
+            "type_probs": [0.84, 0.16], "device_types": [2, 12]}, ...]}
   .jsonl  one such state on each line
-  .csv    columns max_aoi, max_latency, type_probs_1, ..., device_types_1, ...; .tsv the same
-  max_aoi and max_latency in seconds; type_probs sum to 1; device_types ascend, each 1 / the cost of an
-  update per slot. The constants num_devices, aoi_preference, unit_profit, slot_duration, min_frequency and
-  max_frequency may stand beside them, as columns too; the paper's are taken for what is left out.
-  Networks are called by their row in the file; the header of a .csv file is row 1, or 2 behind sep=.
+  .csv    columns max_aoi, max_latency, type_probs_1, ...,
+          device_types_1, ...; .tsv the same
 
-observed costs: such a file with a column named cost, or as --cost-column says; or a JSON list [0.12, 0.3]
-  With a column named device, or as --device-column says, a device counts once, at the mean of its rows or
-  as --device-cost says; without one, each row counts: observations. Costs are in units of payment, as
-  unit_profit is; in another unit, say what it is worth: --cost-unit-value. Rows without a positive number
-  are counted and refused, or left out by --skip-unusable; how many stands in contract.json.
-  Devices choose freely among the K items; --grouping best finds the K that earn most, exactly, and drops
-  items that earn nothing more. What each K earns is also measured on observations that its menu was not
-  made from (200 resamples)
+max_aoi and max_latency in seconds; type_probs sum to 1; device_types ascend, each 1 / the cost of an update
+per slot. The constants num_devices, aoi_preference, unit_profit, slot_duration, min_frequency and
+max_frequency may stand beside them, as columns too; the paper's are taken for what is left out. Networks are
+called by their row in the file; the header of a .csv file is row 1, or 2 behind sep=.
 
-devices that may walk away: --taste-scale MU, and with --rivals FILE also go elsewhere
-  A row of FILE is an item that another station offers: columns frequency (updates per slot), payment and,
-  where there are several stations, station. A device takes the item it likes best at each. No contract
-  earns more than the bound that is written beside what is earned.
+observed costs: such a file with a column named cost, or as --cost-column says; or a JSON list [0.12, 0.3].
+With a column named device, or as --device-column says, a device counts once, at the mean of its rows or
+as --device-cost says; without one, each row counts: observations. Costs are in units of payment, as
+unit_profit is; in another unit, say what it is worth: --cost-unit-value. Rows without a positive number
+are counted and refused, or left out by --skip-unusable; how many stands in contract.json.
+Devices choose freely among the K items; --grouping best finds the K that earn most, exactly, and drops
+items that earn nothing more. What each K earns is also measured on observations that its menu was not
+made from (200 resamples).
+
+devices that may walk away: --taste-scale MU, and with --rivals FILE also go elsewhere. A row of FILE is an
+item that another station offers: columns frequency (updates per slot), payment and, where there are several
+stations, station. A device takes the item it likes best at each. No contract earns more than the bound that
+is written beside what is earned.
 
 files: .csv, .tsv, .txt (cells as below), .json, .jsonl, all of them also packed (.csv.gz); .xlsx and .parquet
-  with pip install "jaxcontract[tables]"
+with pip install "jaxcontract[tables]"
 
 how files are read; what is not plain to see is said in one line and in contract.json:
   cells     separated by commas, semicolons or tabs: whatever stands between the names, or sep=; before them

@@ -11,6 +11,7 @@ from jaxcontract.cli.design.writing import (
     Decades,
     Found,
     are_dear,
+    earns_less_than_one_item,
     is_one_item,
     list_bound_types,
     loses,
@@ -51,6 +52,9 @@ def network_remarks(
     if is_one_item(found)[index] and all(len(types) < size for types in held.values()):
         who = "the policy offers" if scheme == "learned" else "the optimum is"
         lines.append(f"{who} one item for all {size} types: telling them apart earns nothing here")
+    if earns_less_than_one_item(found)[index]:
+        more = found["pooled"][index] - found["station_utility"][index]
+        lines.append(f"one item for all types would earn {more:.4g} more than this contract")
     return lines
 
 
@@ -122,6 +126,11 @@ def total_lines(totals: Mapping[str, Any], scheme: str) -> list[str]:
     if totals["one_item"]:
         lines.append(
             f"one item for all types in {totals['one_item']:,}: telling them apart earns nothing there"
+        )
+    if totals["below_one_item"]:
+        lines.append(
+            f"one item for all types would earn more than the contract in {totals['below_one_item']:,} of "
+            f"{totals['networks']:,} networks"
         )
     if totals["dear_everywhere"]:
         lines.append(

@@ -32,8 +32,8 @@ DEAR = 10.0  # times what data is worth
 SAME = 1e-9  # of f, by which items differ through rounding alone
 
 # How many networks have no contract with a quality, lose by theirs, are held by a bound, by it in all items,
-# have one item for all of several types, have types all too dear to update in every slot; and of how many
-# there is a remark at all.
+# have one item for all of several types, have types all too dear to update in every slot, would earn more by
+# one item for all; and of how many there is a remark at all.
 NUMBERS = (
     "without_quality",
     "losing",
@@ -42,6 +42,7 @@ NUMBERS = (
     "all_at_min_frequency",
     "one_item",
     "dear_everywhere",
+    "below_one_item",
     "remarked",
 )
 
@@ -118,6 +119,13 @@ def loses(found: Found) -> np.ndarray:
     utility = found["station_utility"]
     less: np.ndarray = np.isfinite(utility) & (utility < 0)
     return less
+
+
+def earns_less_than_one_item(found: Found) -> np.ndarray:
+    """Whether the best single item earns more than a contract that is feasible, beyond rounding. [n]"""
+    missing = found["pooled"] - found["station_utility"]
+    more: np.ndarray = found["feasible"] & (missing > SAME * np.abs(found["pooled"]))
+    return more
 
 
 def is_one_item(found: Found) -> np.ndarray:
@@ -201,7 +209,13 @@ class Totals:
         binding, none = found["binding"], ~found["any_quality"]
         held = [(binding == side).any(axis=1) for side in BOUNDS]
         all_held = (binding == -1).all(axis=1) & ~none
-        said = [loses(found), *held, is_one_item(found), are_dear(networks, found)]
+        said = [
+            loses(found),
+            *held,
+            is_one_item(found),
+            are_dear(networks, found),
+            earns_less_than_one_item(found),
+        ]
         remarked = np.isfinite(found["station_utility"]) & np.any(said, axis=0)
         columns = (none, *said[:3], all_held, *said[3:], remarked)
         for name, which in zip(NUMBERS, columns, strict=True):

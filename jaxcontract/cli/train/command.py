@@ -1,4 +1,4 @@
-"""Train the paper's contract designer with PPO and measure every contract against the exact optimum."""
+"""Train policies that offer contracts; measure each by an optimum, an equilibrium or a certified bound."""
 
 from collections.abc import Sequence
 from contextlib import closing

@@ -11,6 +11,9 @@ examples:
   PROGRAM --seeds 5 --actions raw --reward centred   without the feasible map
   PROGRAM --seeds 5 --preset paper                   Algorithm 1 as printed
   PROGRAM --num-types 8 --num-updates 1200           eight device types
+  PROGRAM --num-types 2-64 --algorithm gradient      one policy for 2 to 64 types
+  PROGRAM --game competition --stations 3            stations that compete
+  PROGRAM --preset enrolment                         rounds that matter
   PROGRAM --network-file networks.csv                networks like your own
   PROGRAM --resume runs/default-20260101-120000      goes on where that run stopped
   PROGRAM --resume runs/first --num-updates 1200     extends a run that has ended

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxcontract.core.protocols import Network, PolicyHead
 from jaxcontract.core.pytree import register
@@ -33,6 +34,11 @@ class NetworkPolicy:
     bijector: ActionBijector
     network: Network = dataclasses.field(metadata={"static": True})
     head: PolicyHead = dataclasses.field(metadata={"static": True})
+
+    def __repr__(self) -> str:
+        count = sum(np.size(leaf) for leaf in jax.tree.leaves((self.weights, self.parameters)))
+        sizes = f"num_inputs={np.shape(self.normalizer.center)[-1]}, num_parameters={count}"
+        return f"NetworkPolicy({sizes}, network={self.network}, head={self.head})"
 
     def __call__(self, observation: Any) -> jax.Array:
         return jnp.moveaxis(self.mode(self._features_first(observation)), 0, -1)
