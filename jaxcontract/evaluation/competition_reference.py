@@ -126,7 +126,7 @@ class CompetitionReference:
             params = in_float64(self.params)
             found["contract of (10)"] = in_blocks(_offer_optimum, states.states, params)
             for name, per_network in (("(10), one fee", False), ("(10), fitted fees", True)):
-                fees = add_fees(params.system, states.states, params.taste_scale, per_network=per_network)
+                fees = _add_fees(params.system, states.states, params.taste_scale, per_network=per_network)
                 found[name] = jax.device_get(fees)
         found["equilibrium"] = states.contracts
         return {name: self.judge(contracts, states) for name, contracts in found.items()}
@@ -198,6 +198,9 @@ def _offer(env: CompetitionEnv, states: NetworkState, policy: Any, params: Compe
     actions = act_on_batch(policy, observations)
     contracts: Contract = jax.vmap(env.contracts, in_axes=(0, 0, None))(states, actions, params)
     return contracts
+
+
+_add_fees = jax.jit(add_fees, static_argnames="per_network")
 
 
 @jax.jit

@@ -25,6 +25,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv  # noqa: E402
 from jaxcontract.adapters import ENV_ID, register  # noqa: E402
 from jaxcontract.adapters.envs import GymnasiumEnv, GymnasiumVectorEnv, make_single, make_vector  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 needs_sb3 = pytest.mark.skipif(
     importlib.util.find_spec("stable_baselines3") is None, reason="stable-baselines3 is not installed"
 )
@@ -560,7 +562,10 @@ def test_stable_baselines3_learns_on_it():
     assert after.regret < 0.5 * before.regret
 
 
-@pytest.mark.parametrize(("env_id", "observed", "acted"), [("Enrolment-v0", 13, 3), ("Budget-v0", 13, 1)])
+@pytest.mark.parametrize(
+    ("env_id", "observed", "acted"),
+    [("Enrolment-v0", 13, 3), pytest.param("Budget-v0", 13, 1, marks=pytest.mark.long)],
+)
 def test_games_of_rounds_that_matter_have_names_of_their_own(env_id, observed, acted):
     env = gymnasium.make(f"jaxcontract/{env_id}", num_types=3, aoi_range=(0.6, 0.9))
     check_env(env.unwrapped)

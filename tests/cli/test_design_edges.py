@@ -21,6 +21,8 @@ from jaxcontract.cli.input_files.network_rows import read_networks
 from jaxcontract.cli.input_files.observed import Observed
 from paths import EXAMPLES
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 COLUMNS = f"slot_duration,min_frequency,max_frequency,{HEADER}"
 NO_NUMBER = re.compile(r"(?<![a-z])[+-]?(nan|inf)(?![a-z])", re.IGNORECASE)
 

@@ -19,6 +19,8 @@ from jaxcontract.mechanism.best_items import make_best_items
 from jaxcontract.mechanism.best_menus import best_menus
 from paths import EXAMPLES, ROOT
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 NETWORK = EXAMPLES / "network.json"
 STATE = jc.NetworkState(max_aoi=0.95, max_latency=0.73, type_probs=[1.0], device_types=[1.0])
 PAPER = {name: field.default for name, field in jc.System.__dataclass_fields__.items()}

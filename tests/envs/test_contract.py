@@ -24,6 +24,8 @@ from jaxcontract.mechanism.freshness import frequency_bounds
 from oracles import paper
 from oracles.random_states import pick, random_states
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 KEY = jax.random.key(0)
 MODES = [(actions, reward) for actions in ("feasible", "raw") for reward in ("centred", "paper")]
 STRESS = System(slot_duration=0.1, unit_profit=200.0)

@@ -15,6 +15,8 @@ from jaxcontract.envs.scale import Scale, fit_scale
 from jaxcontract.training.seeds import compile_training
 from jaxcontract.training.units import play_in
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 EDGES = (1.0, 8.0, 15.0)
 
 

@@ -142,7 +142,7 @@ def test_sizes_outside_of_the_range_are_refused(learner):
             jc.evaluate(learner.policy, ENV, states=network_of(size))
     with pytest.raises(ValueError, match=r"^evaluate_by_size.env = 'of 2 types': must be of various"):
         jc.evaluate_by_size(learner.policy, jc.ContractEnv())
-    with pytest.raises(ValueError, match=r"^pad_types: 7 types: must be at most 6$"):
+    with pytest.raises(ValueError, match=r"^pad_network: 7 types: must be at most 6 places$"):
         jc.pad_network(first(network_of(7)), PLACES)
     with pytest.raises(ValueError, match=r"^pad_network.num_places = 6.5: must be a whole number in"):
         jc.pad_network(first(network_of(2)), 6.5)

@@ -17,6 +17,8 @@ from jaxcontract.evaluation.report import judge
 from jaxcontract.evaluation.states import unseen_states
 from jaxcontract.mechanism.optimum import pooled_contract
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 STATES = 300
 
 

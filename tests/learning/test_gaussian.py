@@ -17,6 +17,8 @@ from jaxcontract.learning.networks.mlp import MLP
 from jaxcontract.learning.policies.gaussian import Gaussian
 from oracles.differences import central_difference
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 HEAD = Gaussian()
 
 

@@ -18,6 +18,8 @@ from oracles.differences import central_difference
 from oracles.random_states import pick, random_states
 from paths import EXPERIMENTS
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 EXAMPLE = EXPERIMENTS / "own_metric.py"
 
 

@@ -23,6 +23,8 @@ from jaxcontract import (
 from jaxcontract.mechanism.freshness import frequency_bounds
 from oracles.random_states import pick, random_states
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SYSTEM = System()
 
 

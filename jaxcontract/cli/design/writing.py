@@ -123,7 +123,8 @@ def loses(found: Found) -> np.ndarray:
 
 def earns_less_than_one_item(found: Found) -> np.ndarray:
     """Whether the best single item earns more than a contract that is feasible, beyond rounding. [n]"""
-    missing = found["pooled"] - found["station_utility"]
+    with np.errstate(invalid="ignore"):  # both are minus infinity where no contract has a quality
+        missing = found["pooled"] - found["station_utility"]
     more: np.ndarray = found["feasible"] & (missing > SAME * np.abs(found["pooled"]))
     return more
 
