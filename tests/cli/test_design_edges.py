@@ -78,6 +78,7 @@ def test_no_quality_a_loss_and_bounds_that_bind_are_said_in_plain_lines(edges, c
         "all_at_min_frequency": 1,
         "one_item": 1,
         "dear_everywhere": 0,
+        "below_one_item": 0,
         "remarked": 2,
     }
     assert record["first_without_quality_row"] == 2
