@@ -64,7 +64,7 @@ class Batch:
     """
 
     observation: jax.Array
-    raw_action: jax.Array
+    draw: jax.Array
     log_prob: jax.Array
     advantage: jax.Array
     target: jax.Array | None
@@ -131,7 +131,7 @@ def make_batch(learner: PPOState, trajectory: Trajectory, following: jax.Array, 
     advantage, target = judge(learner, trajectory, following, config)
     batch = Batch(
         observation=jax.vmap(learner.normalizer.normalize)(trajectory.observation),
-        raw_action=trajectory.raw_action,
+        draw=trajectory.draw,
         log_prob=trajectory.log_prob,
         advantage=advantage,
         target=target,
@@ -217,7 +217,7 @@ def _loss(weights: Any, learner: PPOState, batch: Batch, config: PPOConfig) -> t
     """−(L_C − c L_V + entropy bonus) over one minibatch  (20)."""
     network, head = learner.network, learner.head
     output = repeat_each(network.apply(weights["actor"], batch.observation), config.group_size)
-    log_ratio = head.log_prob(batch.raw_action, output, weights["head"]) - batch.log_prob
+    log_ratio = head.log_prob(batch.draw, output, weights["head"]) - batch.log_prob
     advantage = standardize(batch.advantage) if config.normalize_advantages else batch.advantage
     surrogate = clipped_surrogate(log_ratio, advantage, config.clip_range)
     entropy = head.entropy(output, weights["head"])
