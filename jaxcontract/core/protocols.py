@@ -86,8 +86,8 @@ class PolicyHead(Protocol):
     entropy(output, parameters)           → [], the mean over all outputs
     bound(parameters)                     → parameters kept where densities are finite
 
-    The plain gradient learns by the mode, and does not learn the parameters. One with `learns_by_draws = True`
-    it learns by draws, with the parameters: `sample` then has a derivative by both.
+    The plain gradient learns by the mode, and does not learn the parameters. One with `learns_by_draws` it
+    learns by draws, with the parameters: `sample` then has a derivative by both.
 
     `mode` that computes with the array namespace of its output runs in NumPy as it does in JAX.
     """

@@ -21,7 +21,7 @@ def chain_law(head: Diffusion, output: jax.Array, parameters: Any) -> tuple[jax.
     the last chance is the mass that none of them has lost, 1 where all of it was found.
     """
     lines = _find_lines(head, output, parameters)
-    std = jnp.exp(parameters["log_std"][:, 0])
+    std = head.deviations(parameters)[:, 0]
     half = 0.5 * (lines[-1, 1] - lines[-1, 0])
     cdf = jax.scipy.stats.norm.cdf
     mass = cdf(lines[-1] + half) - cdf(lines[-1] - half)

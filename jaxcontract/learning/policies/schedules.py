@@ -4,6 +4,7 @@ DDPM (arXiv:2006.11239): x_n = √α_n x_{n−1} + √β_n ε, α_n = 1 − β_n
 √ᾱ_n x_0 and variance 1 − ᾱ_n, ᾱ_n = Π_{i≤n} α_i.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -33,12 +34,14 @@ def variances(schedule: str, count: int) -> list[float]:
     """
     steps = range(1, count + 1)
     if schedule == "cosine":
-        kept = [math.cos(0.5 * math.pi * (n / count + COSINE_OFFSET) / (1 + COSINE_OFFSET)) for n in (0, *steps)]
+        times = [(n / count + COSINE_OFFSET) / (1 + COSINE_OFFSET) for n in (0, *steps)]
+        kept = [math.cos(0.5 * math.pi * time) for time in times]
         return [min(LARGEST_BETA, 1.0 - (kept[n] / kept[n - 1]) ** 2) for n in steps]
     low, high = BETA_RANGE
     return [-math.expm1(-low / count - 0.5 * (high - low) * (2 * n - 1) / count**2) for n in steps]
 
 
+@functools.lru_cache
 def make_posterior(schedule: str, count: int) -> Posterior:
     """The reversal of N = `count` steps of a schedule, each a tuple [N] from n = 1 on."""
     kept, of_clean, of_noisy, std = 1.0, [], [], []

@@ -221,7 +221,7 @@ def _loss(weights: Any, learner: PPOState, batch: Batch, config: PPOConfig) -> t
     advantage = standardize(batch.advantage) if config.normalize_advantages else batch.advantage
     surrogate = clipped_surrogate(log_ratio, advantage, config.clip_range)
     entropy = head.entropy(output, weights["head"])
-    objective = surrogate + config.entropy_coefficient * entropy
+    objective = surrogate + entropy_weight(config, learner.num_updates) * entropy
     metrics = {
         "surrogate": surrogate,
         "entropy": entropy,
@@ -233,6 +233,14 @@ def _loss(weights: Any, learner: PPOState, batch: Batch, config: PPOConfig) -> t
         metrics["value_error"] = value_error(value, to_outputs(learner.returns, batch.target))
         objective -= config.value_coefficient * metrics["value_error"]
     return -objective, metrics
+
+
+def entropy_weight(config: PPOConfig, num_updates: jax.Array) -> Any:
+    """The weight of the entropy bonus in the update that follows so many."""
+    if config.final_entropy_share == 1.0:
+        return config.entropy_coefficient
+    progress = jnp.minimum(1.0, num_updates / max(1, config.num_updates - 1))
+    return config.entropy_coefficient * (1.0 - (1.0 - config.final_entropy_share) * progress)
 
 
 def _values(learner: PPOState, observation: jax.Array) -> jax.Array:
