@@ -73,24 +73,32 @@ class PolicyHead(Protocol):
     """What a network's output says of an action, as a value: hashable.
 
     Actions are raw here, any vector of R^A: a bijector brings them into their Box. `parameters` are what a
-    head learns beside the network, a pytree, such as a deviation.
+    head learns beside the network, a pytree, such as a deviation. A draw [D, ...] is what was drawn on the
+    way to a raw action, and that action: D = A where nothing else was.
 
     num_outputs(num_actions)              → how many outputs it needs of a network for A actions
     init(num_actions)                     → parameters
     init_certain(num_actions)             → parameters with as little noise as the head can have
-    mode(output [N, ...])                 → raw action [A, ...], the one to use after training
-    sample(key, output, parameters)       → raw action [A, ...]; the key is consumed
-    log_prob(action, output, parameters)  → [...], ln of the density of a raw action
+    mode(output [N, ...], parameters)     → raw action [A, ...], the one to use after training
+    sample(key, output, parameters)       → draw [D, ...]; the key is consumed
+    raw_action(draw)                      → raw action [A, ...], the part of a draw that is one
+    log_prob(draw, output, parameters)    → [...], ln of the density of a draw
     entropy(output, parameters)           → [], the mean over all outputs
     bound(parameters)                     → parameters kept where densities are finite
+
+    The plain gradient learns by the mode, and does not learn the parameters. One with `learns_by_draws` it
+    learns by draws, with the parameters: `sample` then has a derivative by both.
+
+    `mode` that computes with the array namespace of its output runs in NumPy as it does in JAX.
     """
 
     def num_outputs(self, num_actions: int) -> int: ...
     def init(self, num_actions: int) -> Any: ...
     def init_certain(self, num_actions: int) -> Any: ...
-    def mode(self, output: Any) -> Any: ...
+    def mode(self, output: Any, parameters: Any) -> Any: ...
     def sample(self, key: "jax.Array", output: Any, parameters: Any) -> Any: ...
-    def log_prob(self, action: Any, output: Any, parameters: Any) -> Any: ...
+    def raw_action(self, draw: Any) -> Any: ...
+    def log_prob(self, draw: Any, output: Any, parameters: Any) -> Any: ...
     def entropy(self, output: Any, parameters: Any) -> Any: ...
     def bound(self, parameters: Any) -> Any: ...
 

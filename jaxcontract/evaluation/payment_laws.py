@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.evaluation.chain_law import chain_law
+from jaxcontract.learning.policies.diffusion import Diffusion
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 
 NODES = 4001  # rents at which a law is looked at: its gain is then exact to about 1e-5 of M − L
@@ -21,9 +23,13 @@ def learned_law(policy: NetworkPolicy, observation: jax.Array) -> tuple[jax.Arra
     """The law of a policy's action at one observation [O], of one action: (rents [N], chances [N], mass []).
 
     The density of its head is summed along a line that reaches past a sample of its draws by the sample's
-    own width, and `mass` is what it sums to: 1 where all of it was found.
+    own width, and `mass` is what it sums to: 1 where all of it was found. The law of a diffusion, which has
+    no density, is followed along its chain.
     """
     output = policy.output(observation)
+    if isinstance(policy.head, Diffusion):
+        raw, sums = chain_law(policy.head, output, policy.parameters)
+        return policy.bijector.forward(raw[None])[0], sums / sums[-1], sums[-1]
     keys = jax.random.split(jax.random.key(DRAWS), LOCATED)
     drawn = jax.vmap(lambda key: policy.head.sample(key, output, policy.parameters))(keys)
     low, high = jnp.min(drawn), jnp.max(drawn)

@@ -13,10 +13,13 @@ import numpy as np
 from jaxcontract.config.setting import setting_from_dict
 from jaxcontract.core.protocols import Network, PolicyHead
 from jaxcontract.export.description import check_observations, finite_array
+from jaxcontract.learning.policies.gaussian import Gaussian
 from jaxcontract.mechanism.feasible_numpy import sigmoid
 
 if TYPE_CHECKING:
     from jaxcontract.core.pytree import Arrays
+
+PARAMETERS = "policy_head"  # where a head's parameters lie among the weights of its network
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +61,7 @@ class NumpyActions:
     network: Network
     head: PolicyHead
     weights: dict[str, Any]
+    parameters: dict[str, Any]
     center: np.ndarray
     width: np.ndarray
     low: np.ndarray
@@ -76,7 +80,7 @@ class NumpyActions:
         """The same, as a self-test asks."""
         given = check_observations("NumpyActions", observations, len(self.center))
         inputs = np.moveaxis((np.asarray(given, np.float64) - self.center) / self.width, -1, 0)
-        raw = np.asarray(self.head.mode(self.network.apply(self.weights, inputs)))
+        raw = np.asarray(self.head.mode(self.network.apply(self.weights, inputs), self.parameters))
         return (bound_actions(np.moveaxis(raw, 0, -1), self.low, self.high),)
 
 
@@ -97,17 +101,33 @@ def build_numpy_actions(notes: dict[str, Any], weights: "Arrays") -> NumpyAction
     """
     algorithm = setting_from_dict(notes["setting"]).algorithm
     num_inputs, num_actions = len(notes["observation"]["center"]), len(notes["action"]["low"])
+    own, parameters = split_weights(weights)
     bounds = {name: np.asarray(notes["action"][name], float) for name in ("low", "high")}
     if any(bound.shape != (num_actions,) or np.isnan(bound).any() for bound in bounds.values()):
         raise ValueError("its actions have no bounds")
     return NumpyActions(
         network=algorithm.network,
         head=algorithm.policy_head,
-        weights=nest(weights),
+        weights=own,
+        parameters=parameters,
         center=finite_array(notes["observation"]["center"], num_inputs),
         width=finite_array(notes["observation"]["width"], num_inputs),
         **bounds,
     )
+
+
+def join_weights(weights: Any, parameters: Any, head: PolicyHead) -> dict[str, Any]:
+    """All that an exported policy's mode needs: the network's weights, and the head's parameters.
+
+    The mode of a Gaussian needs none of its own.
+    """
+    return weights if isinstance(head, Gaussian) else {**weights, PARAMETERS: parameters}
+
+
+def split_weights(arrays: "Arrays") -> tuple[dict[str, Any], dict[str, Any]]:
+    """The network's weights and the head's parameters among the arrays of an export, by path."""
+    weights = nest(arrays)
+    return weights, weights.pop(PARAMETERS, {})
 
 
 def nest(arrays: "Arrays") -> dict[str, Any]:

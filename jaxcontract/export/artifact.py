@@ -15,7 +15,7 @@ import numpy as np
 from jaxcontract.core.pytree import Arrays, to_arrays
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.states import unseen_states
-from jaxcontract.export.actions import build_numpy_actions
+from jaxcontract.export.actions import build_numpy_actions, join_weights
 from jaxcontract.export.description import WEIGHTS, SelfTest, description_file, is_contract, weights_file
 from jaxcontract.export.exported_policy import deserialize, require_flatbuffers
 from jaxcontract.export.numpy_policy import build_numpy_policy
@@ -71,7 +71,7 @@ def export_policy(
 
 
 class Export(NamedTuple):
-    """An artifact, the notes of its description, and the weights of its network by path."""
+    """An artifact, the notes of its description, and the weights of its network and head by path."""
 
     artifact: bytes
     notes: dict[str, Any]
@@ -117,7 +117,7 @@ def make_export(directory: str | os.PathLike[str], seed: int) -> Export:
         "setting": read_head(Path(directory)).setting.as_dict(),
         **notes,
     }
-    return Export(artifact, notes, to_arrays(policy.weights))
+    return Export(artifact, notes, to_arrays(join_weights(policy.weights, policy.parameters, policy.head)))
 
 
 def make_function(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxcontract.config.setting import setting_from_dict
 from jaxcontract.core.fields import ByValue, concrete, finite, refuse
 from jaxcontract.core.protocols import Network, PolicyHead
-from jaxcontract.export.actions import NumpyActions, build_numpy_actions, nest
+from jaxcontract.export.actions import NumpyActions, build_numpy_actions, split_weights
 from jaxcontract.export.description import (
     Answers,
     SelfTest,
@@ -65,10 +65,11 @@ class NetworkMode(ByValue):
     network: Network
     head: PolicyHead
     weights: dict[str, Any]
+    parameters: dict[str, Any]
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """[I, ...] → [A, ...]."""
-        return np.asarray(self.head.mode(self.network.apply(self.weights, inputs)))
+        return np.asarray(self.head.mode(self.network.apply(self.weights, inputs), self.parameters))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -243,7 +244,7 @@ def build_raw_action(
     algorithm = setting_from_dict(notes["setting"]).algorithm
     if isinstance(algorithm.network, MLP) and isinstance(algorithm.policy_head, Gaussian):
         return Perceptron(build_layers(weights, num_inputs, num_actions))
-    return NetworkMode(algorithm.network, algorithm.policy_head, nest(weights))
+    return NetworkMode(algorithm.network, algorithm.policy_head, *split_weights(weights))
 
 
 def build_layers(weights: "Arrays", num_inputs: int, num_outputs: int) -> tuple[Layer, ...]:

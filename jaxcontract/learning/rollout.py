@@ -19,11 +19,11 @@ class Trajectory:
 
     With groups of m actions the observations are [T, O, B/m], each followed by m rounds in the other fields.
 
-    `raw_action` and `log_prob` are of the policy's head, before the bijector brings actions into their Box.
+    `draw` and `log_prob` are of the policy's head, before the bijector brings actions into their Box.
     """
 
     observation: jax.Array  # [T, O, B]
-    raw_action: jax.Array  # [T, A, B]
+    draw: jax.Array  # [T, D, B]
     log_prob: jax.Array  # [T, B]
     reward: jax.Array  # [T, B]
     terminated: jax.Array  # [T, B]
@@ -54,15 +54,16 @@ def rollout(
         env_state, observation = carry
         key_action, key_env = jax.random.split(key)
         output = repeat_each(policy.output(observation), group_size)
-        raw_action = policy.head.sample(key_action, output, policy.parameters)
+        draw = policy.head.sample(key_action, output, policy.parameters)
+        action = policy.bijector.forward(policy.head.raw_action(draw))
         following, env_state, reward, terminated, truncated, info = step(
-            key_env, env, params, repeat_each(env_state, group_size), policy.bijector.forward(raw_action)
+            key_env, env, params, repeat_each(env_state, group_size), action
         )
         following, env_state = take_first((following, env_state), group_size)
         played = Trajectory(
             observation=observation,
-            raw_action=raw_action,
-            log_prob=policy.head.log_prob(raw_action, output, policy.parameters),
+            draw=draw,
+            log_prob=policy.head.log_prob(draw, output, policy.parameters),
             reward=reward,
             terminated=terminated,
             truncated=truncated,

@@ -53,7 +53,7 @@ def test_the_actions_of_a_group_are_played_in_one_state():
             max_aoi=aoi, max_latency=latency, type_probs=lists[:2], device_types=lists[2:]
         )
         state = EnvState(network=network, round=jnp.asarray(0))
-        action = learner.bijector.forward(played.raw_action[0, :, index])
+        action = learner.bijector.forward(played.draw[0, :, index])
         _, _, reward, *_ = env.step(KEY, state, action, params)
         np.testing.assert_allclose(reward, played.reward[0, index], rtol=1e-5)
 

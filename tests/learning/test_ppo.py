@@ -549,6 +549,7 @@ OTHER_SIZES = {
     "estimator": "paper",
     "normalize_advantages": False,
     "target_kl": 0.1,
+    "final_entropy_share": 0.5,
     "partition": "rounds",
     "normalize_returns": True,
 }
@@ -628,6 +629,7 @@ REFUSED = {
         ("final_learning_rate", "value_coefficient", "entropy_coefficient", "target_kl"),
         ((-1, -1e-9, *NOT_NUMBERS), FROM_ZERO),
     ),
+    "final_entropy_share": ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE),
     **dict.fromkeys(("discount", "gae_lambda"), ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE)),
     "estimator": (("", "GAE", "td", 1, None, [], ["gae"], NAN, object), "one of gae, paper"),
     "partition": (

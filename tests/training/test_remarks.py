@@ -27,6 +27,7 @@ OTHER = {
     "clip_range": 1e-3,
     "partition": "rounds",
     "target_kl": 1e-9,
+    "final_entropy_share": 0.0,
     "violation_price": 3.0,
     "safety_margin": 0.01,
     "final_learning_rate": 0.1,
@@ -38,14 +39,21 @@ SETTINGS = {
     "one step": {"epochs": 1, "minibatches": 1, "num_updates": 1, "safety_margin": 0.02},
 }
 IDLE = {
-    "default": {"gae_lambda", "episode_length", "violation_price"},
-    "discounted": set(),
-    "as printed": {"gae_lambda", "episode_length", "violation_price", "safety_margin"},
+    "default": {"gae_lambda", "episode_length", "violation_price", "final_entropy_share"},
+    "discounted": {"final_entropy_share"},
+    "as printed": {
+        "gae_lambda",
+        "episode_length",
+        "violation_price",
+        "safety_margin",
+        "final_entropy_share",
+    },
     "one step": {
         "gae_lambda",
         "episode_length",
         "clip_range",
         "target_kl",
+        "final_entropy_share",
         "final_learning_rate",
         "partition",
     },

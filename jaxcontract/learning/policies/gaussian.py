@@ -44,8 +44,9 @@ class Gaussian(Record):
 
         return {"log_std": jnp.full(num_actions, LOG_STD_RANGE[0])}
 
-    def mode(self, output: Any) -> Any:
-        """The mean [A, ...]."""
+    def mode(self, output: Any, parameters: Any) -> Any:
+        """The mean [A, ...], whatever the deviation."""
+        del parameters
         return output
 
     def sample(self, key: Any, output: Any, parameters: Any) -> Any:
@@ -55,12 +56,16 @@ class Gaussian(Record):
 
         return output + _column(jnp.exp(parameters["log_std"]), output) * jax.random.normal(key, output.shape)
 
-    def log_prob(self, action: Any, output: Any, parameters: Any) -> Any:
+    def raw_action(self, draw: Any) -> Any:
+        """The draw itself."""
+        return draw
+
+    def log_prob(self, draw: Any, output: Any, parameters: Any) -> Any:
         """ln of the density at a raw action [A, ...]. Returns [...]."""
         import jax.numpy as jnp
 
         log_std = parameters["log_std"]
-        scaled = (action - output) * _column(jnp.exp(-log_std), output)
+        scaled = (draw - output) * _column(jnp.exp(-log_std), output)
         constant = jnp.sum(log_std) + 0.5 * math.log(2 * math.pi) * log_std.shape[-1]
         return -0.5 * jnp.sum(scaled**2, axis=0) - constant
 

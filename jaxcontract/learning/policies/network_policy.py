@@ -45,12 +45,12 @@ class NetworkPolicy:
 
     def sample(self, key: jax.Array, observation: Any) -> jax.Array:
         """An action [..., A] drawn from the policy at an observation [..., O]. The key is consumed."""
-        output = self.output(self._features_first(observation))
-        return jnp.moveaxis(self.bijector.forward(self.head.sample(key, output, self.parameters)), 0, -1)
+        draw = self.head.sample(key, self.output(self._features_first(observation)), self.parameters)
+        return jnp.moveaxis(self.bijector.forward(self.head.raw_action(draw)), 0, -1)
 
     def mode(self, observation: jax.Array) -> jax.Array:
         """The action [A, ...] to use at an observation [O, ...]."""
-        return self.bijector.forward(self.head.mode(self.output(observation)))
+        return self.bijector.forward(self.head.mode(self.output(observation), self.parameters))
 
     def output(self, observation: jax.Array) -> jax.Array:
         """The network's output at an observation [O, ...]."""

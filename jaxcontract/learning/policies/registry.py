@@ -3,5 +3,10 @@
 from jaxcontract.core.registry import Registry
 
 POLICY_HEADS = Registry(
-    "policy head", "jaxcontract.policy_heads", {"gaussian": "jaxcontract.learning.policies.gaussian:Gaussian"}
+    "policy head",
+    "jaxcontract.policy_heads",
+    {
+        "gaussian": "jaxcontract.learning.policies.gaussian:Gaussian",
+        "diffusion": "jaxcontract.learning.policies.diffusion:Diffusion",
+    },
 )

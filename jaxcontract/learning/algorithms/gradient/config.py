@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from jaxcontract.core.fields import documented, whole
+from jaxcontract.core.protocols import PolicyHead
 from jaxcontract.core.renaming import accept_old_names
 from jaxcontract.learning.config import OLD_NAMES, LearnerConfig
 
@@ -26,3 +27,13 @@ class GradientConfig(LearnerConfig):
 
     # An update is a single step, a tenth of the time of one of PPO's.
     num_updates: int = whole(3000, "updates: rounds collected, then a step", low=1)
+
+    @property
+    def learns_head(self) -> bool:
+        """Those that are learned by draws."""
+        return learns_by_draws(self.policy_head)
+
+
+def learns_by_draws(head: PolicyHead) -> bool:
+    """Whether the plain gradient plays what a head draws, and learns its parameters; else its mode."""
+    return bool(getattr(head, "learns_by_draws", False))

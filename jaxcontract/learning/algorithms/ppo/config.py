@@ -20,8 +20,8 @@ WITH_GROUPS = {"group_size": 8, "epochs": 2, "clip_range": 0.6}
 class PPOConfig(LearnerConfig):
     """What PPO is told. The paper's symbol, where it has one, stands in each meaning.
 
-    Sizes, words and switches are static, and so is `target_kl`: a change compiles anew. The other numbers are
-    traced.
+    Sizes, words and switches are static, and so are `target_kl` and `final_entropy_share`: a change compiles
+    anew. The other numbers are traced.
 
     network:     the function that is learned, a `Network`; the critic is another of its kind
     policy_head: what its output says of an action, a `PolicyHead`
@@ -60,6 +60,13 @@ class PPOConfig(LearnerConfig):
     )
     value_coefficient: Any = number(0.5, "weight c of the value loss", low=0)
     entropy_coefficient: Any = number(0.0, "weight of an entropy bonus", low=0)
+    final_entropy_share: float = number(
+        1.0,
+        "weight of the entropy bonus at the last of several updates, reached linearly, over the first",
+        static=True,
+        low=0,
+        high=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,6 +109,9 @@ class PPOConfig(LearnerConfig):
             found |= {"gae_lambda": why, "episode_length": why}
         if self.group_size > 1:
             found["value_coefficient"] = "group_size > 1"
+        if self.entropy_coefficient == 0 or self.num_updates == 1:
+            why = "num_updates = 1" if self.num_updates == 1 else "entropy_coefficient = 0"
+            found["final_entropy_share"] = why
         if self.minibatches == 1:
             found["partition"] = "minibatches = 1"
         if self.gradient_steps == 1:

@@ -64,7 +64,7 @@ class Batch:
     """
 
     observation: jax.Array
-    raw_action: jax.Array
+    draw: jax.Array
     log_prob: jax.Array
     advantage: jax.Array
     target: jax.Array | None
@@ -131,7 +131,7 @@ def make_batch(learner: PPOState, trajectory: Trajectory, following: jax.Array, 
     advantage, target = judge(learner, trajectory, following, config)
     batch = Batch(
         observation=jax.vmap(learner.normalizer.normalize)(trajectory.observation),
-        raw_action=trajectory.raw_action,
+        draw=trajectory.draw,
         log_prob=trajectory.log_prob,
         advantage=advantage,
         target=target,
@@ -217,11 +217,11 @@ def _loss(weights: Any, learner: PPOState, batch: Batch, config: PPOConfig) -> t
     """−(L_C − c L_V + entropy bonus) over one minibatch  (20)."""
     network, head = learner.network, learner.head
     output = repeat_each(network.apply(weights["actor"], batch.observation), config.group_size)
-    log_ratio = head.log_prob(batch.raw_action, output, weights["head"]) - batch.log_prob
+    log_ratio = head.log_prob(batch.draw, output, weights["head"]) - batch.log_prob
     advantage = standardize(batch.advantage) if config.normalize_advantages else batch.advantage
     surrogate = clipped_surrogate(log_ratio, advantage, config.clip_range)
     entropy = head.entropy(output, weights["head"])
-    objective = surrogate + config.entropy_coefficient * entropy
+    objective = surrogate + entropy_weight(config, learner.num_updates) * entropy
     metrics = {
         "surrogate": surrogate,
         "entropy": entropy,
@@ -233,6 +233,14 @@ def _loss(weights: Any, learner: PPOState, batch: Batch, config: PPOConfig) -> t
         metrics["value_error"] = value_error(value, to_outputs(learner.returns, batch.target))
         objective -= config.value_coefficient * metrics["value_error"]
     return -objective, metrics
+
+
+def entropy_weight(config: PPOConfig, num_updates: jax.Array) -> Any:
+    """The weight of the entropy bonus in the update that follows so many."""
+    if config.final_entropy_share == 1.0:
+        return config.entropy_coefficient
+    progress = jnp.minimum(1.0, num_updates / max(1, config.num_updates - 1))
+    return config.entropy_coefficient * (1.0 - (1.0 - config.final_entropy_share) * progress)
 
 
 def _values(learner: PPOState, observation: jax.Array) -> jax.Array:
