@@ -7,10 +7,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxcontract.evaluation.chain_law import chain_law
 from jaxcontract.learning.policies.diffusion import Diffusion
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
+from jaxcontract.mechanism.capacity import capacity_distribution
 
 NODES = 4001  # rents at which a law is looked at: its gain is then exact to about 1e-5 of M − L
 LOCATED = 256  # draws that say where the mass of a law lies
@@ -55,6 +57,31 @@ def law_payoffs(rents: jax.Array, chances: jax.Array, capacity: Any) -> tuple[ja
     between = (1.0 - middle) * served(half)
     best = jnp.maximum(jnp.max(between), jnp.max((1.0 - rents) * served(chances)))
     return jnp.sum(jnp.diff(chances) * between), jnp.maximum(best, 1.0 - capacity)
+
+
+def law_distance(rents: jax.Array, chances: jax.Array, capacity: Any) -> jax.Array:
+    """The Kolmogorov–Smirnov distance of a law, straight between its rents, from F: max |C − F|. Returns [].
+
+    F is convex up to its end and 1 from there on. Where C is straight the two are farthest apart at the end
+    of F, at a rent of the law, or where their slopes are equal: all of these are looked at.
+    """
+    top = (2.0 * capacity - 1.0) / capacity
+    slope = jnp.diff(chances) / jnp.diff(rents)
+    odds = (1.0 - capacity) / (2.0 * capacity - 1.0)
+    touching = 1.0 - jnp.sqrt(odds / jnp.where(slope > 0, slope, jnp.inf))
+    inside = jnp.clip(touching, rents[:-1], jnp.minimum(rents[1:], top))
+    places = jnp.concatenate([rents, inside, top[None]])
+    exact = jnp.clip(odds * places / (1.0 - jnp.minimum(places, top)), 0.0, 1.0)
+    return jnp.max(jnp.abs(jnp.interp(places, rents, chances) - exact))
+
+
+def atoms_distance(rents: np.ndarray, weights: np.ndarray, capacity: float) -> np.ndarray:
+    """The same of atoms [S, A] with their weights, before and behind each of them. Returns [S]."""
+    order = np.argsort(rents, axis=1)
+    rents, weights = (np.take_along_axis(values, order, axis=1) for values in (rents, weights))
+    exact = np.asarray(capacity_distribution(rents.ravel(), capacity), float).reshape(rents.shape)
+    upto = np.cumsum(weights, axis=1)
+    return np.max(np.maximum(np.abs(upto - exact), np.abs(upto - weights - exact)), axis=1)
 
 
 def equilibrium_law(capacity: Any) -> tuple[jax.Array, jax.Array]:

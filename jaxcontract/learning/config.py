@@ -56,6 +56,15 @@ class LearnerConfig(Record):
     algorithm: ClassVar[str]
     climbs_slope: ClassVar[bool] = False  # whether it learns by the derivative of the reward itself
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        why = getattr(self.policy_head, "without_slope", "")
+        if self.climbs_slope and why:
+            head, own = type(self.policy_head).__name__, type(self).__name__
+            raise ValueError(
+                f"{own}: policy_head: cannot be learned by the slope of the reward: of a {head}, {why}"
+            )
+
     @property
     def num_states(self) -> int:
         """States that an update begins with, [..., num_states]: one for each environment."""
