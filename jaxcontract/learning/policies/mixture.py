@@ -140,6 +140,10 @@ class Mixture(Record):
 
         return {"log_std": jnp.clip(parameters["log_std"], *LOG_STD_RANGE)}
 
+    def means(self, output: Any, parameters: Any) -> Any:
+        """The experts' means [E, A, ...] at an output."""
+        return self._split(output, parameters)[0]
+
     def gate(self, output: Any, parameters: Any) -> Any:
         """The weights w [E, ...] of the experts at an output."""
         xp = output.__array_namespace__()
