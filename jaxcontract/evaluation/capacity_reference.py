@@ -16,8 +16,10 @@ from jaxcontract.evaluation.blocks import in_blocks, in_default_precision, in_fl
 from jaxcontract.evaluation.capacity_report import CapacityReport
 from jaxcontract.evaluation.payment_laws import (
     MISSING,
+    atoms_distance,
     best_squashed_gaussian,
     equilibrium_law,
+    law_distance,
     law_payoffs,
     learned_law,
 )
@@ -97,8 +99,10 @@ class CapacityReference:
             earned, best = in_blocks(_measure_atoms, batch, in_float64(self.params), block_size=size)
         margin = payments - states.cost[:, None]
         unit = self._unit(states)
-        rents = np.sum(weights * margin, axis=1) / np.where(states.surplus > 0, states.surplus, np.nan)
-        report = self._report(states, earned=earned / unit, best=best / unit, rent=rents)
+        rents = margin / np.where(states.surplus > 0, states.surplus, np.nan)[:, None]
+        mean = np.sum(weights * rents, axis=1)
+        distance = atoms_distance(rents, weights, float(self.params.capacity))
+        report = self._report(states, earned=earned / unit, best=best / unit, rent=mean, distance=distance)
         return dataclasses.replace(
             report,
             mode_exploitability=report.exploitability if count == 1 else float("nan"),
@@ -154,7 +158,9 @@ class CapacityReference:
         unit = float(self.params.system.num_devices) * states.surplus
         return np.where(unit > 0, unit, 1.0)
 
-    def _report(self, states: CapacitySolution, *, earned: Any, best: Any, rent: Any, **others: Any) -> Any:
+    def _report(
+        self, states: CapacitySolution, *, earned: Any, best: Any, rent: Any, distance: Any, **others: Any
+    ) -> CapacityReport:
         """A report of what the policy earns at each state, and the best payment, in units of M S."""
         unit = float(self.params.system.num_devices) * states.surplus
         utility = np.mean(earned * unit)
@@ -168,6 +174,7 @@ class CapacityReference:
             regret=float(missed.mean()),
             worst_regret=float(missed.max()),
             rent=float(np.mean(rent)),
+            distance=float(np.mean(distance)),
             **{"mode_exploitability": float("nan"), "feasible": 1.0, "max_violation": 0.0, **others},
         )
 
@@ -210,7 +217,8 @@ def _measure_law(
 def _measure_one(rents: jax.Array, chances: jax.Array, capacity: Any) -> dict[str, jax.Array]:
     earned, best = law_payoffs(rents, chances, capacity)
     mean = jnp.sum(jnp.diff(chances) * 0.5 * (rents[1:] + rents[:-1]))
-    return {"earned": earned, "best": best, "rent": mean}
+    distance = law_distance(rents, chances, capacity)
+    return {"earned": earned, "best": best, "rent": mean, "distance": distance}
 
 
 @jax.jit

@@ -21,6 +21,8 @@ class CapacityReport(ByValue):
     regret:         mean exploitability, in units of payment
     worst_regret:   the largest of a state
     rent:           mean of x = (r − c_0)/S
+    distance:       mean over the states of the Kolmogorov–Smirnov distance between the law of x and the
+        equilibrium F, max |C(x) − F(x)|
     feasible:       share of payments that are at least the device's cost
     max_violation:  the largest amount by which one is below it
     screening_gap:  NaN: of no meaning here
@@ -34,6 +36,7 @@ class CapacityReport(ByValue):
         "regret": ("in payment", "{:.3f}"),
         "worst_regret": ("worst", "{:.3f}"),
         "rent": ("mean rent", "{:.4f}"),
+        "distance": ("distance to F", "{:.4f}"),
     }
     optimum_title: ClassVar[str] = "mean equilibrium payoff of a station"
 
@@ -46,6 +49,7 @@ class CapacityReport(ByValue):
     regret: float
     worst_regret: float
     rent: float
+    distance: float
     feasible: float
     max_violation: float
     screening_gap: float = float("nan")

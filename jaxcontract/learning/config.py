@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, ClassVar
 
-from jaxcontract.core.fields import Record, documented, number, part, whole
+from jaxcontract.core.fields import Record, documented, number, part, refuse, whole
 from jaxcontract.core.protocols import Algorithm, Network, PolicyHead
 from jaxcontract.core.registry import resolve
 from jaxcontract.core.renaming import Moved, accept_old_names
@@ -49,12 +49,28 @@ class LearnerConfig(Record):
         0.0, "Adam's step size at the last of several updates, reached linearly", low=0
     )
     max_gradient_norm: Any = number(0.5, "global norm to which gradients are clipped", low=0, above=True)
+    lookahead_updates: int = whole(
+        0, "updates after which the weights go back to where these began, but for lookahead_rate; 0: never", low=0
+    )
+    lookahead_rate: Any = number(
+        0.2, "part of the way that is kept when the weights go back", low=0, above=True, high=1
+    )
     network: Network = part(MLP(), Network)
     policy_head: PolicyHead = part(Gaussian(), PolicyHead)
 
     # "module:ALGORITHM": a name, so that a command line reads these fields without JAX.
     algorithm: ClassVar[str]
     climbs_slope: ClassVar[bool] = False  # whether it learns by the derivative of the reward itself
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        why = getattr(self.policy_head, "without_slope", "")
+        if self.climbs_slope and why:
+            own, head = type(self).__name__, type(self.policy_head).__name__
+            raise ValueError(f"{own}: policy_head = {head}: must be learned by PPO: {why}")
+        if self.lookahead_updates and getattr(self, "target_kl", 0):
+            allowed = "0 with a target_kl, which leaves out gradient steps"
+            raise refuse(type(self).__name__, "lookahead_updates", self.lookahead_updates, allowed)
 
     @property
     def num_states(self) -> int:
@@ -68,7 +84,10 @@ class LearnerConfig(Record):
 
     def without_effect(self) -> dict[str, str]:
         """The fields whose value changes no result: {name: where that is so}."""
-        return {"final_learning_rate": "num_updates = 1"} if self.num_updates == 1 else {}
+        found = {"final_learning_rate": "num_updates = 1"} if self.num_updates == 1 else {}
+        if not self.lookahead_updates:
+            found["lookahead_rate"] = "lookahead_updates = 0"
+        return found
 
     @property
     def gradient_steps(self) -> int:

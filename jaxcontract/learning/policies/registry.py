@@ -7,6 +7,7 @@ POLICY_HEADS = Registry(
     "jaxcontract.policy_heads",
     {
         "gaussian": "jaxcontract.learning.policies.gaussian:Gaussian",
+        "mixture": "jaxcontract.learning.policies.mixture:Mixture",
         "diffusion": "jaxcontract.learning.policies.diffusion:Diffusion",
     },
 )
