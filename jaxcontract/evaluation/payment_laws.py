@@ -32,9 +32,9 @@ def learned_law(policy: NetworkPolicy, observation: jax.Array) -> tuple[jax.Arra
     or too narrow, to be found.
     """
     output = policy.output(observation)
-    if isinstance(policy.head, Diffusion | Mixture):
-        law = chain_law if isinstance(policy.head, Diffusion) else mixture_law
-        raw, sums = law(policy.head, output, policy.parameters)
+    known = follow_law(policy.head, output, policy.parameters)
+    if known:
+        raw, sums = known
         return policy.bijector.forward(raw[None])[0], sums / sums[-1], sums[-1]
     keys = jax.random.split(jax.random.key(DRAWS), LOCATED)
     drawn = jax.vmap(lambda key: policy.head.sample(key, output, policy.parameters))(keys)
@@ -47,6 +47,13 @@ def learned_law(policy: NetworkPolicy, observation: jax.Array) -> tuple[jax.Arra
     return policy.bijector.forward(raw[None])[0], sums / sums[-1], sums[-1]
 
 
+def follow_law(head: Any, output: jax.Array, parameters: Any) -> tuple[jax.Array, jax.Array] | None:
+    """The law of a head that needs no search, at one output: (raw actions [N], chances [N]); else None."""
+    if isinstance(head, Diffusion):
+        return chain_law(head, output, parameters)
+    return mixture_law(head, output, parameters) if isinstance(head, Mixture) else None
+
+
 def mixture_law(head: Mixture, output: jax.Array, parameters: Any) -> tuple[jax.Array, jax.Array]:
     """The law of a mixture at one output, of one action: (raw actions [N], chances [N]).
 
@@ -54,8 +61,8 @@ def mixture_law(head: Mixture, output: jax.Array, parameters: Any) -> tuple[jax.
     """
     means, std = head.means(output, parameters)[:, 0], jnp.exp(parameters["log_std"][:, 0])
     line = jnp.linspace(-REACH, REACH, NODES // len(std))
-    raw = jnp.sort(jnp.ravel(means[:, None] + std[:, None] * line))
-    apart = (raw - means[:, None]) / std[:, None]
+    raw = jnp.sort(jnp.ravel(means[:, None] + std[:, None] * line[None]))
+    apart = (raw[None] - means[:, None]) / std[:, None]
     chances = jnp.sum(head.gate(output, parameters)[:, None] * jax.scipy.stats.norm.cdf(apart), axis=0)
     return raw, jnp.concatenate([jnp.zeros(1), chances[1:-1], jnp.ones(1)])
 

@@ -50,7 +50,9 @@ class LearnerConfig(Record):
     )
     max_gradient_norm: Any = number(0.5, "global norm to which gradients are clipped", low=0, above=True)
     lookahead_updates: int = whole(
-        0, "updates after which the weights go back to where these began, but for lookahead_rate; 0: never", low=0
+        0,
+        "updates after which the weights go back to where these began, but for lookahead_rate; 0: never",
+        low=0,
     )
     lookahead_rate: Any = number(
         0.2, "part of the way that is kept when the weights go back", low=0, above=True, high=1

@@ -538,6 +538,7 @@ NUMBERS = (
     "value_coefficient",
     "entropy_coefficient",
     "max_gradient_norm",
+    "lookahead_rate",
 )
 PARTS = ("network", "policy_head")
 OTHER_SIZES = {
@@ -550,6 +551,7 @@ OTHER_SIZES = {
     "normalize_advantages": False,
     "target_kl": 0.1,
     "final_entropy_share": 0.5,
+    "lookahead_updates": 2,
     "partition": "rounds",
     "normalize_returns": True,
 }
@@ -629,6 +631,8 @@ REFUSED = {
         ("final_learning_rate", "value_coefficient", "entropy_coefficient", "target_kl"),
         ((-1, -1e-9, *NOT_NUMBERS), FROM_ZERO),
     ),
+    "lookahead_updates": ((-1, 2.5, *NOT_NUMBERS), "a whole number in [0, inf)"),
+    "lookahead_rate": ((0, -0.1, 1.01, *NOT_NUMBERS), "a number in (0, 1]"),
     "final_entropy_share": ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE),
     **dict.fromkeys(("discount", "gae_lambda"), ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE)),
     "estimator": (("", "GAE", "td", 1, None, [], ["gae"], NAN, object), "one of gae, paper"),

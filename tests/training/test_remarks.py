@@ -28,6 +28,7 @@ OTHER = {
     "partition": "rounds",
     "target_kl": 1e-9,
     "final_entropy_share": 0.0,
+    "lookahead_rate": 0.9,
     "violation_price": 3.0,
     "safety_margin": 0.01,
     "final_learning_rate": 0.1,
@@ -39,14 +40,15 @@ SETTINGS = {
     "one step": {"epochs": 1, "minibatches": 1, "num_updates": 1, "safety_margin": 0.02},
 }
 IDLE = {
-    "default": {"gae_lambda", "episode_length", "violation_price", "final_entropy_share"},
-    "discounted": {"final_entropy_share"},
+    "default": {"gae_lambda", "episode_length", "violation_price", "final_entropy_share", "lookahead_rate"},
+    "discounted": {"final_entropy_share", "lookahead_rate"},
     "as printed": {
         "gae_lambda",
         "episode_length",
         "violation_price",
         "safety_margin",
         "final_entropy_share",
+        "lookahead_rate",
     },
     "one step": {
         "gae_lambda",
@@ -54,6 +56,7 @@ IDLE = {
         "clip_range",
         "target_kl",
         "final_entropy_share",
+        "lookahead_rate",
         "final_learning_rate",
         "partition",
     },

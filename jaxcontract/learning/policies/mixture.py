@@ -10,14 +10,16 @@ import numpy as np
 from jaxcontract.core.fields import Record, documented, number, whole
 from jaxcontract.learning.policies.gaussian import LOG_STD_RANGE
 
+NODES = 7  # of the quadrature of an expert
+
 
 @documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mixture(Record):
     """π_ω(a|s) = Σ_e w_e(s) N(a; μ_e(s), diag σ_e²): a mixture of experts with a gate. A `PolicyHead`.
 
-    The network's output [2 E A, ...] is the means of the experts, one expert after another, then A numbers for
-    each expert whose mean is its logit in the gate: so a network that works on items has outputs of items
+    The network's output [2 E A, ...] is the means of the experts, one expert after another, then A numbers
+    for each expert whose mean is its logit in the gate: so a network that works on items has outputs of items
     only. One expert has no gate, and is the head `Gaussian`. A fixed offset is added to the means of each
     expert (`offsets`): fresh experts would otherwise be equal, have equal gradients, and stay so.
 
@@ -85,7 +87,7 @@ class Mixture(Record):
         xp = output.__array_namespace__()
         means, logits = self._split(output, parameters)
         # [E, E, ...]: the density at the mean of the first, as the second expert has it.
-        terms = self._expert_terms(means[:, None], means, logits, parameters)
+        terms = self._expert_terms(means, means, logits, parameters)
         best = xp.argmax(_log_sum_exp(terms, axis=1), axis=0)
         return _take(means, best)
 
@@ -112,11 +114,13 @@ class Mixture(Record):
     def log_prob(self, draw: Any, output: Any, parameters: Any) -> Any:
         """ln of the density at a raw action [A, ...], all experts summed. Returns [...]."""
         means, logits = self._split(output, parameters)
-        return _log_sum_exp(self._expert_terms(draw, means, logits, parameters), axis=0)
+        return _log_sum_exp(self._expert_terms(draw[None], means, logits, parameters), axis=1)[0]
 
     def entropy(self, output: Any, parameters: Any) -> Any:
-        """A lower bound of the entropy, the mean over the outputs: that of a mixture has no closed form. [].
+        """A lower bound of the entropy of sigmoid(a), the action in a Box with two bounds. Returns [].
 
+        The mean over the outputs of that of the raw action and of E ln sigmoid'(a), by the Gauss–Hermite
+        rule. It is at most 0, whatever the law. That of a mixture has no closed form; the bound is
         Σ w_i H_i − Σ w_i ln Σ_j w_j exp(−B_ij), B the Bhattacharyya distance of two experts and H_i the
         entropy of one (Kolchinsky and Tracey, Entropy 19:361, 2017, eq. 10 at α = 1/2). It is exact where all
         experts are equal and where they lie far apart, ln E from the truth at most.
@@ -128,11 +132,26 @@ class Mixture(Record):
         log_std = parameters["log_std"]
         of_experts = jnp.sum(log_std + 0.5 * math.log(2 * math.pi * math.e), axis=1)
         if self.experts == 1:
-            return of_experts[0]
+            return of_experts[0]  # as the head `Gaussian` has it, of the raw action
         log_weights = jax.nn.log_softmax(logits, axis=0)
         overlap = -_bhattacharyya(means, log_std)
-        apart = -jax.nn.logsumexp(log_weights + overlap, axis=1)
-        return jnp.mean(jnp.sum(jnp.exp(log_weights) * (_beside(of_experts, apart) + apart), axis=0))
+        apart = -jax.nn.logsumexp(log_weights[None] + overlap, axis=1)
+        own = _beside(of_experts, apart) + self._squashed(means, log_std) + apart
+        return jnp.mean(jnp.sum(jnp.exp(log_weights) * own, axis=0))
+
+    def _squashed(self, means: Any, log_std: Any) -> Any:
+        """E ln sigmoid'(a) of each expert: means [E, A, ...] → [E, ...]."""
+        import jax
+        import jax.numpy as jnp
+
+        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+        std = _beside(jnp.exp(log_std), means)
+        terms = [
+            weight * (jax.nn.log_sigmoid(at) + jax.nn.log_sigmoid(-at))
+            for node, weight in zip(nodes, weights / weights.sum(), strict=True)
+            for at in [means + node * std]
+        ]
+        return jnp.sum(sum(terms), axis=1)
 
     def bound(self, parameters: Any) -> Any:
         """The deviations within `LOG_STD_RANGE`."""
@@ -150,7 +169,7 @@ class Mixture(Record):
         if self.experts == 1:
             return xp.ones_like(output[:1])
         _, logits = self._split(output, parameters)
-        return xp.exp(logits - _log_sum_exp(logits, axis=0))
+        return xp.exp(logits - _log_sum_exp(logits, axis=0)[None])
 
     def _split(self, output: Any, parameters: Any) -> tuple[Any, Any]:
         """The means [E, A, ...] and the gate's logits [E, ...] in an output; a lone expert has no logits."""
@@ -162,14 +181,14 @@ class Mixture(Record):
             axis=1
         )
 
-    def _expert_terms(self, action: Any, means: Any, logits: Any, parameters: Any) -> Any:
-        """ln (w_e × the density of expert e) at actions [..., A, ...] beside means [E, A, ...]: [..., E, ...]."""
+    def _expert_terms(self, actions: Any, means: Any, logits: Any, parameters: Any) -> Any:
+        """ln (w_e × the density of expert e) at actions [F, A, ...] by means [E, A, ...]: [F, E, ...]."""
         xp, log_std = means.__array_namespace__(), parameters["log_std"]
-        scaled = (action - means) * _beside(xp.exp(-log_std), means)
+        scaled = (actions[:, None] - means[None]) * _beside(xp.exp(-log_std), means)[None]
         constant = xp.sum(log_std, axis=1) + 0.5 * math.log(2 * math.pi) * log_std.shape[1]
-        terms = -0.5 * xp.sum(scaled**2, axis=1 - means.ndim)
-        terms = terms - constant.reshape((-1,) + (1,) * (means.ndim - 2))
-        return terms if self.experts == 1 else terms + logits - _log_sum_exp(logits, axis=0)
+        terms = -0.5 * xp.sum(scaled**2, axis=2)
+        terms = terms - _beside(constant, terms[0])[None]
+        return terms if self.experts == 1 else terms + (logits - _log_sum_exp(logits, axis=0)[None])[None]
 
 
 def _bhattacharyya(means: Any, log_std: Any) -> Any:
@@ -194,7 +213,7 @@ def _take(values: Any, index: Any) -> Any:
     """Of values [E, A, ...] those of the expert with an index [...]: [A, ...]."""
     xp = values.__array_namespace__()
     experts = xp.arange(values.shape[0]).reshape((-1,) + (1,) * (values.ndim - 1))
-    return xp.sum(xp.where(experts == index, values, 0.0), axis=0)
+    return xp.sum(xp.where(experts == index[None, None], values, 0.0), axis=0)
 
 
 def _beside(values: Any, batch: Any) -> Any:
