@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+from jax.flatten_util import ravel_pytree
 
 import jaxcontract as jc
 from jaxcontract.evaluation.payment_laws import mixture_law
@@ -112,7 +113,7 @@ def test_derivatives_are_those_of_finite_differences(what):
             return HEAD.log_prob(draw, output, parameters)
         return HEAD.entropy(output[:, None], parameters)
 
-    flat, restore = jax.flatten_util.ravel_pytree((parameters, output))
+    flat, restore = ravel_pytree((parameters, output))
     steps = 1e-5 * np.eye(flat.size)
     at = jax.jit(jax.vmap(lambda numbers: value(*restore(numbers))))
     slope = jax.jit(jax.grad(lambda numbers: value(*restore(numbers))))(flat)
