@@ -169,7 +169,8 @@ def _start(chosen: argparse.Namespace) -> Setting:
             if name not in (None, plain[part]["name"])
         }
     )
-    setting = start_for_game(learned.replace(game=game))
+    as_preset = game is setting.game and wanted["algorithm"] in (None, plain["algorithm"]["name"])
+    setting = learned if as_preset else start_for_game(learned.replace(game=game))
     stays = wanted["network"] is not None or hasattr(chosen, "hidden_sizes")
     preset, given = chosen.preset or "default", getattr(chosen, "num_types", None)
     ends = given if isinstance(given, tuple) else (getattr(chosen, "fewest_types", 0), given)

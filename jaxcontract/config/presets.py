@@ -2,9 +2,11 @@
 
 from jaxcontract.config.setting import Setting, start_for_game
 from jaxcontract.envs.budget_config import BudgetGame
+from jaxcontract.envs.capacity_config import CapacityGame
 from jaxcontract.envs.config import ContractGame, ContractRules
 from jaxcontract.envs.enrolment_config import EnrolmentGame
 from jaxcontract.learning.algorithms.ppo.config import WITH_GROUPS, PPOConfig
+from jaxcontract.learning.policies.mixture import Mixture
 from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
 from jaxcontract.mechanism.system import System
 
@@ -46,6 +48,18 @@ _GROUPS = PPOConfig().replace(**WITH_GROUPS)
 # Stakes of the size of a payment, for which devices come back or do not.
 _ENROLMENT = EnrolmentGame(problem=STRESS, enrolment=EnrolmentLaw(taste_scale=0.1, outside_utility=0.1))
 
+# Players who draw their payments turn around the equilibrium. Small changes of the policy, lookahead and a
+# bonus that falls, but not to nothing, bring them nearer to it than one Gaussian can be.
+_CAPACITY = {
+    "num_updates": 1200,
+    "clip_range": 0.05,
+    "lookahead_updates": 20,
+    "entropy_coefficient": 0.15,
+    "final_entropy_share": 0.3,
+    "policy_head": Mixture(),
+}
+_DRAWN = start_for_game(Setting(game=CapacityGame()))
+
 PRESETS = {
     "default": Setting(algorithm=_GROUPS),
     "raw": Setting(game=ContractGame(env=ContractRules(actions="raw", safety_margin=0.003)), algorithm=_RAW),
@@ -53,6 +67,7 @@ PRESETS = {
     "stress": Setting(game=ContractGame(problem=STRESS), algorithm=_GROUPS),
     "enrolment": start_for_game(Setting(game=_ENROLMENT, algorithm=PPOConfig(num_updates=800))),
     "budget": start_for_game(Setting(game=BudgetGame(problem=STRESS), algorithm=PPOConfig(num_updates=400))),
+    "capacity": _DRAWN.replace(algorithm=_DRAWN.algorithm.replace(**_CAPACITY)),
 }
 PRESET_MEANINGS = {
     "default": "feasible actions, eight tried in each state, and centred reward: finds the optimum",
@@ -61,4 +76,5 @@ PRESET_MEANINGS = {
     "stress": "the default where screening is worth 3.4 % of U_B: profit β = 1, slots of t = 0.1 s",
     "enrolment": "devices that come back only if they were treated well, where screening counts",
     "budget": "payments out of a budget that must last 20 rounds, where screening counts",
+    "capacity": "two stations with room for 75 % of the devices, which draw from a mixture of experts",
 }

@@ -147,7 +147,9 @@ def take_defaults(setting: Setting, preset: Setting) -> Setting:
         for part, record in setting.parts.items()
         if part in NAMED
     }
-    return start_for_game(Setting(game=game, algorithm=preset.algorithm).with_parts(parts))
+    defaults = Setting(game=game, algorithm=preset.algorithm).with_parts(parts)
+    same_learner = plain["algorithm"]["name"] == other["algorithm"]["name"]
+    return defaults if game is preset.game and same_learner else start_for_game(defaults)
 
 
 def begin_game(cls: type[Game], preset: Setting) -> Game:

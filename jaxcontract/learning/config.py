@@ -57,6 +57,11 @@ class LearnerConfig(Record):
     lookahead_rate: Any = number(
         0.2, "part of the way that is kept when the weights go back", low=0, above=True, high=1
     )
+    averaged_updates: int = whole(
+        0,
+        "last updates whose weights are averaged: the training ends with their mean; 0: with the last",
+        low=0,
+    )
     network: Network = part(MLP(), Network)
     policy_head: PolicyHead = part(Gaussian(), PolicyHead)
 
@@ -70,9 +75,13 @@ class LearnerConfig(Record):
         if self.climbs_slope and why:
             own, head = type(self).__name__, type(self.policy_head).__name__
             raise ValueError(f"{own}: policy_head = {head}: must be learned by PPO: {why}")
-        if self.lookahead_updates and getattr(self, "target_kl", 0):
-            allowed = "0 with a target_kl, which leaves out gradient steps"
-            raise refuse(type(self).__name__, "lookahead_updates", self.lookahead_updates, allowed)
+        for name in ("lookahead_updates", "averaged_updates"):
+            if getattr(self, name) and getattr(self, "target_kl", 0):
+                allowed = "0 with a target_kl, which leaves out gradient steps"
+                raise refuse(type(self).__name__, name, getattr(self, name), allowed)
+        if self.averaged_updates > self.num_updates:
+            allowed = f"at most num_updates = {self.num_updates}"
+            raise refuse(type(self).__name__, "averaged_updates", self.averaged_updates, allowed)
 
     @property
     def num_states(self) -> int:

@@ -1,4 +1,4 @@
-"""One gradient step, the same for every learner: a clipped norm, Adam, a step size that falls, lookahead."""
+"""One gradient step, the same for every learner: a clipped norm, Adam, a step size that falls, averages."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
+from jaxcontract.learning.averaging import average_last
 from jaxcontract.learning.config import LearnerConfig
 from jaxcontract.learning.lookahead import look_ahead
 
@@ -27,6 +28,10 @@ def make_optimizer(config: LearnerConfig, num_updates: jax.Array | int) -> optax
     if config.lookahead_updates:
         period, rate, steps = config.lookahead_updates, config.lookahead_rate, config.gradient_steps
         parts.append(look_ahead(period, rate, steps, num_updates, config.num_updates))
+    if config.averaged_updates:
+        parts.append(
+            average_last(config.averaged_updates, config.gradient_steps, num_updates, config.num_updates)
+        )
     return optax.flatten(optax.chain(*parts))
 
 
