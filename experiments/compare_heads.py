@@ -67,7 +67,7 @@ GAMES = {
     "capacity-0.6": of_capacity("0.6"),
     "capacity-0.75": of_capacity("0.75"),
     "capacity-0.9": of_capacity("0.9"),
-    "enrolment": Contest(("--preset", "enrolment"), "share_of_bound"),
+    "enrolment": Contest(("--preset", "enrolment"), "share_of_bound", has_slope=False),
 }
 TASTE = ("participation", "competition")  # games whose stakes are those of the stress constants at μ = 0.1
 HEADS = {
@@ -178,30 +178,35 @@ def train(
 ) -> tuple[int, dict[str, Any]]:
     """The exit code of a run, and what came of it."""
     folder = parsed.out / f"{game}-{head.replace(', ', '-').replace(' ', '-')}"
-    contest = GAMES[game]
-    taste = ("--taste-scale", "0.1") if game in TASTE else ()
-    sizes = ("--seeds", str(parsed.seeds), "--curve-points", "2")
-    updates = ("--num-updates", str(parsed.num_updates)) if parsed.num_updates else ()
-    richer = () if "gaussian" in options else contest.richer
-    given = [*contest.options, *richer, *taste, *options, *sizes, *updates]
+    given = arguments_of(parsed, game, options)
     if not (folder / "summary.json").exists():
         script = Path(__file__).with_name("run_ppo.py")
         command = [sys.executable, str(script), *given, "--out", str(folder)]
         done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         if done.returncode:
             return done.returncode, {}
-    found = json.loads((folder / "summary.json").read_text("utf-8"))
+    found, measure = json.loads((folder / "summary.json").read_text("utf-8")), GAMES[game].measure
     return 0, {
         "game": game,
         "head": head,
         "options": given,
-        "measure": contest.measure,
-        "mean": found["mean"][contest.measure],
-        "seeds": [seed[contest.measure] for seed in found["seeds"]],
+        "measure": measure,
+        "mean": found["mean"][measure],
+        "seeds": [seed[measure] for seed in found["seeds"]],
         "env_steps": found["num_updates"] * found["rounds_per_update"],
         **({"distance": found["mean"]["distance"]} if "distance" in found["mean"] else {}),
         **{name: found[name] for name in KEPT},
     }
+
+
+def arguments_of(parsed: argparse.Namespace, game: str, options: Sequence[str]) -> list[str]:
+    """What `run_ppo.py` is asked for."""
+    contest = GAMES[game]
+    richer = () if "gaussian" in options else contest.richer
+    taste = ("--taste-scale", "0.1") if game in TASTE else ()
+    sizes = ("--seeds", str(parsed.seeds), "--curve-points", "2")
+    updates = ("--num-updates", str(parsed.num_updates)) if parsed.num_updates else ()
+    return [*contest.options, *richer, *taste, *options, *sizes, *updates]
 
 
 def write(rows: Sequence[dict[str, Any]], out: Path) -> list[str]:

@@ -73,6 +73,7 @@ def add_setting_options(parser: argparse.ArgumentParser, arguments: Sequence[str
     parser.add_argument(
         "--preset",
         choices=tuple(PRESETS),
+        metavar="NAME",
         help=f"where every option below starts. {presets} (default: default, or raw with --actions raw); "
         f"{many_types.MEANING}",
     )

@@ -48,15 +48,18 @@ _GROUPS = PPOConfig().replace(**WITH_GROUPS)
 # Stakes of the size of a payment, for which devices come back or do not.
 _ENROLMENT = EnrolmentGame(problem=STRESS, enrolment=EnrolmentLaw(taste_scale=0.1, outside_utility=0.1))
 
-# Players who draw their payments turn around the equilibrium. Small changes of the policy, lookahead and a
-# bonus that falls, but not to nothing, bring them nearer to it than one Gaussian can be.
+# Players who draw their payments turn around the equilibrium. Small changes of the policy, lookahead, the mean
+# of the last weights and a bonus that falls, but not to nothing, bring them nearer to it than one Gaussian can be.
 _CAPACITY = {
     "num_updates": 1200,
+    "final_learning_rate": 1e-3,
+    "epochs": 2,
     "clip_range": 0.05,
     "lookahead_updates": 20,
+    "averaged_updates": 300,
     "entropy_coefficient": 0.15,
     "final_entropy_share": 0.3,
-    "policy_head": Mixture(),
+    "policy_head": Mixture(initial_std=0.7, spread=1.6),
 }
 _DRAWN = start_for_game(Setting(game=CapacityGame()))
 

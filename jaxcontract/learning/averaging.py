@@ -8,10 +8,10 @@ import optax
 
 
 class AverageState(NamedTuple):
-    """mean: of the weights after so many updates, `count`. since: gradient steps of the update under way."""
+    """mean: of the weights after so many updates, `seen`. since: gradient steps of the update under way."""
 
     mean: Any
-    count: jax.Array
+    seen: jax.Array
     since: jax.Array
 
 
@@ -34,8 +34,8 @@ def average_last(
     def update(moves, state, weights=None):
         since = (state.since + 1) % steps
         counted = (since == 0) & (num_updates >= last - updates)
-        count = state.count + counted
-        share = jnp.where(counted, 1.0 / jnp.maximum(count, 1), 0.0)
+        seen = state.seen + counted
+        share = jnp.where(counted, 1.0 / jnp.maximum(seen, 1), 0.0)
         mean = jax.tree.map(
             lambda mean, now, move: mean + (share * (now + move - mean)).astype(mean.dtype),
             state.mean,
@@ -44,6 +44,6 @@ def average_last(
         )
         ends = (since == 0) & (num_updates + 1 == last)
         moves = jax.tree.map(lambda mean, now, move: jnp.where(ends, mean - now, move), mean, weights, moves)
-        return moves, AverageState(mean, count, since)
+        return moves, AverageState(mean, seen, since)
 
     return optax.GradientTransformation(init, update)

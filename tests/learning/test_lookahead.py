@@ -1,4 +1,4 @@
-"""Lookahead against optax's own, and where it helps: two players who turn around their equilibrium."""
+"""Lookahead against optax's own, averages against a plain loop; players who turn around their equilibrium."""
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import jaxcontract as jc
+from jaxcontract.learning.averaging import average_last
 from jaxcontract.learning.lookahead import look_ahead
 
 RATE, PERIOD, STEPS = 0.3, 2, 3
@@ -62,6 +63,24 @@ def test_players_who_turn_around_their_equilibrium_come_nearer_to_it():
     assert ahead < 0.1
 
 
+def test_a_training_ends_with_the_mean_of_its_last_updates():
+    weights, state, kept = {"a": jnp.array([0.2, -1.0]), "b": jnp.array(3.0)}, None, []
+    for number in range(5 * STEPS):
+        ours = optax.chain(optax.sgd(0.1), average_last(2, STEPS, number // STEPS, 5))
+        state = ours.init(weights) if state is None else state
+        moves, state = ours.update(slope(weights, number), state, weights)
+        expected = jax.tree.map(lambda one, step: one - 0.1 * step, weights, slope(weights, number))
+        weights = optax.apply_updates(weights, moves)
+        if number < 5 * STEPS - 1:
+            jax.tree.map(lambda one, two: np.testing.assert_allclose(one, two, rtol=1e-6), weights, expected)
+        if number % STEPS == STEPS - 1:
+            kept.append(expected)
+    mean = jax.tree.map(lambda *last: sum(last) / 2, *kept[-2:])
+    jax.tree.map(lambda one, two: np.testing.assert_allclose(one, two, rtol=1e-6), weights, mean)
+
+
 def test_it_does_not_go_with_steps_that_are_left_out():
     with pytest.raises(ValueError, match=r"PPOConfig.lookahead_updates = 3: must be 0 with a target_kl"):
         jc.PPOConfig(lookahead_updates=3, target_kl=0.1)
+    with pytest.raises(ValueError, match=r"averaged_updates = 5: must be at most num_updates = 4"):
+        jc.PPOConfig(averaged_updates=5, num_updates=4)

@@ -552,6 +552,7 @@ OTHER_SIZES = {
     "target_kl": 0.1,
     "final_entropy_share": 0.5,
     "lookahead_updates": 2,
+    "averaged_updates": 2,
     "partition": "rounds",
     "normalize_returns": True,
 }
@@ -631,6 +632,7 @@ REFUSED = {
         ("final_learning_rate", "value_coefficient", "entropy_coefficient", "target_kl"),
         ((-1, -1e-9, *NOT_NUMBERS), FROM_ZERO),
     ),
+    "averaged_updates": ((-1, 2.5, *NOT_NUMBERS), "a whole number in [0, inf)"),
     "lookahead_updates": ((-1, 2.5, *NOT_NUMBERS), "a whole number in [0, inf)"),
     "lookahead_rate": ((0, -0.1, 1.01, *NOT_NUMBERS), "a number in (0, 1]"),
     "final_entropy_share": ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE),
