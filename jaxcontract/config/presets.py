@@ -48,8 +48,8 @@ _GROUPS = PPOConfig().replace(**WITH_GROUPS)
 # Stakes of the size of a payment, for which devices come back or do not.
 _ENROLMENT = EnrolmentGame(problem=STRESS, enrolment=EnrolmentLaw(taste_scale=0.1, outside_utility=0.1))
 
-# Players who draw their payments turn around the equilibrium. Small changes of the policy, lookahead, the mean
-# of the last weights and a bonus that falls, but not to nothing, bring them nearer to it than one Gaussian can be.
+# Players who draw their payments turn around the equilibrium. Small changes of the policy, lookahead, the
+# mean of the last weights and a bonus that falls, but not to nothing, bring them nearer to it.
 _CAPACITY = {
     "num_updates": 1200,
     "final_learning_rate": 1e-3,
