@@ -15,6 +15,7 @@ import numpy as np
 from jaxcontract.core.fields import Allowed, ByValue, concrete, plain
 from jaxcontract.core.pytree import register
 from jaxcontract.mechanism import best_response as chain
+from jaxcontract.mechanism import response_search
 from jaxcontract.mechanism.freshness import log_quality
 from jaxcontract.mechanism.incentives import own_utilities
 from jaxcontract.mechanism.optimum import best_frequency
@@ -248,7 +249,7 @@ def _take_turns(
         shares = jnp.where(others, jnp.exp(logs[1:] - elsewhere[None]), 0.0)
         forgone = jnp.sum(shares * margins, axis=0) if joint else None
         problem = chain.pose(own, state, taste_scale, elsewhere, forgone)
-        point, _, _ = chain.solve(own, state, problem)
+        point, _, _ = response_search.solve(own, state, problem)
         contract = build_contract(own, state, taste_scale, point)
         utility = taste_scale * chain.utilities(problem, point)
         profit = own.unit_profit * log_quality(own, state, contract.frequency) - contract.payment

@@ -9,6 +9,7 @@ import numpy as np
 from jaxcontract.core.fields import ByValue, concrete, finite, refuse
 from jaxcontract.core.pytree import register
 from jaxcontract.mechanism import best_response as chain
+from jaxcontract.mechanism import response_search
 from jaxcontract.mechanism.accumulate import running_sum
 from jaxcontract.mechanism.effort import effort
 from jaxcontract.mechanism.freshness import frequency_bounds, log_quality
@@ -188,7 +189,7 @@ def _solve(
     dtype = jnp.result_type(*jax.tree.leaves(given))
     fixed, held, scale, others = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), given)
     problem = chain.pose(fixed, held, scale, others)
-    return problem, *chain.solve(fixed, held, problem)
+    return problem, *response_search.solve(fixed, held, problem)
 
 
 def build_contract(

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
-from jaxcontract.mechanism import best_response as chain
 from jaxcontract.mechanism import participation as module
-from jaxcontract.mechanism import response_bound
+from jaxcontract.mechanism import response_bound, response_search
 from oracles import walking_away
 from oracles.differences import central_difference
 from oracles.random_states import pick, random_states
@@ -206,14 +205,14 @@ def test_no_feasible_contract_is_above_the_bound(kind):
 def test_a_worse_best_response_is_caught(monkeypatch):
     """The bound holds whatever the search returns: less utility, no smaller bound."""
     good = respond(STRESS, STATE, 0.1, nobody(2))
-    search = chain.solve
+    search = response_search.solve
 
     def plant(system, state, problem):
         point, points, scale = search(system, state, problem)
         bad = point._replace(lowest=point.lowest + 1.0, item=0.9 * point.item)
         return bad, jax.tree.map(lambda one, more: jnp.broadcast_to(one, more.shape), bad, points), scale
 
-    monkeypatch.setattr(module.chain, "solve", plant)
+    monkeypatch.setattr(module.response_search, "solve", plant)
     bad = jax.jit(lambda *given: jc.best_response(*given))(STRESS, STATE, 0.1, nobody(2))
     assert bad.utility < good.utility * (1 - 1e-3)
     assert bad.upper_bound >= good.utility
