@@ -1,7 +1,7 @@
 """Policy heads side by side: what a Gaussian, a mixture of experts and a diffusion earn in each game.
 
-Each row is a run of `run_ppo.py` in a folder of its own, with as many env steps for every head of a game, and
-its own clock. `--denoising-steps 1,2,5,10` draws what more steps of a diffusion bring and cost. The same
+Each row is a run of `run_ppo.py` in a folder of its own, with the updates that its game and learner begin with
+(`--num-updates` for as many of all), and its own clock. `--denoising-steps 1,2,5,10` draws what more steps of a diffusion bring and cost. The same
 command goes on where an earlier one ended.
 """
 
