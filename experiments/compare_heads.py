@@ -1,8 +1,8 @@
 """Policy heads side by side: what a Gaussian, a mixture of experts and a diffusion earn in each game.
 
-Each row is a run of `run_ppo.py` in a folder of its own, with the updates that its game and learner begin with
-(`--num-updates` for as many of all), and its own clock. `--denoising-steps 1,2,5,10` draws what more steps of a diffusion bring and cost. The same
-command goes on where an earlier one ended.
+Each row is a run of `run_ppo.py` in a folder of its own, with its own clock and the updates that its game and
+learner begin with (`--num-updates` for as many of all). `--denoising-steps 1,2,5,10` draws what more steps of a
+diffusion bring and cost. The same command goes on where an earlier one ended.
 """
 
 if __name__ == "__main__":
@@ -58,24 +58,24 @@ def of_capacity(share: str) -> Contest:
     return Contest(game, "exploitability", has_slope=False, richer=("--preset", "capacity"))
 
 
+STAKES = "--preset", "stress", "--taste-scale", "0.1"
 GAMES = {
     "contract-2": Contest(("--num-types", "2"), "regret"),
     "contract-8": Contest(("--num-types", "8"), "screening_gap"),
     "contract-32": Contest(("--num-types", "32"), "screening_gap"),
-    "participation": Contest(("--game", "participation", "--preset", "stress"), "exploitability"),
-    "competition": Contest(("--game", "competition", "--preset", "stress"), "exploitability"),
+    "participation": Contest(("--game", "participation", *STAKES), "exploitability"),
+    "competition": Contest(("--game", "competition", *STAKES), "exploitability"),
     "capacity-0.6": of_capacity("0.6"),
     "capacity-0.75": of_capacity("0.75"),
     "capacity-0.9": of_capacity("0.9"),
     "enrolment": Contest(("--preset", "enrolment"), "share_of_bound", has_slope=False),
 }
-TASTE = ("participation", "competition")  # games whose stakes are those of the stress constants at μ = 0.1
 HEADS = {
     "gaussian": ("--policy-head", "gaussian"),
     "mixture": ("--policy-head", "mixture"),
     "diffusion": ("--policy-head", "diffusion"),
     "gradient": ("--policy-head", "gaussian", "--algorithm", "gradient"),
-    "diffusion, gradient": ("--policy-head", "diffusion", "--algorithm", "gradient"),
+    "diffusion-gradient": ("--policy-head", "diffusion", "--algorithm", "gradient"),
 }
 KEPT = ("train_seconds", "compile_seconds", "env_steps_per_second")
 
@@ -113,13 +113,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def names_of(known: dict[str, Any]) -> Any:
-    """What reads some of these names with semicolons or commas between them."""
+    """What reads some of these names with commas between them."""
 
     def read(text: str) -> list[str]:
-        names = [name.strip() for name in (text.split(";") if ";" in text else text.split(","))]
+        names = [name.strip() for name in text.split(",")]
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r}: must be one of {'; '.join(known)}")
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r}: must be one of {', '.join(known)}")
         return names
 
     return read
@@ -203,10 +203,9 @@ def arguments_of(parsed: argparse.Namespace, game: str, options: Sequence[str]) 
     """What `run_ppo.py` is asked for."""
     contest = GAMES[game]
     richer = () if "gaussian" in options else contest.richer
-    taste = ("--taste-scale", "0.1") if game in TASTE else ()
     sizes = ("--seeds", str(parsed.seeds), "--curve-points", "2")
     updates = ("--num-updates", str(parsed.num_updates)) if parsed.num_updates else ()
-    return [*contest.options, *richer, *taste, *options, *sizes, *updates]
+    return [*contest.options, *richer, *options, *sizes, *updates]
 
 
 def write(rows: Sequence[dict[str, Any]], out: Path) -> list[str]:

@@ -10,8 +10,8 @@ from jaxcontract.cli.train import command as train
 
 def test_a_name_that_is_none_is_one_line(capsys):
     for given, said in (
-        (["--games", "contract-3"], "'contract-3': must be one of contract-2; "),
-        (["--heads", "gausian"], "'gausian': must be one of gaussian; "),
+        (["--games", "contract-3"], "'contract-3': must be one of contract-2, "),
+        (["--heads", "gausian"], "'gausian': must be one of gaussian, "),
         (["--denoising-steps", "1,x"], "'1,x' must be whole numbers with commas between them"),
     ):
         with pytest.raises(SystemExit) as stopped:
@@ -29,7 +29,7 @@ def test_every_run_is_one_that_the_training_takes():
     for game, head, options in runs:
         asked = train.parse(compare_heads.arguments_of(parsed, game, options))
         name = asked.setting.as_dict()["policy"]["name"]
-        assert name == ("gaussian" if head == "gradient" else head.split(",")[0])
+        assert name == ("gaussian" if head == "gradient" else head.split("-")[0].split(",")[0])
         assert len(asked.seeds) == 3
 
 
