@@ -1,8 +1,8 @@
 """Policy heads side by side: what a Gaussian, a mixture of experts and a diffusion earn in each game.
 
 Each row is a run of `run_ppo.py` in a folder of its own, with its own clock and the updates that its game and
-learner begin with (`--num-updates` for as many of all). `--denoising-steps 1,2,5,10` draws what more steps of a
-diffusion bring and cost. The same command goes on where an earlier one ended.
+learner begin with (`--num-updates` for as many of all). `--denoising-steps 1,2,5,10` draws what more steps of
+a diffusion bring and cost. The same command goes on where an earlier one ended.
 """
 
 if __name__ == "__main__":
