@@ -59,7 +59,7 @@ class LearnerConfig(Record):
     )
     averaged_updates: int = whole(
         0,
-        "last updates whose weights are averaged: the training ends with their mean; 0: with the last",
+        "last updates, or all, whose weights are averaged: training ends with their mean; 0: with the last",
         low=0,
     )
     network: Network = part(MLP(), Network)
@@ -79,9 +79,6 @@ class LearnerConfig(Record):
             if getattr(self, name) and getattr(self, "target_kl", 0):
                 allowed = "0 with a target_kl, which leaves out gradient steps"
                 raise refuse(type(self).__name__, name, getattr(self, name), allowed)
-        if self.averaged_updates > self.num_updates:
-            allowed = f"at most num_updates = {self.num_updates}"
-            raise refuse(type(self).__name__, "averaged_updates", self.averaged_updates, allowed)
 
     @property
     def num_states(self) -> int:

@@ -82,5 +82,3 @@ def test_a_training_ends_with_the_mean_of_its_last_updates():
 def test_it_does_not_go_with_steps_that_are_left_out():
     with pytest.raises(ValueError, match=r"PPOConfig.lookahead_updates = 3: must be 0 with a target_kl"):
         jc.PPOConfig(lookahead_updates=3, target_kl=0.1)
-    with pytest.raises(ValueError, match=r"averaged_updates = 5: must be at most num_updates = 4"):
-        jc.PPOConfig(averaged_updates=5, num_updates=4)
