@@ -154,7 +154,7 @@ def test_the_entropy_is_that_of_the_action_in_its_box():
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("steps", [1, 2, 8])
+@pytest.mark.parametrize("steps", [1, 2, pytest.param(8, marks=pytest.mark.long)])
 def test_nothing_is_undefined_at_the_ends_of_a_schedule(schedule, steps):
     head = Diffusion(denoising_steps=steps, denoiser_units=4, schedule=schedule)
     parameters = head.bound({**head.init(1), "log_std": jnp.array([-jnp.inf])})
@@ -178,7 +178,7 @@ SMALL = jc.PPOConfig(
 )
 
 
-@pytest.mark.parametrize("group_size", [1, 4])
+@pytest.mark.parametrize("group_size", [4, pytest.param(1, marks=pytest.mark.long)])
 def test_ppo_moves_the_chain(group_size):
     env = jc.ContractEnv()
     config = SMALL.replace(group_size=group_size)
