@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import expit, ndtri
+import scipy.stats
+from scipy.special import expit, logit, ndtri
 
 import jaxcontract as jc
 from jaxcontract.envs.capacity_config import CapacityGame, CapacityRules
@@ -79,6 +80,7 @@ def test_draws_of_the_equilibrium_lose_at_most_two_thousandths(reference):
     rents = draws / (0.5 + draws)  # F(x) = x / (2 (1 − x)) at L/M = 3/4
     report = reference.judge((states.cost + states.surplus * rents)[None], states)
     assert 0 < report.exploitability <= 0.002
+    assert report.distance < 2e-3
     assert report.utility == pytest.approx(report.optimum, rel=2e-3)
     assert report.feasible == 1.0
 
@@ -91,6 +93,10 @@ def test_a_planted_gaussian_loses_what_its_law_loses(reference, states, learner,
     grid = np.unique(np.concatenate([laws.GRID, line]))
     expected = laws.gain(laws.sigmoids((0.0, mean, log_std), grid), 0.75, grid)
     assert report.exploitability == pytest.approx(expected, abs=2e-3 if log_std < -3 else 1e-4)
+    inside = np.clip(line, 0.0, 2 / 3)
+    exact = np.minimum(1.0, inside / (2 * (1 - inside)))  # F at L/M = 3/4
+    apart = np.abs(scipy.stats.norm.cdf((logit(line) - mean) / np.exp(log_std)) - exact).max()
+    assert report.distance == pytest.approx(apart, abs=2e-3)
     rent = expit(mean)
     outbid = max((1 - rent) * 0.75, 0.25)
     assert report.mode_exploitability == pytest.approx((outbid - (1 - rent) / 2) / 0.25, rel=1e-4)
@@ -133,6 +139,7 @@ def test_long_training_comes_near_the_floor_and_not_below_it(capacity, bonus):
 def test_a_function_of_one_payment_is_judged_as_one_atom(reference, states):
     report = reference.evaluate(lambda _: jnp.full(1, 2 / 3), states)
     assert report.exploitability == report.mode_exploitability == pytest.approx(1 / 3, abs=1e-5)
+    assert report.distance == pytest.approx(1.0, abs=1e-3)  # all of its mass is at the end of F's
 
 
 def test_a_density_that_does_not_sum_to_one_has_no_exploitability(reference, states, learner):
