@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jaxcontract.envs.contract import ContractEnv as ContractEnv
     from jaxcontract.envs.contract import EnvParams as EnvParams
     from jaxcontract.envs.enrolment import EnrolmentEnv as EnrolmentEnv
+    from jaxcontract.envs.enrolment_budget import EnrolmentBudgetEnv as EnrolmentBudgetEnv
     from jaxcontract.evaluation.by_size import evaluate_by_size as evaluate_by_size
     from jaxcontract.evaluation.evaluate import evaluate as evaluate
     from jaxcontract.evaluation.report import Report as Report

@@ -30,6 +30,7 @@ JAX_FREE = (
     "envs.budget_config",
     "envs.capacity_config",
     "envs.config",
+    "envs.enrolment_budget_config",
     "envs.enrolment_config",
     "envs.round_options",
     "export.description",

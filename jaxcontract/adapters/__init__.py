@@ -6,9 +6,9 @@
     env = gymnasium.make("jaxcontract/Contract-v0", num_types=3)
     envs = gymnasium.make_vec("jaxcontract/Contract-v0", num_envs=512)
 
-Likewise jaxcontract/Enrolment-v0 and jaxcontract/Budget-v0, whose rounds depend on each other. In one line,
-`gymnasium.make("jaxcontract.adapters:jaxcontract/Contract-v0")`. gymnasium 1.0 and newer do not look for
-installed packages by themselves.
+Likewise jaxcontract/Enrolment-v0, Budget-v0 and EnrolmentBudget-v0, whose rounds depend on each other. In
+one line, `gymnasium.make("jaxcontract.adapters:jaxcontract/Contract-v0")`. gymnasium 1.0 and newer do not
+look for installed packages by themselves.
 
 `jaxcontract.adapters.jaxmarl` has competing stations as JaxMARL has agents.
 """
@@ -25,6 +25,7 @@ ENV_IDS = {
     "contract": ENV_ID,
     "enrolment": "jaxcontract/Enrolment-v0",
     "budget": "jaxcontract/Budget-v0",
+    "enrolment_budget": "jaxcontract/EnrolmentBudget-v0",
 }
 
 

@@ -27,8 +27,8 @@ class GymnasiumEnv(gymnasium.Env):
 
     Observation: [4 + 2K] in [−1, 1]. Action: [2K] in [−1, 1]. `ScaledEnv` says what they stand for.
     Reward: the env's. Episode: truncated after its rounds. Info: "paper_reward", "feasible",
-    "contract/frequency" [K] and "contract/payment" [K]. Likewise "jaxcontract/Enrolment-v0" and
-    "jaxcontract/Budget-v0", with the shapes and infos of `EnrolmentEnv` and `BudgetEnv`.
+    "contract/frequency" [K] and "contract/payment" [K]. Likewise "jaxcontract/Enrolment-v0", "Budget-v0" and
+    "EnrolmentBudget-v0", with the shapes and infos of `EnrolmentEnv`, `BudgetEnv` and `EnrolmentBudgetEnv`.
 
     With `num_types="2-64"` the number of types is drawn anew with each network, and K is 64, the places of
     all: shapes and bounds of the spaces never change. Places behind the last type are empty. An observation

@@ -4,6 +4,7 @@ from jaxcontract.config.setting import Setting, start_for_game
 from jaxcontract.envs.budget_config import BudgetGame
 from jaxcontract.envs.capacity_config import CapacityGame
 from jaxcontract.envs.config import ContractGame, ContractRules
+from jaxcontract.envs.enrolment_budget_config import EnrolmentBudgetGame
 from jaxcontract.envs.enrolment_config import EnrolmentGame
 from jaxcontract.learning.algorithms.ppo.config import WITH_GROUPS, PPOConfig
 from jaxcontract.learning.policies.mixture import Mixture
@@ -48,6 +49,8 @@ _GROUPS = PPOConfig().replace(**WITH_GROUPS)
 # Stakes of the size of a payment, for which devices come back or do not.
 _ENROLMENT = EnrolmentGame(problem=STRESS, enrolment=EnrolmentLaw(taste_scale=0.1, outside_utility=0.1))
 
+_BOTH = EnrolmentBudgetGame(problem=STRESS, enrolment=_ENROLMENT.enrolment)
+
 # Players who draw their payments turn around the equilibrium. Small changes of the policy, lookahead, the
 # mean of the last weights and a bonus that falls, but not to nothing, bring them nearer to it.
 _CAPACITY = {
@@ -70,6 +73,7 @@ PRESETS = {
     "stress": Setting(game=ContractGame(problem=STRESS), algorithm=_GROUPS),
     "enrolment": start_for_game(Setting(game=_ENROLMENT, algorithm=PPOConfig(num_updates=800))),
     "budget": start_for_game(Setting(game=BudgetGame(problem=STRESS), algorithm=PPOConfig(num_updates=400))),
+    "enrolment_budget": start_for_game(Setting(game=_BOTH, algorithm=PPOConfig(num_updates=800))),
     "capacity": _DRAWN.replace(algorithm=_DRAWN.algorithm.replace(**_CAPACITY)),
 }
 PRESET_MEANINGS = {
@@ -79,5 +83,6 @@ PRESET_MEANINGS = {
     "stress": "the default where screening is worth 3.4 % of U_B: profit β = 1, slots of t = 0.1 s",
     "enrolment": "devices that come back only if they were treated well, where screening counts",
     "budget": "payments out of a budget that must last 20 rounds, where screening counts",
+    "enrolment_budget": "both at once: devices that come back, and a budget for 20 rounds",
     "capacity": "two stations with room for 75 % of the devices, which draw from a mixture of experts",
 }

@@ -10,6 +10,7 @@ from jaxcontract.core.fields import ByValue, Record, check_parts, documented, nu
 from jaxcontract.core.pytree import register
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.budget_config import BudgetGame, BudgetOptions
+from jaxcontract.envs.money import find_price, measure_mean_round, most_money, observe_money
 from jaxcontract.envs.params import check_one_game, check_types
 from jaxcontract.envs.round_rules import (
     OneColumn,
@@ -24,14 +25,10 @@ from jaxcontract.mechanism.budget import priced_contract, total_payment
 from jaxcontract.mechanism.feasible import RENT_SCALE, feasible_contract
 from jaxcontract.mechanism.incentives import station_utility
 from jaxcontract.mechanism.network_states import NetworkDistribution, observe
-from jaxcontract.mechanism.optimum import optimal_contract
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
 
-MOST_RATE = 2.0  # money for a round, in units of the mean spend, beyond which all is plenty
-STRAIGHT = 4.0  # actions from which on a price rises in a straight line, lest it overflow
 NUMBERS = ("redraw", "money", "mean_spend", "price_unit", "reward_unit")
-SAMPLED = 4096  # networks, of which the mean spend is the mean
 
 
 @register
@@ -144,7 +141,7 @@ class BudgetEnv(BudgetOptions, OneColumn):
     def observation_space(self, params: BudgetParams | None = None) -> Box:
         """[7 + 2K], bounded by the distribution of networks, the budget and the rounds."""
         params = self._params(params)
-        most = jnp.stack([jnp.asarray(params.money, float), jnp.asarray(float(self.num_rounds)), MOST_RATE])
+        most = most_money(params, self.num_rounds)
         return bound_observations(params.system, params.distribution, jnp.zeros(3), most)
 
     def sign(
@@ -207,42 +204,27 @@ class BudgetEnv(BudgetOptions, OneColumn):
         return params
 
 
-def find_price(params: BudgetParams, action: jax.Array) -> jax.Array:
-    """The price of money that an action stands for: its exponential up to 4, a straight line from there on.
-
-    Shapes [...] to [...]. At 0 it is the unit of prices.
-    """
-    rising = jnp.exp(jnp.minimum(action, STRAIGHT)) + jnp.maximum(action - STRAIGHT, 0.0)
-    return params.price_unit * rising
-
-
 def _observe(
     params: BudgetParams, networks: NetworkState, money: jax.Array, rounds_left: jax.Array
 ) -> jax.Array:
     """[7 + 2K, B]."""
-    rate = money / (params.mean_spend * jnp.maximum(rounds_left, 1))
-    left = [money, rounds_left.astype(money.dtype), jnp.minimum(rate, MOST_RATE)]
-    return jnp.concatenate([unchecked(observe)(params.system, networks), jnp.stack(left)])
+    seen = unchecked(observe)(params.system, networks)
+    return jnp.concatenate([seen, observe_money(params, money, rounds_left)])
 
 
 def make_params(game: BudgetGame) -> BudgetParams:
-    """The numbers of a game: the mean spend is that of 4096 networks, the same every time."""
+    """The numbers of a game."""
     law = make_distribution(game.law, game.env.num_types)
-    with jax.enable_x64(False), jax.threefry_partitionable(True):
-        networks = draw_rows(jax.random.key(0, impl="threefry2x32"), law, SAMPLED)
-        contract = unchecked(optimal_contract)(game.problem, networks)
-        earned = unchecked(station_utility)(game.problem, networks, contract)
-        spent = float(jnp.mean(unchecked(total_payment)(game.problem, networks, contract)))
-        worth = float(jnp.mean(jnp.where(jnp.isfinite(earned), earned, 0.0)))
+    mean = measure_mean_round(game.problem, law)
     return BudgetParams(
         system=game.problem,
         distribution=law,
         scale=Scale() if game.problem.brings_its_own else fit_scale(game.problem, law),
         redraw=game.env.redraw,
-        money=game.env.budget * game.env.num_rounds * spent,
-        mean_spend=spent,
-        price_unit=max(0.1 * abs(worth) / spent, 1e-6),
-        reward_unit=max(abs(worth), 1e-6 * float(game.problem.unit_profit)),
+        money=game.env.budget * game.env.num_rounds * mean.spent,
+        mean_spend=mean.spent,
+        price_unit=mean.price_unit,
+        reward_unit=max(abs(mean.worth), 1e-6 * float(game.problem.unit_profit)),
     )
 
 

@@ -21,6 +21,7 @@ from jaxcontract.envs.round_rules import (
     make_distribution,
 )
 from jaxcontract.mechanism.accumulate import running_sum
+from jaxcontract.mechanism.budget import priced_system
 from jaxcontract.mechanism.enrolment import (
     EnrolmentLaw,
     enrol,
@@ -195,8 +196,12 @@ class EnrolmentEnv(RoundOptions, OneColumn):
         return params
 
 
-def make_contracts(params: EnrolmentParams, networks: NetworkState, action: jax.Array) -> Contract:
-    """The contracts [K, B] of actions [K, B] in networks of B rounds."""
+def make_contracts(params: Any, networks: NetworkState, action: jax.Array, price: Any = 0.0) -> Contract:
+    """The contracts [K, B] of actions [K, B] in networks of B rounds.
+
+    params: with `system`, `enrolment` and `slope_shift`, as `EnrolmentParams`
+    price:  [1, B]  of money, at which frequencies are the best for the rents
+    """
     law, system = params.enrolment, params.system
     reach = jnp.maximum(law.outside_utility, 0.0) + REACH * law.taste_scale
     rent = reach * jax.nn.sigmoid(action[:1])
@@ -206,7 +211,7 @@ def make_contracts(params: EnrolmentParams, networks: NetworkState, action: jax.
     slopes = action[1:]
     if len(action) > 1:
         slopes = low + (high - low) * running_sum(jax.nn.softmax(logits, axis=0)[:-1])
-    return unchecked(rent_contract)(system, networks, rent, slopes)
+    return unchecked(rent_contract)(priced_system(system, price), networks, rent, slopes)
 
 
 def _observe(system: System, networks: NetworkState, enrolled: jax.Array) -> jax.Array:
@@ -215,7 +220,19 @@ def _observe(system: System, networks: NetworkState, enrolled: jax.Array) -> jax
 
 
 def make_params(game: EnrolmentGame) -> EnrolmentParams:
-    """The numbers of a game, with rewards in units of what all devices are worth in the middle network."""
+    """The numbers of a game."""
+    numbers = {field.name: getattr(game.env, field.name) for field in dataclasses.fields(EnrolmentNumbers)}
+    return EnrolmentParams(
+        system=game.problem, enrolment=game.enrolment, redraw=game.env.redraw, **find_units(game), **numbers
+    )
+
+
+def find_units(game: Any) -> dict[str, Any]:
+    """The law of networks, and what actions and rewards are counted in, by their fields' names.
+
+    The unit of rewards is what all devices are worth in the middle network. game: with `problem`, `law` and
+    `env`, as `EnrolmentGame`
+    """
     size = game.env.num_types
     law = make_distribution(game.law, size)
     edges = jnp.asarray(law.type_edges)
@@ -227,16 +244,12 @@ def make_params(game: EnrolmentGame) -> EnrolmentParams:
     )
     frequency, surplus = first_best(game.problem, middle)
     unit = float(jnp.mean(surplus))
-    numbers = {field.name: getattr(game.env, field.name) for field in dataclasses.fields(EnrolmentNumbers)}
-    return EnrolmentParams(
-        system=game.problem,
-        distribution=law,
-        enrolment=game.enrolment,
-        redraw=game.env.redraw,
-        slope_shift=find_slope_shift(game.problem, middle, frequency),
-        reward_unit=float(game.problem.num_devices) * (unit if unit > 0 else float(game.problem.unit_profit)),
-        **numbers,
-    )
+    unit = unit if unit > 0 else float(game.problem.unit_profit)
+    return {
+        "distribution": law,
+        "slope_shift": find_slope_shift(game.problem, middle, frequency),
+        "reward_unit": float(game.problem.num_devices) * unit,
+    }
 
 
 def find_slope_shift(system: System, middle: NetworkState, frequency: jax.Array) -> jax.Array:

@@ -12,5 +12,6 @@ GAMES = Registry(
         "capacity": "jaxcontract.envs.capacity_config:CapacityGame",
         "enrolment": "jaxcontract.envs.enrolment_config:EnrolmentGame",
         "budget": "jaxcontract.envs.budget_config:BudgetGame",
+        "enrolment_budget": "jaxcontract.envs.enrolment_budget_config:EnrolmentBudgetGame",
     },
 )

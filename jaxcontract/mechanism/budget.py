@@ -25,6 +25,14 @@ def total_payment(system: System, state: NetworkState, contract: Contract) -> ja
     return system.num_devices * jnp.sum(state.type_probs * contract.payment, axis=0)
 
 
+def priced_system(system: System, price: Numbers) -> System:
+    """The deployment in which a station takes a unit of payment for 1 + λ: profit β/(1 + λ).
+
+    Its utilities are 1/(1 + λ) of U − λ p.
+    """
+    return system.replace(unit_profit=system.unit_profit / (1.0 + price))
+
+
 @one_round(price=0)
 def priced_contract(system: System, state: NetworkState, price: Numbers) -> Contract:
     """argmax U_B − λ M Σ Q_k r_k within IR, IC and the bounds on f: (10) with β/(1 + λ). Returns [K].
@@ -35,8 +43,8 @@ def priced_contract(system: System, state: NetworkState, price: Numbers) -> Cont
         ValueError: when the price is no number.
     """
     price = floats(price, "priced_contract", "price")
-    priced = system.replace(unit_profit=system.unit_profit / (1.0 + price))
-    return unchecked(optimal_contract)(priced, state)  # of rounds side by side, each has a price
+    # Of rounds side by side, each has a price.
+    return unchecked(optimal_contract)(priced_system(system, price), state)
 
 
 @one_round(price=0)

@@ -21,6 +21,7 @@ from jaxcontract.mechanism.rounds import check_system, one_round
 
 STEEPEST = 0.0962251  # max |G''|, 1/(6√3), rounded up
 NODES, UTILITIES = 101, 513
+NARROWEST = 1e-2  # range of the nodes
 FARTHEST = 12.0  # in units of μ above κ, where the lattice of utilities ends: all but 6e-6 are content
 SWEEPS = 100  # at once, until a bound no longer falls
 SETTLED = 1e-7  # of the bound, that as many sweeps may still take off
@@ -43,12 +44,17 @@ class Lattice(NamedTuple):
 
 def make_lattice(law: EnrolmentLaw) -> Lattice:
     """The lattice of any type: devices of all types come and go by one law."""
-    nodes = jnp.linspace(find_lowest(law), 1.0, NODES)
+    nodes = place_nodes(law, NODES)
     farthest = jnp.maximum(law.outside_utility, 0.0) + FARTHEST * law.taste_scale
     utilities = jnp.linspace(0.0, farthest, UTILITIES)
     following = nodes[:, None] * (1.0 - law.turnover) + law.turnover * content(law, utilities)[None]
     below, share = locate(nodes, following)
     return Lattice(nodes, utilities, utilities[1], below, share)
+
+
+def place_nodes(law: EnrolmentLaw, count: int) -> jax.Array:
+    """Shares n, [`count`], evenly from the least that can be enrolled to 1: apart though nobody leaves."""
+    return jnp.linspace(jnp.minimum(find_lowest(law), 1.0 - NARROWEST), 1.0, count)
 
 
 def locate(nodes: jax.Array, at: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -150,9 +156,14 @@ def path_bound(system: System, states: NetworkState, law: EnrolmentLaw, discount
     """
     check_system(system)
     discount = floats(discount, "path_bound", "discount")
-    lattice = make_lattice(law)
     surplus = jax.vmap(lambda state: first_best(system, state)[1])(states)
-    weight = system.num_devices * states.type_probs
+    return bound_rounds(law, make_lattice(law), system.num_devices * states.type_probs, surplus, discount)
+
+
+def bound_rounds(
+    law: EnrolmentLaw, lattice: Lattice, weights: jax.Array, surplus: jax.Array, discount: jax.Array
+) -> jax.Array:
+    """The bound of rounds with weights M Q_k and surpluses S°_k, [Z, K] each. Returns []."""
     step = jax.vmap(look_back, (None, None, 0, 0, 0, None))
 
     def earlier(carry, now):
@@ -162,6 +173,6 @@ def path_bound(system: System, states: NetworkState, law: EnrolmentLaw, discount
         return (jnp.minimum(step(law, lattice, values, weight, surplus, discount), most[:, None]), most), None
 
     nothing = jnp.zeros((surplus.shape[1], NODES), surplus.dtype)
-    (values, _), _ = jax.lax.scan(earlier, (nothing, nothing[:, 0]), (weight, surplus), reverse=True)
+    (values, _), _ = jax.lax.scan(earlier, (nothing, nothing[:, 0]), (weights, surplus), reverse=True)
     below, share = locate(lattice.nodes, jnp.asarray(law.first_enrolled))
     return jnp.sum(jax.vmap(lambda one: interpolate(one, below, share))(values))

@@ -24,16 +24,18 @@ def plan_contracts(
 ) -> Contract:
     """Contracts [Z, K] that earn much together, Σ_z γ^z, in one network for Z = `num_rounds` rounds.
 
-    discount: []  γ, in [0, 1)
+    discount: []  γ, in [0, 1]
 
-    The climb begins at what would be best without IC, brought within IC round by round.
+    The climb begins at what would be best without IC, for ever and with γ of at most 1 − 1/Z, brought within
+    IC round by round.
 
     Raises:
         ValueError: when the discount is no number.
     """
     discount = floats(discount, "plan_contracts", "discount")
     low, high = frequency_bounds(system, state)
-    wanted = _separate_path(system, state, law, discount, num_rounds)
+    patience = jnp.minimum(discount, 1.0 - 1.0 / num_rounds)
+    wanted = _separate_path(system, state, law, patience, num_rounds)
     cost = 1.0 / state.device_types
     slopes = jnp.diff(wanted, axis=1) / (cost[:-1] - cost[1:])[None]
     shares = jax.lax.cummax((jnp.clip(slopes, low, high) - low) / (high - low), axis=1)

@@ -20,6 +20,7 @@ from jaxcontract.mechanism.enrolment_bound import (
     locate,
     make_lattice,
     missed_between,
+    place_nodes,
     separate_values,
 )
 from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
@@ -83,7 +84,7 @@ def enrolment_program(
     _check(system, state)
     lattice = make_lattice(law)
     alone = separate_values(system, state, law, lattice, discount)
-    nodes = jnp.linspace(find_lowest(law), 1.0, NODES)
+    nodes = place_nodes(law, NODES)
     start = [interpolate(one, *locate(lattice.nodes, nodes)) for one in alone]
     actions = _make_actions(system, state, law, discount, floats(most_rent, "enrolment_program", "most_rent"))
     apart = start[0][:, None] + start[1][None]

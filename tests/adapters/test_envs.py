@@ -564,7 +564,11 @@ def test_stable_baselines3_learns_on_it():
 
 @pytest.mark.parametrize(
     ("env_id", "observed", "acted"),
-    [("Enrolment-v0", 13, 3), pytest.param("Budget-v0", 13, 1, marks=pytest.mark.long)],
+    [
+        ("Enrolment-v0", 13, 3),
+        pytest.param("Budget-v0", 13, 1, marks=pytest.mark.long),
+        pytest.param("EnrolmentBudget-v0", 16, 4, marks=pytest.mark.long),
+    ],
 )
 def test_games_of_rounds_that_matter_have_names_of_their_own(env_id, observed, acted):
     env = gymnasium.make(f"jaxcontract/{env_id}", num_types=3, aoi_range=(0.6, 0.9))

@@ -12,7 +12,7 @@ from paths import EXPERIMENTS
 from quick_programs import compile_quickly
 
 SMALL = "--seeds 2 --num-updates 3 --eval-states 6 --curve-states 3 --curve-points 1 --num-types 1".split()
-LENGTH = {"enrolment": 7, "budget": 9}
+LENGTH = {"enrolment": 7, "budget": 9, "enrolment_budget": 10}
 
 
 def train(*arguments, cwd):
@@ -25,7 +25,7 @@ def train(*arguments, cwd):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("game", ["budget", "enrolment"])
+@pytest.mark.parametrize("game", ["budget", "enrolment", "enrolment_budget"])
 def test_a_run_is_measured_drawn_loaded_and_goes_on(game, tmp_path):
     train(
         "--game", game, "--out", "out", *SMALL, "--partition", "rounds", "--normalize-returns", cwd=tmp_path

@@ -10,6 +10,7 @@ from jaxcontract.cli.train.command import parse
 from jaxcontract.config.presets import STRESS
 from jaxcontract.config.setting import setting_from_dict
 from jaxcontract.envs.budget_config import BudgetGame, BudgetRules
+from jaxcontract.envs.enrolment_budget_config import EnrolmentBudgetGame, EnrolmentBudgetRules
 from jaxcontract.envs.enrolment_config import EnrolmentGame, EnrolmentRules
 from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
 from jaxcontract.mechanism.network_law import NetworkLaw
@@ -18,7 +19,10 @@ from oracles import paper
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 ENROLMENT = EnrolmentGame(problem=STRESS, enrolment=EnrolmentLaw(taste_scale=0.1, outside_utility=0.1))
-BUDGET = BudgetGame(problem=STRESS, env=BudgetRules(num_rounds=3, budget=0.5))
+BUDGET = BudgetGame(problem=STRESS, env=BudgetRules(num_rounds=3, budget=0.1))
+BOTH = EnrolmentBudgetGame(
+    problem=STRESS, enrolment=ENROLMENT.enrolment, env=EnrolmentBudgetRules(num_rounds=3, budget=0.1)
+)
 
 
 def play(game, actions, count=1, key=0):
@@ -143,7 +147,43 @@ def test_any_contract_can_be_offered_and_one_that_is_too_dear_is_not_signed():
     assert env.action_space(params).shape == (4,)
 
 
-@pytest.mark.parametrize("game", [ENROLMENT, BUDGET])
+def test_who_is_enrolled_is_paid_out_of_the_budget_or_earns_nothing():
+    _, params, rounds = play(BOTH, [[-3.0, 1.0, 0.0], [0.5, 2.0, 0.3], [1.0, -2.0, 0.0], [0.0, 0.0, 0.0]])
+    enrolled, left, unsigned = np.full(2, 0.05), float(params.money), 0
+    for number, (observation, state, (_, _, reward, terminated, truncated, info)) in enumerate(rounds):
+        if number == 3:
+            enrolled, left = np.full(2, 0.05), float(params.money)
+        network = column(state.networks)
+        f, r = (np.asarray(part)[:, 0] for part in (info["contract"].frequency, info["contract"].payment))
+        assert jc.certify(STRESS, network, jc.Contract(frequency=f, payment=r)).feasible
+        np.testing.assert_allclose(observation[8:11, 0], [*enrolled, left], rtol=1e-5)
+        cost = 40.0 * np.sum(network.type_probs * enrolled * r)
+        earned = 40.0 * np.sum(network.type_probs * enrolled * paper.profit(STRESS, network, f, r))
+        signed = cost <= left
+        unsigned += not signed
+        np.testing.assert_allclose(info["spent"][0], cost * signed, rtol=1e-4)
+        np.testing.assert_allclose(info["utility"][0], earned * signed, rtol=1e-4)
+        np.testing.assert_allclose(reward[0] * params.reward_unit, earned * signed, rtol=1e-4)
+        rents = (r - f / np.asarray(network.device_types)) * signed
+        enrolled = 0.9 * enrolled + 0.1 / (1.0 + np.exp(-(rents - 0.1) / 0.1))
+        left = left - cost * signed
+        np.testing.assert_allclose(info["enrolled"][:, 0], enrolled, rtol=1e-4)
+        np.testing.assert_allclose(info["money"][0], left, rtol=1e-4, atol=1e-5)
+        assert terminated[0] == (number == 2)
+        assert not truncated[0]
+    assert 0 < unsigned < 4
+
+
+def test_a_price_of_money_makes_a_contract_cheaper_and_leaves_its_rents():
+    env, params = BOTH.make()
+    state = jax.tree.map(lambda leaf: leaf[0], jc.printed_states())
+    free, dear = (env.contract(state, jnp.array([price, 0.3, 0.1]), params) for price in (-9.0, 2.0))
+    assert np.all(dear.frequency < free.frequency)
+    rents = [one.payment - one.frequency / jnp.asarray(state.device_types) for one in (free, dear)]
+    np.testing.assert_allclose(*rents, rtol=1e-5)
+
+
+@pytest.mark.parametrize("game", [ENROLMENT, BUDGET, BOTH])
 def test_one_round_is_a_column_of_many(game):
     env, params = game.make()
     observation, state = jax.jit(env.reset)(jax.random.key(3), params)
@@ -188,7 +228,7 @@ def test_a_command_line_is_refused_in_one_line_with_code_2(options, capsys):
     assert capsys.readouterr().err.strip().count("\n") == 0
 
 
-@pytest.mark.parametrize("name", ["enrolment", "budget"])
+@pytest.mark.parametrize("name", ["enrolment", "budget", "enrolment_budget"])
 def test_a_preset_comes_back_from_its_configuration(name):
     asked = parse(["--preset", name])
     assert setting_from_dict(asked.setting.as_dict()) == asked.setting

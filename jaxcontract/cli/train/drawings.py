@@ -13,6 +13,7 @@ from jaxcontract.cli.train.request import Request
 from jaxcontract.envs.budget_config import BudgetGame
 from jaxcontract.envs.capacity_config import CapacityGame
 from jaxcontract.envs.competition_config import CompetitionGame
+from jaxcontract.envs.enrolment_budget_config import EnrolmentBudgetGame
 from jaxcontract.envs.enrolment_config import EnrolmentGame
 from jaxcontract.envs.game import Game
 from jaxcontract.evaluation.states import CURVE_SEED
@@ -201,6 +202,7 @@ def _first(tree: Any) -> Any:
 OF_GAMES: Mapping[type[Game], dict[str, Callable[[Shown], Any]]] = {
     BudgetGame: {"rounds.png": draw_rounds},
     EnrolmentGame: {"rounds.png": draw_rounds},
+    EnrolmentBudgetGame: {"rounds.png": draw_rounds},
     CapacityGame: {"payments.png": draw_payments},
     CompetitionGame: {"items.png": draw_items, "market_shares.png": draw_market_shares},
 }
