@@ -31,7 +31,7 @@ examples:
   python experiments/compare_heads.py --out runs/heads
   python experiments/compare_heads.py --games contract-2,capacity-0.75 --seeds 2
 
-writes heads.json, denoising.png and a folder for each run.
+writes heads.json and a folder for each run, and denoising.png where --denoising-steps names several.
 
 exit codes: 0 done, 2 bad input, 130 interrupted; that of a run that fails
 """
@@ -136,8 +136,12 @@ def whole_numbers(text: str) -> list[int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse(arguments)
     rows: list[dict[str, Any]] = []
+    runs = list_runs(parsed)
+    if not runs:
+        games, heads = ", ".join(parsed.games), ", ".join(parsed.heads)
+        return PROGRAM.fail(BAD_INPUT, f"--heads {heads}: cannot learn {games}, whose rewards have no slope")
     try:
-        for game, head, options in list_runs(parsed):
+        for game, head, options in runs:
             print(f"{game}, {head} ...", flush=True)
             code, row = train(parsed, game, head, options)
             if code:
@@ -179,12 +183,12 @@ def train(
     """The exit code of a run, and what came of it."""
     folder = parsed.out / f"{game}-{head.replace(', ', '-').replace(' ', '-')}"
     given = arguments_of(parsed, game, options)
-    if not (folder / "summary.json").exists():
-        script = Path(__file__).with_name("run_ppo.py")
-        command = [sys.executable, str(script), *given, "--out", str(folder)]
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-        if done.returncode:
-            return done.returncode, {}
+    script = Path(__file__).with_name("run_ppo.py")
+    # A run that has ended says so at once, and one of other options is refused.
+    command = [sys.executable, str(script), *given, "--out", str(folder)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        return done.returncode, {}
     found, measure = json.loads((folder / "summary.json").read_text("utf-8")), GAMES[game].measure
     return 0, {
         "game": game,

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from jaxcontract.learning.config import LearnerConfig as LearnerConfig
     from jaxcontract.learning.networks.deep_sets import DeepSets as DeepSets
     from jaxcontract.learning.networks.mlp import MLP as MLP
+    from jaxcontract.learning.policies.diffusion import Diffusion as Diffusion
     from jaxcontract.learning.policies.gaussian import Gaussian as Gaussian
+    from jaxcontract.learning.policies.mixture import Mixture as Mixture
     from jaxcontract.learning.policies.network_policy import NetworkPolicy as NetworkPolicy
     from jaxcontract.learning.train import train as train
     from jaxcontract.learning.train_state import TrainState as TrainState
@@ -129,4 +131,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

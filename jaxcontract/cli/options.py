@@ -44,9 +44,10 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def given_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> set[str]:
-    """The names of the options that stand on a command line, as its parser calls them."""
+    """The options that stand on a command line, by their names: `num_types` of `--num-types`."""
     words = {word.partition("=")[0] for word in (sys.argv[1:] if arguments is None else arguments)}
-    return {action.dest for action in parser._actions if words & set(action.option_strings)}
+    given = [action for action in parser._actions if words & set(action.option_strings)]
+    return {max(action.option_strings, key=len).lstrip("-").replace("-", "_") for action in given}
 
 
 def count(text: str) -> int:

@@ -199,7 +199,7 @@ def _describe_option(allowed: Allowed, default: Any) -> dict[str, Any]:
         return {"action": argparse.BooleanOptionalAction, "help": text}
     if allowed.kind == "choice":
         return {"choices": allowed.choices, "help": text}
-    kinds: dict[str, Any] = {"number": float, "whole": int, "sizes": _sizes, "numbers": _numbers}
+    kinds: dict[str, Any] = {"number": float, "whole": _whole, "sizes": _sizes, "numbers": _numbers}
     return {"type": kinds[allowed.kind], "metavar": allowed.kind.upper(), "help": text}
 
 
@@ -236,6 +236,14 @@ def _flags(record: Any) -> set[str]:
     names = {field.name for part in parts if dataclasses.is_dataclass(part) for field in options_of(part)}
     flags = {"--" + name.replace("_", "-") for name in names}
     return flags | {short for flag in flags for short in SHORT.get(flag, ())}
+
+
+def _whole(text: str) -> int:
+    """`64` → 64."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number") from None
 
 
 def _sizes(text: str) -> Sequence[int]:

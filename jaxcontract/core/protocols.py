@@ -146,4 +146,6 @@ def require_members(owner: str, name: str, value: object, protocol: type) -> Non
     if missing:
         kind = value.__name__ if isinstance(value, type) else type(value).__name__
         noun = f"{'an' if protocol.__name__[0] in 'AEIOU' else 'a'} {protocol.__name__}"
+        if isinstance(value, str):
+            raise ValueError(f"{owner}: {name} = {value!r}: must be {noun}, not its name")
         raise ValueError(f"{owner}: {name}: must be {noun}; {kind} has no {', '.join(missing)}")

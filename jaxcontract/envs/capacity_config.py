@@ -60,6 +60,10 @@ class CapacityGame(Game):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_quality(self.problem, self.law.aoi_range[-1], self.law.latency_range[-1])
+        shares = np.asarray(self.env.capacity, np.float32)  # as JAX counts
+        if not np.all((shares > 0.5) & (shares < 1)):
+            allowed = "in (0.5, 1) in single precision too"
+            raise refuse("CapacityRules", "capacity", self.env.capacity, allowed)
         if len(self.law.type_edges) > 2:
             raise refuse("NetworkLaw", "type_edges", self.law.type_edges, "2 numbers: there is one type")
         if self.problem.brings_its_own:

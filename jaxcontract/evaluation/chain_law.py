@@ -18,7 +18,7 @@ def chain_law(head: Diffusion, output: jax.Array, parameters: Any) -> tuple[jax.
 
     A step takes the mass at each place of one line to the mean that it has there, on the next line, and
     spreads it by the step's normal. The lines reach past a sample of chains by the sample's own width, and
-    the last chance is the mass that none of them has lost, 1 where all of it was found.
+    the last chance is the mass that none of them has lost, 1 within 1e-3 where all of it was found.
     """
     lines = _find_lines(head, output, parameters)
     std = head.deviations(parameters)[:, 0]

@@ -53,6 +53,9 @@ class ExportedPolicy:
         self.system, self.num_types, self.fewest_types = system, num_types, fewest_types
         self._program = jax.jit(exported.call)
 
+    def __repr__(self) -> str:
+        return f"ExportedPolicy(num_types={self.num_types}, system={self.system})"
+
     def __call__(
         self,
         state: NetworkState | None = None,

@@ -22,14 +22,14 @@ def payment_density(edges: Any, learned: Any, exact: Any, *, title: str) -> Figu
     exact:   [E − 1]     of the mixed equilibrium
     """
     edges, learned, exact = (np.asarray(values, float) for values in (edges, learned, exact))
-    middle = 0.5 * (edges[1:] + edges[:-1])
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
     for seed in learned:
-        axes.plot(middle, seed, color=COLOURS["learned"], linewidth=0.8, alpha=0.45)
+        axes.stairs(seed, edges, baseline=None, color=COLOURS["learned"], linewidth=0.8, alpha=0.45)
     mean, _, _ = over_seeds(learned)
-    axes.plot(middle, mean, color=COLOURS["learned"], linewidth=2.2)
-    axes.plot(middle, exact, color=COLOURS["optimum"], linewidth=2.2, linestyle=LOOKS["optimum"].line)
+    axes.stairs(mean, edges, baseline=None, color=COLOURS["learned"], linewidth=2.2)
+    exact_look = {"color": COLOURS["optimum"], "linestyle": LOOKS["optimum"].line}
+    axes.stairs(exact, edges, baseline=None, linewidth=2.2, **exact_look)
     axes.set_ylim(0.0, HEADROOM * max(exact.max(), min(learned.max(), MOST * exact.max())))
     axes.set_xlim(0.0, 1.0)
     axes.set(xlabel="rent x: what is paid above the cost, as a share of the surplus", ylabel="density")

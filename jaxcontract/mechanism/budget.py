@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxcontract.mechanism.incentives import station_utility
 from jaxcontract.mechanism.optimum import optimal_contract
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats_within
 from jaxcontract.mechanism.rounds import check_system, one_round, unchecked
 
 DEAREST = 1e6  # price of money, above which nothing is looked for
@@ -40,9 +40,9 @@ def priced_contract(system: System, state: NetworkState, price: Numbers) -> Cont
     price: []  λ ≥ 0, what a unit of payment is worth in later rounds, besides itself
 
     Raises:
-        ValueError: when the price is no number.
+        ValueError: when the price is no number in its range.
     """
-    price = floats(price, "priced_contract", "price")
+    price = floats_within(price, "priced_contract", "price", low=0)
     # Of rounds side by side, each has a price.
     return unchecked(optimal_contract)(priced_system(system, price), state)
 
@@ -52,7 +52,7 @@ def priced_round(system: System, state: NetworkState, price: Numbers) -> tuple[j
     """U_B and M Σ Q_k r_k of `priced_contract`. Returns [] twice. Both fall as the price rises.
 
     Raises:
-        ValueError: when the price is no number.
+        ValueError: when the price is no number in its range.
     """
     contract = priced_contract(system, state, price)
     return station_utility(system, state, contract), total_payment(system, state, contract)
@@ -65,9 +65,9 @@ def affordable_price(system: System, state: NetworkState, payment: Numbers) -> j
     payment: []  what may be spent; where no contract is as cheap, the price is 1e6
 
     Raises:
-        ValueError: when the payment is no number.
+        ValueError: when the payment is no number in its range.
     """
-    payment = floats(payment, "affordable_price", "payment")
+    payment = floats_within(payment, "affordable_price", "payment", low=0)
     return least_price(lambda price: priced_round(system, state, price)[1] <= payment, payment.dtype)
 
 
@@ -94,10 +94,10 @@ def hindsight_bound(system: System, states: NetworkState, budget: Numbers) -> ja
     is valid at any price, and smallest there. 0 is for a round that is skipped.
 
     Raises:
-        ValueError: when the system is none, or the budget no number.
+        ValueError: when the system is none, or the budget no number in its range.
     """
     check_system(system)
-    budget = floats(budget, "hindsight_bound", "budget")
+    budget = floats_within(budget, "hindsight_bound", "budget", low=0)
 
     def spend(price):
         utility, payment = jax.vmap(lambda state: priced_round(system, state, price))(states)

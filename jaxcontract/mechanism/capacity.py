@@ -32,6 +32,9 @@ def capacity_distribution(rents: Numbers, capacity: Numbers) -> jax.Array:
         ValueError: when these are not numbers, or the capacity is out of its range.
     """
     rents = floats(rents, "capacity_distribution", "rents")
+    value = concrete(rents)
+    if value is not None and np.any(np.isnan(value)):
+        raise refuse("capacity_distribution", "rents", value, "numbers")
     capacity = _share("capacity_distribution", capacity)
     odds = (1.0 - capacity) / (2.0 * capacity - 1.0)
     inside = jnp.clip(rents, 0.0, (2.0 * capacity - 1.0) / capacity)
@@ -98,7 +101,7 @@ def capacity_exploitability(
         ValueError: when these are not numbers of one length, the weights sum to something else, the state has
             several types, or the capacity is out of its range.
     """
-    earned, best = mixed_policy_payoffs(payments, weights, system, state, capacity)
+    earned, best = _payoffs("capacity_exploitability", payments, weights, system, state, capacity)
     return best - earned
 
 
@@ -116,11 +119,17 @@ def mixed_policy_payoffs(
     Raises:
         ValueError: as `capacity_exploitability` does.
     """
-    payments = floats(payments, "capacity_exploitability", "payments")
-    weights = floats(weights, "capacity_exploitability", "weights")
-    _check_weights(payments, weights)
-    capacity = _share("capacity_exploitability", capacity)
-    cost, surplus = _prices("capacity_exploitability", system, state)
+    return _payoffs("mixed_policy_payoffs", payments, weights, system, state, capacity)
+
+
+def _payoffs(
+    function: str, payments: Numbers, weights: Numbers, system: System, state: NetworkState, capacity: Numbers
+) -> tuple[jax.Array, jax.Array]:
+    """`mixed_policy_payoffs`, for the public function that was called."""
+    payments, weights = floats(payments, function, "payments"), floats(weights, function, "weights")
+    _check_weights(function, payments, weights)
+    capacity = _share(function, capacity)
+    cost, surplus = _prices(function, system, state)
     devices = system.num_devices
 
     order = jnp.argsort(payments)
@@ -156,21 +165,22 @@ def _prices(function: str, system: System, state: NetworkState) -> tuple[jax.Arr
 
 
 def _share(function: str, capacity: Numbers) -> jax.Array:
-    value = concrete(capacity)
+    share = floats(capacity, function, "capacity")
+    value = concrete(share)  # in JAX's precision, in which a number beside 1/2 may be 1/2
     if value is not None and not np.all((value > 0.5) & (value < 1.0)):
         raise refuse(function, "capacity", capacity, "L/M strictly between 1/2 and 1")
-    return floats(capacity, function, "capacity")
+    return share
 
 
-def _check_weights(payments: jax.Array, weights: jax.Array) -> None:
+def _check_weights(function: str, payments: jax.Array, weights: jax.Array) -> None:
     if payments.shape != weights.shape:
         raise ValueError(
-            f"capacity_exploitability.weights of shape {weights.shape}: must be {payments.shape}, as payments"
+            f"{function}.weights of shape {weights.shape}: must be {payments.shape}, as payments"
         )
     paid = concrete(payments)
     if paid is not None and not finite(paid):
-        raise refuse("capacity_exploitability", "payments", payments, "finite numbers")
+        raise refuse(function, "payments", payments, "finite numbers")
     value = concrete(weights)
     if value is not None and not (np.all(value >= 0) and abs(float(value.sum()) - 1.0) <= WEIGHT_TOLERANCE):
         total = f"they sum to {float(value.sum()):g}"
-        raise ValueError(f"capacity_exploitability.weights: must be at least 0 and sum to 1; {total}")
+        raise ValueError(f"{function}.weights: must be at least 0 and sum to 1; {total}")

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from jaxcontract.mechanism.enrolment import content, find_lowest, first_best
 from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
-from jaxcontract.mechanism.records import NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.records import NetworkState, Numbers, System, floats_within
 from jaxcontract.mechanism.rounds import check_system, one_round
 
 STEEPEST = 0.0962251  # max |G''|, 1/(6√3), rounded up
@@ -104,9 +104,9 @@ def separate_bound(system: System, state: NetworkState, law: EnrolmentLaw, disco
     IC (9) is left out, which makes it larger than what can be had: by .4 to 1.7 % at K = 8.
 
     Raises:
-        ValueError: when the discount is no number.
+        ValueError: when the discount is no number in its range.
     """
-    discount = floats(discount, "separate_bound", "discount")
+    discount = floats_within(discount, "separate_bound", "discount", low=0, high=1, below=True)
     lattice = make_lattice(law)
     bounds = separate_values(system, state, law, lattice, discount)
     below, share = locate(lattice.nodes, jnp.asarray(law.first_enrolled))
@@ -152,10 +152,10 @@ def path_bound(system: System, states: NetworkState, law: EnrolmentLaw, discount
     What is earned is Σ_{z < Z} γ^z of what rounds earn; nothing after them counts. IC is left out.
 
     Raises:
-        ValueError: when the system is none, or the discount no number.
+        ValueError: when the system is none, or the discount no number in its range.
     """
     check_system(system)
-    discount = floats(discount, "path_bound", "discount")
+    discount = floats_within(discount, "path_bound", "discount", low=0, high=1)
     surplus = jax.vmap(lambda state: first_best(system, state)[1])(states)
     return bound_rounds(law, make_lattice(law), system.num_devices * states.type_probs, surplus, discount)
 

@@ -14,7 +14,7 @@ from jaxcontract.mechanism.enrolment import enrol, enrolment_utility, first_best
 from jaxcontract.mechanism.enrolment_bound import bound_rounds, make_lattice
 from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
 from jaxcontract.mechanism.incentives import own_utilities
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats, floats_within
 from jaxcontract.mechanism.rounds import check_system, one_round, unchecked
 
 SECTIONS = 12  # of the range of prices, by the golden ratio: a bound holds at any price
@@ -81,10 +81,10 @@ def enrolment_budget_bound(
     is not signed is added. The second number is the price at which it is smallest.
 
     Raises:
-        ValueError: when the system is none, or the budget no number.
+        ValueError: when the system is none, or the budget no number in its range.
     """
     check_system(system)
-    budget = floats(budget, "enrolment_budget_bound", "budget")
+    budget = floats_within(budget, "enrolment_budget_bound", "budget", low=0)
     lattice, weights = make_lattice(law), system.num_devices * states.type_probs
 
     def bound(log_price):

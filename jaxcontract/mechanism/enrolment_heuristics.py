@@ -10,7 +10,7 @@ from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
 from jaxcontract.mechanism.freshness import frequency_bounds, log_quality
 from jaxcontract.mechanism.incentives import own_utilities
 from jaxcontract.mechanism.optimum import optimal_contract
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats, floats_within
 from jaxcontract.mechanism.rounds import one_round
 
 STEPS, LONGEST, SHORTEST = 3000, 0.05, 1e-5  # of the climb, and how far it goes in one
@@ -44,9 +44,9 @@ def constant_contract(system: System, state: NetworkState, law: EnrolmentLaw, di
     starts.
 
     Raises:
-        ValueError: when the discount is no number.
+        ValueError: when the discount is no number in its range.
     """
-    discount = floats(discount, "constant_contract", "discount")
+    discount = floats_within(discount, "constant_contract", "discount", low=0, high=1, below=True)
     kept = 1.0 / (1.0 - discount * (1.0 - law.turnover))
 
     def present(utilities):

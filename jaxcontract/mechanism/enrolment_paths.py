@@ -12,7 +12,7 @@ from jaxcontract.mechanism.enrolment_heuristics import ascend
 from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
 from jaxcontract.mechanism.freshness import frequency_bounds
 from jaxcontract.mechanism.incentives import own_utilities
-from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.records import Contract, NetworkState, Numbers, System, floats_within
 from jaxcontract.mechanism.rounds import one_round
 
 LEAST = 1e-3  # rent, in units of μ, and gap between slopes, as a share, at the start of a climb
@@ -30,9 +30,9 @@ def plan_contracts(
     IC round by round.
 
     Raises:
-        ValueError: when the discount is no number.
+        ValueError: when the discount is no number in its range.
     """
-    discount = floats(discount, "plan_contracts", "discount")
+    discount = floats_within(discount, "plan_contracts", "discount", low=0, high=1)
     low, high = frequency_bounds(system, state)
     patience = jnp.minimum(discount, 1.0 - 1.0 / num_rounds)
     wanted = _separate_path(system, state, law, patience, num_rounds)

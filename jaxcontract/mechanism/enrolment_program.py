@@ -25,7 +25,7 @@ from jaxcontract.mechanism.enrolment_bound import (
 )
 from jaxcontract.mechanism.enrolment_law import EnrolmentLaw
 from jaxcontract.mechanism.freshness import frequency_bounds, quality_index
-from jaxcontract.mechanism.records import NetworkState, Numbers, System, floats
+from jaxcontract.mechanism.records import NetworkState, Numbers, System, floats, floats_within
 from jaxcontract.mechanism.rounds import one_round
 
 NODES = 61  # of n_1 and of n_2
@@ -80,7 +80,7 @@ def enrolment_program(
         ValueError: when there are not two types, the system has a quality or an effort of its own, or the
             numbers are none.
     """
-    discount = floats(discount, "enrolment_program", "discount")
+    discount = floats_within(discount, "enrolment_program", "discount", low=0, high=1, below=True)
     _check(system, state)
     lattice = make_lattice(law)
     alone = separate_values(system, state, law, lattice, discount)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.core.fields import Record, concrete, finite, on_device, refuse, traced
+from jaxcontract.core.fields import Allowed, Record, concrete, finite, on_device, refuse, traced
 from jaxcontract.core.pytree import register
 from jaxcontract.mechanism.system import System as System
 from jaxcontract.mechanism.validation import check_network, require
@@ -95,6 +95,19 @@ def floats(values: Numbers, owner: str, name: str) -> jax.Array:
             values = given if not isinstance(values, float | np.ndarray | np.generic) else values
     array = jnp.asarray(values)
     return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+
+
+def floats_within(values: Numbers, owner: str, name: str, **range_: Any) -> jax.Array:
+    """`floats` that lie in a range: low, high, above (low itself is outside), below (high is).
+
+    Raises:
+        ValueError: as `floats` does, and when one of them is NaN, infinite or outside.
+    """
+    numbers, allowed = floats(values, owner, name), Allowed("number", name, False, **range_)
+    value = concrete(numbers)
+    if value is not None and not allowed.admits(value):
+        raise refuse(owner, name, values, allowed)
+    return numbers
 
 
 def check_kind(name: str, value: object, kind: type) -> None:

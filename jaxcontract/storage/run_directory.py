@@ -105,7 +105,9 @@ def read_run(path: Path) -> dict[str, Any]:
 def differences(there: Any, asked: Any, where: str = "") -> Iterator[str]:
     """Each value that differs between two configurations, as a person reads it."""
     if isinstance(there, dict) and isinstance(asked, dict):
-        for name in sorted(there.keys() | asked.keys()):
+        # What is of another kind differs in all the rest too.
+        kinds = [name for name in ("game", "name") if there.get(name) != asked.get(name)]
+        for name in kinds[:1] or sorted(there.keys() | asked.keys()):
             yield from differences(there.get(name), asked.get(name), f"{where}.{name}" if where else name)
     elif there != asked:
         yield f"{where or 'it'} is {there!r} there, {asked!r} here"

@@ -14,6 +14,7 @@ import jaxcontract as jc
 from design_command import design
 from jaxcontract.cli import export as export_policy  # beside design_contract
 from jaxcontract.cli.tables import MEASURES as TITLES
+from jaxcontract.cli.train.command import parse
 from jaxcontract.training.summary import MEASURES
 from paths import EXAMPLES, EXPERIMENTS
 from quick_programs import compile_quickly
@@ -360,11 +361,15 @@ def test_a_run_that_has_ended_is_left_alone(finished):
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 
-def test_a_changed_run_is_refused_with_what_differs(finished):
+def test_a_changed_run_is_refused_with_what_differs(finished, capsys):
     out, _ = finished
     done = run("--seeds", "2", "--first-seed", "5", "--out", str(out), *SMALL, cwd=out.parent)
     assert done.returncode == 2
     assert "seeds is [5, 6, 7] there, [5, 6] here" in done.stderr
+    for option, value in (("--game", "budget"), ("--policy-head", "mixture")):
+        with pytest.raises(SystemExit):
+            parse(["--resume", str(out), option, value])
+        assert f"{option}: --resume goes on with a run as it was asked for" in capsys.readouterr().err
     resumed = run("--resume", str(out), "--seeds", "2", cwd=out.parent)
     assert resumed.returncode == 2
     assert "--seeds: --resume goes on with a run as it was asked for" in resumed.stderr

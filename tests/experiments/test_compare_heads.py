@@ -1,6 +1,8 @@
 """The comparison of policy heads: its command line, and runs that have ended already."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -33,32 +35,45 @@ def test_every_run_is_one_that_the_training_takes():
         assert len(asked.seeds) == 3
 
 
-def test_runs_that_have_ended_are_not_made_again(tmp_path, capsys):
-    steps = (1, 5)
-    for number in steps:
-        folder = tmp_path / f"contract-2-diffusion-{number}-steps"
-        folder.mkdir()
-        seeds = [{"regret": 0.001 * number * factor} for factor in (0.5, 1.5)]
-        summary = {"seeds": seeds, "mean": {"regret": 0.001 * number}, "num_updates": 600}
-        summary |= {"rounds_per_update": 2048, "train_seconds": 2.0 * number, "compile_seconds": 1.0}
+def plant_runs(monkeypatch, code=0):
+    """In place of trainings: a regret of 0.001 for each denoising step."""
+
+    def run(command, **_):
+        folder, steps = Path(command[command.index("--out") + 1]), 5
+        if "--denoising-steps" in command:
+            steps = int(command[command.index("--denoising-steps") + 1])
+        seeds = [{"regret": 0.001 * steps * factor} for factor in (0.5, 1.5)]
+        summary = {"seeds": seeds, "mean": {"regret": 0.001 * steps}, "num_updates": 600}
+        summary |= {"rounds_per_update": 2048, "train_seconds": 2.0 * steps, "compile_seconds": 1.0}
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "summary.json").write_text(json.dumps(summary | {"env_steps_per_second": 1e6}))
-    given = [
-        "--games",
-        "contract-2",
-        "--heads",
-        "diffusion",
-        "--denoising-steps",
-        "1,5",
-        "--out",
-        str(tmp_path),
-    ]
-    folder = tmp_path / "contract-2-diffusion"
-    folder.mkdir()
-    (folder / "summary.json").write_text((tmp_path / "contract-2-diffusion-5-steps/summary.json").read_text())
-    assert compare_heads.main(given) == 0
+        return subprocess.CompletedProcess(command, code)
+
+    monkeypatch.setattr(compare_heads.subprocess, "run", run)
+
+
+GIVEN = ["--games", "contract-2", "--heads", "diffusion", "--denoising-steps", "1,5"]
+
+
+def test_rows_and_the_picture_of_steps_are_of_the_runs(tmp_path, monkeypatch):
+    plant_runs(monkeypatch)
+    assert compare_heads.main([*GIVEN, "--out", str(tmp_path)]) == 0
     rows = json.loads((tmp_path / "heads.json").read_text())["rows"]
     assert [row["head"] for row in rows] == ["diffusion", "diffusion, 1 steps", "diffusion, 5 steps"]
     assert [row["mean"] for row in rows] == [0.005, 0.001, 0.005]
-    assert rows[0]["env_steps"] == 600 * 2048
-    assert (tmp_path / "denoising.png").stat().st_size > 10_000
-    assert "regret 0.001 (0.0005 to 0.0015), trained in 2 s" in capsys.readouterr().out
+    assert (tmp_path / "denoising.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_that_is_refused_ends_the_comparison_with_its_code(tmp_path, monkeypatch):
+    """As one is whose folder holds a run of other options: its figures are not taken for the ones asked."""
+    plant_runs(monkeypatch, code=2)
+    assert compare_heads.main([*GIVEN, "--out", str(tmp_path)]) == 2
+    assert not (tmp_path / "heads.json").exists()
+
+
+def test_a_head_that_can_learn_none_of_the_games_is_one_line(tmp_path, capsys):
+    given = ["--games", "capacity-0.75", "--heads", "gradient", "--out", str(tmp_path / "new")]
+    assert compare_heads.main(given) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "--heads gradient: cannot learn capacity-0.75" in said

@@ -280,7 +280,7 @@ def test_draws_of_a_policy_lie_in_the_box_and_its_mode_does_not_depend_on_a_key(
     [
         ({"denoising_steps": 0}, "Diffusion.denoising_steps = 0: must be a whole number in [1, 100]"),
         ({"schedule": "linear"}, "Diffusion.schedule = 'linear': must be one of variance_preserving, cosine"),
-        ({"least_std": 1.0}, "Diffusion.least_std = 1.0: must be at most initial_std = 0.5"),
+        ({"least_std": 1.0}, "Diffusion.initial_std = 0.5: must be at least least_std = 1.0"),
     ],
 )
 def test_numbers_that_make_no_chain_are_refused_in_one_line(changes, line):

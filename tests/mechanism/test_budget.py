@@ -161,3 +161,15 @@ def test_what_is_dearer_than_what_is_left_is_not_signed():
         signed = np.arange(3) < int(rounds)
         np.testing.assert_allclose(earned, signed * utility, rtol=1e-12)
         np.testing.assert_allclose(spent, signed * payment, rtol=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, np.nan])
+def test_money_that_is_no_amount_is_refused_by_its_name(wrong):
+    states = jc.printed_states()
+    for name, call in (
+        ("hindsight_bound.budget", lambda: budget.hindsight_bound(STRESS, states, wrong)),
+        ("priced_contract.price", lambda: budget.priced_contract(STRESS, pick(states, 0), wrong)),
+        ("affordable_price.payment", lambda: budget.affordable_price(STRESS, pick(states, 0), wrong)),
+    ):
+        with pytest.raises(ValueError, match=rf"{name} = {wrong}: must be a number in \[0, inf\)"):
+            call()

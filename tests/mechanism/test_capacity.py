@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 import jaxcontract as jc
+from jaxcontract.envs.capacity_config import CapacityGame, CapacityRules
+from jaxcontract.mechanism.capacity import mixed_policy_payoffs
 from jaxcontract.mechanism.menu_game import list_menus, menu_payoffs, solve_menu_game
 from oracles import mixed_policies as laws
 
@@ -225,6 +227,18 @@ def test_a_game_of_stone_paper_and_scissors_is_mixed_evenly():
 def test_what_is_no_mixed_policy_is_refused(payments, weights, capacity, said):
     with pytest.raises(ValueError, match=said):
         jc.capacity_exploitability(payments, weights, PAPER, one_type(), capacity)
+
+
+def test_what_single_precision_takes_for_a_half_is_refused_and_so_is_a_rent_that_is_no_number():
+    with jax.enable_x64(False):
+        with pytest.raises(ValueError, match=r"capacity_distribution\.capacity.*between 1/2 and 1"):
+            jc.capacity_distribution([0.0, 0.5], 0.5 + 1e-9)
+        with pytest.raises(ValueError, match=r"CapacityRules\.capacity = 0\.500000001: must be in"):
+            CapacityGame(env=CapacityRules(capacity=0.5 + 1e-9))
+    with pytest.raises(ValueError, match=r"capacity_distribution\.rents.*must be numbers"):
+        jc.capacity_distribution([np.nan, 0.2], 0.75)
+    with pytest.raises(ValueError, match=r"mixed_policy_payoffs\.capacity"):
+        mixed_policy_payoffs([1.0], [1.0], PAPER, one_type(), 0.4)
 
 
 def test_what_is_no_probability_is_refused():

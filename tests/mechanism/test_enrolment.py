@@ -196,6 +196,9 @@ def test_two_types_are_asked_for_and_the_papers_quality():
         program.enrolment_program(STRESS, eight_types(), LAW, DISCOUNT)
     with pytest.raises(ValueError, match=r"rent_contract\.slopes of shape \(2,\): must be \(1,\)"):
         rent_contract(STRESS, printed(), 0.1, np.array([0.1, 0.2]))
+    for wrong in (1.0, -1.0, np.nan):
+        with pytest.raises(ValueError, match=r"separate_bound\.discount = .*must be a number in \[0, 1\)"):
+            separate_bound(STRESS, printed(), LAW, wrong)
     with pytest.raises(ValueError, match=r"EnrolmentLaw\.turnover = 0: must be a number in \(0, 1\]"):
         EnrolmentLaw(turnover=0)
 

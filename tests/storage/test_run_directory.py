@@ -63,6 +63,13 @@ def test_another_run_is_refused_with_what_differs(tmp_path):
     assert "hidden_sizes" not in said
 
 
+def test_a_run_of_another_game_is_told_by_its_name_alone(tmp_path):
+    open_run(tmp_path, "default", {"setting": {"game": "contract", "env": {"penalty": -500.0}}})
+    with pytest.raises(ValueError, match="holds another run") as refused:
+        open_run(tmp_path, "default", {"setting": {"game": "budget", "env": {"num_rounds": 20}}})
+    assert str(refused.value).endswith("setting.game is 'contract' there, 'budget' here")
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"schema": 1}', '{"schema": 99, "run": {}}', "[" * 100_000])
 def test_a_configuration_that_cannot_be_read_is_one_line(tmp_path, text):
     (tmp_path / "config.json").write_text(text)

@@ -61,9 +61,8 @@ class Diffusion(Record):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.least_std > self.initial_std:
-            raise refuse(
-                "Diffusion", "least_std", self.least_std, f"at most initial_std = {self.initial_std}"
-            )
+            allowed = f"at least least_std = {self.least_std}"
+            raise refuse("Diffusion", "initial_std", self.initial_std, allowed)
 
     @property
     def posterior(self) -> Posterior:
@@ -146,8 +145,9 @@ class Diffusion(Record):
     def entropy(self, output: Any, parameters: Any) -> Any:
         """Of sigmoid(x_0), the action in a Box with two bounds, at a few of the outputs [H, ...]. Returns [].
 
-        −E ln p(x_0) + E ln sigmoid'(x_0) over `CHAINS` chains of fixed noise, p the mean of their last
-        steps' normals: below the true entropy, as it is of many chains. It is at most 0, whatever the law.
+        −E ln p(x_0) + E ln sigmoid'(x_0) over `CHAINS` chains, p the mean of their last steps' normals: of
+        chains drawn at random below the true entropy in the mean, which is at most 0. Their noise is fixed,
+        so that whoever climbs this estimate alone can fit it, and then it says too much.
         """
         import jax
         import jax.numpy as jnp

@@ -119,8 +119,9 @@ class Mixture(Record):
     def entropy(self, output: Any, parameters: Any) -> Any:
         """A lower bound of the entropy of sigmoid(a), the action in a Box with two bounds. Returns [].
 
-        The mean over the outputs of that of the raw action and of E ln sigmoid'(a), by the Gauss–Hermite
-        rule. It is at most 0, whatever the law. That of a mixture has no closed form; the bound is
+        Of one expert it is that of the raw action a instead, as the head `Gaussian` has it. Of several it is
+        the mean over the outputs of the raw action's and of E ln sigmoid'(a), by the Gauss–Hermite rule, and
+        at most 0. A mixture's entropy has no closed form; the bound is
         Σ w_i H_i − Σ w_i ln Σ_j w_j exp(−B_ij), B the Bhattacharyya distance of two experts and H_i the
         entropy of one (Kolchinsky and Tracey, Entropy 19:361, 2017, eq. 10 at α = 1/2). It is exact where all
         experts are equal and where they lie far apart, ln E from the truth at most.
@@ -132,7 +133,7 @@ class Mixture(Record):
         log_std = parameters["log_std"]
         of_experts = jnp.sum(log_std + 0.5 * math.log(2 * math.pi * math.e), axis=1)
         if self.experts == 1:
-            return of_experts[0]  # as the head `Gaussian` has it, of the raw action
+            return of_experts[0]
         log_weights = jax.nn.log_softmax(logits, axis=0)
         overlap = -_bhattacharyya(means, log_std)
         apart = -jax.nn.logsumexp(log_weights[None] + overlap, axis=1)
