@@ -17,7 +17,8 @@ against those 16 states before they are written, and again whenever they are rea
   policy = jc.load_exported(FILE)       needs jax and flatbuffers; policy(jc.NetworkState(...)) → Contract
   policy = jc.load_numpy_policy(FILE)   needs numpy alone; policy(max_aoi=..., ...) → frequency, payment
 
-Of another game than the contract game both take its observations [N, O] and give actions [N, A].
+Of another game than the contract game both take its observations [N, O] and give actions [N, A]; where the
+policy is a distribution, policy.sample(key, observations) of the first draws from it.
 
 examples:
   PROGRAM runs/first policy.jaxexport

@@ -1,7 +1,7 @@
 """An exported policy of any game without a use of its own: observations in, actions out. No JAX.
 
-Its description has `setting` (what was trained), `observation` and `action` (center and width, low and high)
-and a self-test of observations and actions.
+Its description has `setting` (what was trained), `observation` and `action` (center and width, low and high),
+`draws` where the artifact takes a key as well, and a self-test of observations, actions and draws.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxcontract.config.setting import setting_from_dict
+from jaxcontract.core.fields import check_key
 from jaxcontract.core.protocols import Network, PolicyHead
 from jaxcontract.export.description import check_observations, finite_array
 from jaxcontract.learning.policies.gaussian import Gaussian
@@ -19,6 +20,7 @@ from jaxcontract.mechanism.feasible_numpy import sigmoid
 if TYPE_CHECKING:
     from jaxcontract.core.pytree import Arrays
 
+KEY_KIND, KEY_WORDS = "threefry2x32", 2  # of random keys
 PARAMETERS = "policy_head"  # where a head's parameters lie among the weights of its network
 
 
@@ -26,26 +28,59 @@ PARAMETERS = "policy_head"  # where a head's parameters lie among the weights of
 class ExportedActions:
     """A policy as one compiled function: call it on observations [N, O] for actions [N, A].
 
-    program:    of those
+    A call gives the mode. Where the best policy is a distribution, as in the capacity game, play what
+    `sample` draws.
+
+    program:    of those, and of the two words of a key where there are draws
     num_inputs: O
+    draws:      whether it can draw; artifacts of before cannot
     """
 
-    program: Callable[[Any], Any] = dataclasses.field(repr=False)
+    program: Callable[..., Any] = dataclasses.field(repr=False)
     num_inputs: int
+    draws: bool = False
 
     def __call__(self, observations: Any) -> Any:
         """The actions [N, A] for observations [N, O]. Raises ValueError when they have another shape."""
-        (actions,) = self.answers(observations)
-        return actions
+        return self.answers(observations)[0]
 
-    def answers(self, observations: Any) -> tuple[Any]:
-        """The same, as a self-test asks."""
+    def sample(self, key: Any, observations: Any) -> Any:
+        """Actions [N, A] drawn from the policy at observations [N, O]. The key is consumed.
+
+        key: of `jax.random.key`, of JAX's own kind, threefry2x32; the same key gives the same draws
+
+        Raises:
+            ValueError: when observations have another shape, the key is of another kind, or the artifact is
+                one of before, which cannot draw.
+        """
+        if not self.draws:
+            raise ValueError("ExportedActions.sample: an artifact of before, which has the mode alone")
+        return self._ask(observations, _key_words(key))[1]
+
+    def answers(self, observations: Any) -> tuple[Any, ...]:
+        """The mode, and draws by the key of 0, as a self-test asks."""
+        return tuple(self._ask(observations, np.zeros(KEY_WORDS, np.uint32)))
+
+    def _ask(self, observations: Any, words: np.ndarray) -> Any:
         rows = np.asarray(check_observations("ExportedActions", observations, self.num_inputs), np.float32)
         if rows.ndim != 2 or rows.shape[1] != self.num_inputs:
             raise ValueError(
                 f"ExportedActions: observations of shape {rows.shape}: must be [N, {self.num_inputs}]"
             )
-        return (self.program(rows)[0],)
+        return self.program(rows, words) if self.draws else self.program(rows)
+
+
+def _key_words(key: Any) -> np.ndarray:
+    """The two words of a key. Raises ValueError."""
+    import jax
+
+    check_key("ExportedActions.sample", key)
+    is_typed = jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key)
+    words = np.asarray(jax.random.key_data(key) if is_typed else key)
+    if words.shape != (KEY_WORDS,):
+        allowed = f"must have {KEY_WORDS}, as one of {KEY_KIND} has"
+        raise ValueError(f"ExportedActions.sample: a key of {words.size} words: {allowed}")
+    return words
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,9 +15,9 @@ import numpy as np
 from jaxcontract.core.pytree import Arrays, to_arrays
 from jaxcontract.envs.contract import ContractEnv, EnvParams
 from jaxcontract.evaluation.states import unseen_states
-from jaxcontract.export.actions import build_numpy_actions, join_weights
+from jaxcontract.export.actions import KEY_KIND, KEY_WORDS, build_numpy_actions, join_weights
 from jaxcontract.export.description import WEIGHTS, SelfTest, description_file, is_contract, weights_file
-from jaxcontract.export.exported_policy import deserialize, require_flatbuffers
+from jaxcontract.export.exported_policy import deserialize, make_policy, require_flatbuffers
 from jaxcontract.export.numpy_policy import build_numpy_policy
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.mechanism import feasible, freshness
@@ -104,12 +104,13 @@ def make_export(directory: str | os.PathLike[str], seed: int) -> Export:
         function = make_function(policy, env, params)
         notes = {**describe_game(policy, env, params), "self_test": self_test(function, params)}
     else:
-        function = jax.jit(jax.vmap(lambda observation: (policy(observation),)))
+        function = make_actions(policy)
         notes = {
             **describe_spaces(policy),
+            "draws": True,
             "self_test": answer_first_observations(function, env, params),
         }
-    artifact = export_function(function, len(policy.normalizer.center))
+    artifact = export_function(function, len(policy.normalizer.center), takes_key="draws" in notes)
     notes = {
         "versions": {"jaxcontract": version("jaxcontract"), "jax": jax.__version__},
         "artifact": {"sha256": digest_bytes(artifact), "platforms": list(PLATFORMS)},
@@ -138,12 +139,27 @@ def make_function(policy: NetworkPolicy, env: ContractEnv, params: EnvParams) ->
     return jax.jit(jax.vmap(answer))
 
 
-def export_function(function: Any, num_inputs: int) -> bytes:
+def make_actions(policy: NetworkPolicy) -> Any:
+    """The function that is exported of other games: [N, O] and two words of a key → [N, A], [N, A].
+
+    The first are the actions of the policy's mode, the second are drawn from it.
+    """
+
+    def answer(observations: jax.Array, key_data: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key = jax.random.wrap_key_data(key_data, impl=KEY_KIND)
+        return policy(observations), policy.sample(key, observations)
+
+    return jax.jit(answer)
+
+
+def export_function(function: Any, num_inputs: int, takes_key: bool = False) -> bytes:
     """The artifact, for any number of rows."""
     (rows,) = jax.export.symbolic_shape("rows")
-    inputs = jax.ShapeDtypeStruct((rows, num_inputs), jnp.float32)
-    with without_paths():
-        return bytes(jax.export.export(function, platforms=PLATFORMS)(inputs).serialize())
+    inputs = [jax.ShapeDtypeStruct((rows, num_inputs), jnp.float32)]
+    inputs += [jax.ShapeDtypeStruct((KEY_WORDS,), jnp.uint32)] if takes_key else []
+    # Only this way are as many numbers drawn as there are rows, however many.
+    with without_paths(), jax.threefry_partitionable(True):
+        return bytes(jax.export.export(function, platforms=PLATFORMS)(*inputs).serialize())
 
 
 @contextmanager
@@ -196,13 +212,14 @@ def describe_spaces(policy: NetworkPolicy) -> dict[str, Any]:
 
 
 def answer_first_observations(function: Any, env: Any, params: Any) -> dict[str, Any]:
-    """First observations of some episodes with the actions of a policy."""
+    """First observations of some episodes with the actions of a policy, and those drawn by the key of 0."""
     keys = jax.random.split(jax.random.key(0), TESTED)
     observations = jax.vmap(lambda key: env.reset(key, params)[0])(keys)
     # Of a game of several players, what each of them sees is an observation of its own.
     observations = jnp.reshape(observations, (-1, observations.shape[-1]))[:TESTED]
-    (actions,) = function(observations)
-    columns = {"observations": observations, "actions": actions}
+    with jax.threefry_partitionable(True):
+        actions, draws = function(observations, jnp.zeros(KEY_WORDS, jnp.uint32))
+    columns = {"observations": observations, "actions": actions, "draws": draws}
     return {name: np.asarray(column).tolist() for name, column in columns.items()}
 
 
@@ -223,7 +240,6 @@ def self_test(function: Any, params: EnvParams) -> dict[str, Any]:
 def verify(made: Export) -> None:
     """Let the artifact, read back, and the NumPy policy answer the self-test. Raises ValueError."""
     test = SelfTest.from_description(made.notes)
-    call = jax.jit(deserialize(made.artifact).call)
-    test.check(lambda rows: call(np.asarray(rows, np.float32)))
+    test.check(make_policy(deserialize(made.artifact), made.notes).answers)
     build = build_numpy_policy if is_contract(made.notes) else build_numpy_actions
-    test.check(build(made.notes, made.weights).answers)
+    test.without("draws").check(build(made.notes, made.weights).answers)

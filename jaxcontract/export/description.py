@@ -48,7 +48,7 @@ LARGEST = 64 * 2**20  # bytes of an artifact
 # Of a self-test, relative to the largest of a row, and absolute: other devices round in another order.
 TOLERANCE = 1e-5
 
-# actions [N, 2K], frequency [N, K], payment [N, K] of the contract game; actions [N, A] alone of any other
+# actions [N, 2K], frequency and payment [N, K] of the contract game; actions and draws [N, A] of any other
 Answers: TypeAlias = tuple[Any, ...]
 
 
@@ -201,10 +201,16 @@ class SelfTest:
         else:
             widths = {
                 "observations": len(body["observation"]["center"]),
-                "actions": len(body["action"]["low"]),
+                **dict.fromkeys(("actions", "draws")[: 1 + ("draws" in body)], len(body["action"]["low"])),
             }
         found = {name: finite_array(body["self_test"][name], rows, width) for name, width in widths.items()}
         return cls(observations=found.pop("observations"), answers=found)
+
+    def without(self, name: str) -> Self:
+        """The test of those who do not answer by this name."""
+        return dataclasses.replace(
+            self, answers={other: rows for other, rows in self.answers.items() if other != name}
+        )
 
     def check(self, answers: Callable[[np.ndarray], Answers]) -> None:
         """Raises ValueError unless the answers to the observations are those expected."""

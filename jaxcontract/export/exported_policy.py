@@ -137,7 +137,6 @@ def load_exported(
     notes = read_description(file, sha256).notes
     try:
         test = SelfTest.from_description(notes)
-        system = System(**notes["system"]) if is_contract(notes) else None
         stated, written_by = notes["artifact"]["sha256"], notes["versions"]["jax"]
     except (ValueError, KeyError, TypeError) as error:
         raise unreadable(description_file(file), error) from None
@@ -146,7 +145,7 @@ def load_exported(
     except (OSError, ValueError) as error:
         raise unreadable(file, error) from None
     try:
-        policy = _make_policy(deserialize(data), system, notes)
+        policy = make_policy(deserialize(data), notes)
         policy.answers(test.observations)
     except Exception as error:  # what MLIR and XLA make of a program that is not for them
         if written_by == jax.__version__:
@@ -168,12 +167,17 @@ def load_exported(
     return policy
 
 
-def _make_policy(
-    exported: jax.export.Exported, system: System | None, notes: dict[str, Any]
-) -> ExportedPolicy | ExportedActions:
-    if system is not None:
-        return ExportedPolicy(exported, system, notes["num_types"], find_fewest_types(notes))
-    return ExportedActions(program=jax.jit(exported.call), num_inputs=len(notes["observation"]["center"]))
+def make_policy(exported: jax.export.Exported, notes: dict[str, Any]) -> ExportedPolicy | ExportedActions:
+    """The policy of an artifact that has been read, and of its description."""
+    if is_contract(notes):
+        return ExportedPolicy(
+            exported, System(**notes["system"]), notes["num_types"], find_fewest_types(notes)
+        )
+    return ExportedActions(
+        program=jax.jit(exported.call),
+        num_inputs=len(notes["observation"]["center"]),
+        draws=bool(notes.get("draws")),
+    )
 
 
 def artifact_bytes(file: Path, stated: str) -> bytes:
