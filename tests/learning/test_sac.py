@@ -31,7 +31,7 @@ INFINITY = math.inf
 CHAIN = Diffusion(denoising_steps=3, denoiser_units=8)
 HEADS = [Gaussian(), CHAIN]
 SMALL = SACConfig(
-    num_updates=6,
+    num_updates=8,
     num_envs=8,
     gradient_steps=2,
     minibatch_size=16,
@@ -283,6 +283,7 @@ def test_target_critics_follow_by_a_part_of_the_way():
 
 def test_the_actor_waits_for_the_critics():
     config = SMALL.replace(critic_warmup=2)
+    assert config.replace(num_updates=4).first_of_actor == 1
     fresh, waiting, moved = (to_arrays(begin(config, updates=count).weights) for count in (0, 2, 3))
     for name in ("actor/network/params/Dense_1/bias", "actor/head/log_std", "log_temperature"):
         np.testing.assert_array_equal(fresh[name], waiting[name])

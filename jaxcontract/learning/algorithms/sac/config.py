@@ -25,8 +25,12 @@ class SACConfig(LearnerConfig):
     algorithm: ClassVar[str] = "jaxcontract.learning.algorithms.sac.sac:SAC"
     derives_draws: ClassVar[bool] = True
 
-    # The critics must be quicker than the actor: where rewards have no bounds an actor that climbs a fresh
-    # critic runs off to where every action earns the same, and stays there.
+    # Few rounds and few steps at a time: an actor that makes many steps between looks at what it earns
+    # leaves the actions that the critics know.
+    num_updates: int = whole(2400, "updates: a round of each environment, then gradient steps", low=1)
+    num_envs: int = whole(512, "environments played side by side, B", low=1)
+    # The critics must be quicker than the actor: an actor that climbs unfinished critics runs off to where
+    # all actions earn the same, and finds no slope there to come back by.
     learning_rate: Any = number(
         1e-3,
         "Adam's step size of the actor, at the start, with at most 64 units in a layer; times 64/units "
@@ -35,16 +39,18 @@ class SACConfig(LearnerConfig):
         above=True,
     )
     critic_learning_rate: Any = number(
-        3e-3,
-        "that of the critics and of the temperature; it falls as the actor's does",
+        1e-2,
+        "Adam's step size of the critics and of the temperature, at the start; it falls as the actor's does",
         low=0,
         above=True,
     )
     critic_hidden_sizes: tuple[int, ...] = sizes((64, 64), "units of each hidden layer of a critic", low=1)
-    critic_warmup: int = whole(20, "first updates, in which the critics learn alone", low=0)
-    gradient_steps: int = whole(16, "gradient steps per update", low=1)
+    critic_warmup: int = whole(
+        80, "first updates, at most a quarter of all, in which the critics learn alone", low=0
+    )
+    gradient_steps: int = whole(4, "gradient steps per update", low=1)
     minibatch_size: int = whole(256, "kept rounds that a gradient step learns from, drawn at random", low=1)
-    buffer_size: int = whole(65536, "last rounds that are kept, rounded up to whole updates", low=1)
+    buffer_size: int = whole(131072, "last rounds that are kept, rounded up to whole updates", low=1)
     discount: float = number(0.0, "discount γ", static=True, low=0, high=1)
     target_rate: Any = number(
         0.005,
@@ -70,6 +76,11 @@ class SACConfig(LearnerConfig):
         if not self.tune_temperature:
             found["target_entropy"] = "no tune_temperature"
         return found
+
+    @property
+    def first_of_actor(self) -> int:
+        """The updates made before the actor learns too."""
+        return min(self.critic_warmup, self.num_updates // 4)
 
     @property
     def critic(self) -> MLP:

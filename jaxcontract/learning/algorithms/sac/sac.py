@@ -271,7 +271,7 @@ def _kinds(config: SACConfig) -> dict[str, Beside | None]:
 def _wait(gradient: Any, learner: SACState, config: SACConfig) -> Any:
     """The gradient, or zeros while the critics learn alone."""
     return jax.tree.map(
-        lambda leaf: jnp.where(learner.num_updates < config.critic_warmup, 0.0, leaf), gradient
+        lambda leaf: jnp.where(learner.num_updates < config.first_of_actor, 0.0, leaf), gradient
     )
 
 
