@@ -76,6 +76,8 @@ HEADS = {
     "diffusion": ("--policy-head", "diffusion"),
     "gradient": ("--policy-head", "gaussian", "--algorithm", "gradient"),
     "diffusion-gradient": ("--policy-head", "diffusion", "--algorithm", "gradient"),
+    "sac": ("--policy-head", "gaussian", "--algorithm", "sac"),
+    "diffusion-sac": ("--policy-head", "diffusion", "--algorithm", "sac"),
 }
 KEPT = ("train_seconds", "compile_seconds", "env_steps_per_second")
 
@@ -169,7 +171,7 @@ def list_runs(parsed: argparse.Namespace) -> list[tuple[str, str, Sequence[str]]
         (game, head, HEADS[head])
         for game in parsed.games
         for head in parsed.heads
-        if GAMES[game].has_slope or "--algorithm" not in HEADS[head]
+        if GAMES[game].has_slope or "gradient" not in HEADS[head]
     ]
     for steps in parsed.denoising_steps:
         options = (*HEADS["diffusion"], "--denoising-steps", str(steps))

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jaxcontract.export.numpy_policy import load_numpy_policy as load_numpy_policy
     from jaxcontract.learning.algorithms.gradient.gradient import GradientConfig as GradientConfig
     from jaxcontract.learning.algorithms.ppo.ppo import PPOConfig as PPOConfig
+    from jaxcontract.learning.algorithms.sac.sac import SACConfig as SACConfig
     from jaxcontract.learning.config import LearnerConfig as LearnerConfig
     from jaxcontract.learning.networks.deep_sets import DeepSets as DeepSets
     from jaxcontract.learning.networks.mlp import MLP as MLP

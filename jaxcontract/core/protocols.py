@@ -87,7 +87,12 @@ class PolicyHead(Protocol):
     bound(parameters)                     → parameters kept where densities are finite
 
     The plain gradient learns by the mode, and does not learn the parameters. One with `learns_by_draws` it
-    learns by draws, with the parameters: `sample` then has a derivative by both.
+    learns by draws, with the parameters: `sample` then has a derivative by both. Soft actor-critic learns by
+    draws too. Where they are more than the action, their density is not the action's, and it asks for
+    entropy(output, parameters, log_slope): of the action behind a map whose derivative at a raw action
+    [A, ...] has the logarithm log_slope(raw action), [A, ...].
+
+    One of which `without_slope` says why its draws have no derivative is refused by both.
 
     `mode` that computes with the array namespace of its output runs in NumPy as it does in JAX.
     """

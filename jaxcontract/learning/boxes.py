@@ -1,6 +1,7 @@
 """The numbers of an environment as those of a network, and back: two fixed maps, known from the two Boxes."""
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
@@ -53,6 +54,30 @@ class ActionBijector:
         above, below = start + jax.nn.softplus(raw), end - jax.nn.softplus(-raw)
         one_sided = jnp.where(from_low, above, jnp.where(from_high, below, raw))
         return jnp.where(from_low & from_high, between, one_sided)
+
+    def scale(self, raw: jax.Array) -> jax.Array:
+        """A raw action [A, ...] as one in the Box, scaled as observations are: into [−1, 1] by two bounds.
+
+        By one bound it is the distance from there, by none the raw action itself.
+        """
+        from_low, from_high = self._sides(raw)
+        above, below = jax.nn.softplus(raw), -jax.nn.softplus(-raw)
+        one_sided = jnp.where(from_low, above, jnp.where(from_high, below, raw))
+        return jnp.where(from_low & from_high, jnp.tanh(0.5 * raw), one_sided)
+
+    def log_slope(self, raw: jax.Array) -> jax.Array:
+        """ln of the derivative of `scale`, [A, ...]: what turns the density of a raw action into its own.
+
+        1 − tanh²(x/2) and all the rest by logarithms, so that it is finite wherever x is.
+        """
+        from_low, from_high = self._sides(raw)
+        rising, falling = jax.nn.log_sigmoid(raw), jax.nn.log_sigmoid(-raw)
+        one_sided = jnp.where(from_low, rising, jnp.where(from_high, falling, 0.0))
+        return jnp.where(from_low & from_high, math.log(2.0) + rising + falling, one_sided)
+
+    def _sides(self, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Whether there is a lower and an upper bound, [A, 1, …] each."""
+        return jnp.isfinite(_column(self.low, raw)), jnp.isfinite(_column(self.high, raw))
 
 
 def make_normalizer(space: Space, layout: ItemLayout | None = None) -> ObservationNormalizer:

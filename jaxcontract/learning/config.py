@@ -68,11 +68,12 @@ class LearnerConfig(Record):
     # "module:ALGORITHM": a name, so that a command line reads these fields without JAX.
     algorithm: ClassVar[str]
     climbs_slope: ClassVar[bool] = False  # whether it learns by the derivative of the reward itself
+    derives_draws: ClassVar[bool] = False  # whether it learns by the derivative of what the policy draws
 
     def __post_init__(self) -> None:
         super().__post_init__()
         why = getattr(self.policy_head, "without_slope", "")
-        if self.climbs_slope and why:
+        if (self.climbs_slope or self.derives_draws) and why:
             own, head = type(self).__name__, type(self.policy_head).__name__
             raise ValueError(f"{own}: policy_head = {head}: must be learned by PPO: {why}")
         for name in ("lookahead_updates", "averaged_updates"):

@@ -1,6 +1,6 @@
 """One gradient step, the same for every learner: a clipped norm, Adam, a step size that falls, averages."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +14,25 @@ from jaxcontract.learning.lookahead import look_ahead
 FULL_WIDTH = 64  # units of the widest layer of a network that takes the whole of a step
 
 
-def make_optimizer(config: LearnerConfig, num_updates: jax.Array | int) -> optax.GradientTransformation:
+class Beside(NamedTuple):
+    """Weights that are learned beside the policy's, such as a critic's.
+
+    They take part in neither lookahead nor averages, and start at another step size.
+
+    learning_rate: at the start; it falls as the policy's does
+    width:         units of the widest layer
+    """
+
+    learning_rate: Any
+    width: int
+
+
+def make_optimizer(
+    config: LearnerConfig, num_updates: jax.Array | int, beside: Beside | None = None
+) -> optax.GradientTransformation:
     """The optimizer in the update that follows so many. Its numbers may be traced; its state keeps its shape.
+
+    beside: what the weights are, where they are not the policy's
 
     Adam sees all weights as one vector: a dozen small arrays would be a dozen kernels for each of its
     operations, which took twice as long to compile and 5 % of an update's time.
@@ -23,8 +40,16 @@ def make_optimizer(config: LearnerConfig, num_updates: jax.Array | int) -> optax
     parts = [
         optax.clip_by_global_norm(config.max_gradient_norm),
         optax.scale_by_adam(eps=1e-5),
-        optax.scale(-step_size(config, num_updates)),
+        optax.scale(-step_size(config, num_updates, beside)),
     ]
+    if beside is None:
+        parts += _steady(config, num_updates)
+    return optax.flatten(optax.chain(*parts))
+
+
+def _steady(config: LearnerConfig, num_updates: jax.Array | int) -> list[optax.GradientTransformation]:
+    """What keeps the policy from turning around an equilibrium, where that is asked for."""
+    parts = []
     if config.lookahead_updates:
         period, rate, steps = config.lookahead_updates, config.lookahead_rate, config.gradient_steps
         parts.append(look_ahead(period, rate, steps, num_updates, config.num_updates))
@@ -32,24 +57,30 @@ def make_optimizer(config: LearnerConfig, num_updates: jax.Array | int) -> optax
         parts.append(
             average_last(config.averaged_updates, config.gradient_steps, num_updates, config.num_updates)
         )
-    return optax.flatten(optax.chain(*parts))
+    return parts
 
 
 def descend(
-    gradient: Any, weights: Any, optimizer_state: Any, config: LearnerConfig, num_updates: jax.Array
+    gradient: Any,
+    weights: Any,
+    optimizer_state: Any,
+    config: LearnerConfig,
+    num_updates: jax.Array,
+    beside: Beside | None = None,
 ) -> tuple[Any, Any, jax.Array]:
     """One step downhill: (weights, optimizer_state, norm of the gradient before clipping)."""
-    optimizer = make_optimizer(config, num_updates)
+    optimizer = make_optimizer(config, num_updates, beside)
     steps, optimizer_state = optimizer.update(gradient, optimizer_state, weights)
     norm = optax.tree.norm(ravel_pytree(gradient)[0])
     return optax.apply_updates(weights, steps), optimizer_state, norm
 
 
-def step_size(config: LearnerConfig, num_updates: jax.Array | int) -> jax.Array:
+def step_size(config: LearnerConfig, num_updates: jax.Array | int, beside: Beside | None = None) -> jax.Array:
     """Adam's step size in the update that follows so many.
 
     `learning_rate` in the first of the configured updates, `final_learning_rate` in the last and in any
-    after it, linear between them. A single update is made at `learning_rate`.
+    after it, linear between them. A single update is made at `learning_rate`. Of weights beside the
+    policy's it is as many times that as their own rate is at the start.
 
     A network wider than `FULL_WIDTH` takes a step as much smaller: Adam moves every weight alike, and what
     comes out of a layer moves by the sum of its weights' steps.
@@ -58,5 +89,7 @@ def step_size(config: LearnerConfig, num_updates: jax.Array | int) -> jax.Array:
     between = config.learning_rate + (config.final_learning_rate - config.learning_rate) * progress
     # The sum above may miss its end by a rounding, which a rate of 0 would not survive.
     size = jnp.where(progress < 1.0, between, config.final_learning_rate)
-    width = getattr(config.network, "width", FULL_WIDTH)
+    if beside is not None:
+        size *= beside.learning_rate / config.learning_rate
+    width = getattr(config.network, "width", FULL_WIDTH) if beside is None else beside.width
     return size * (FULL_WIDTH / width) if width > FULL_WIDTH else size

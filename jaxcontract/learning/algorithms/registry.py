@@ -8,5 +8,6 @@ ALGORITHMS = Registry(
     {
         "ppo": "jaxcontract.learning.algorithms.ppo.config:PPOConfig",
         "gradient": "jaxcontract.learning.algorithms.gradient.config:GradientConfig",
+        "sac": "jaxcontract.learning.algorithms.sac.config:SACConfig",
     },
 )

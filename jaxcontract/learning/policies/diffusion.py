@@ -142,12 +142,14 @@ class Diffusion(Record):
         constant = jnp.sum(jnp.log(std)) + 0.5 * math.log(2 * math.pi) * (std.size + std.shape[1])
         return -0.5 * squares - constant
 
-    def entropy(self, output: Any, parameters: Any) -> Any:
+    def entropy(self, output: Any, parameters: Any, log_slope: Any = None) -> Any:
         """Of sigmoid(x_0), the action in a Box with two bounds, at a few of the outputs [H, ...]. Returns [].
 
         −E ln p(x_0) + E ln sigmoid'(x_0) over `CHAINS` chains, p the mean of their last steps' normals: of
         chains drawn at random below the true entropy in the mean, which is at most 0. Their noise is fixed,
         so that whoever climbs this estimate alone can fit it, and then it says too much.
+
+        log_slope: of another map than the sigmoid, ln of its derivative at x_0 [A, ...], [A, ...]
         """
         import jax
         import jax.numpy as jnp
@@ -163,7 +165,7 @@ class Diffusion(Record):
         exponents = -0.5 * jnp.sum(scaled**2, axis=0)  # [CHAINS, CHAINS, ...]
         log_mean = jax.nn.logsumexp(exponents, axis=1) - math.log(CHAINS)
         constant = jnp.sum(parameters["log_std"]) + 0.5 * math.log(2 * math.pi) * num_actions
-        slope = jax.nn.log_sigmoid(chain[-1]) + jax.nn.log_sigmoid(-chain[-1])
+        slope = (log_slope or _log_slope_of_sigmoid)(chain[-1])
         return constant + jnp.mean(jnp.sum(slope, axis=0) - log_mean)
 
     def bound(self, parameters: Any) -> Any:
@@ -214,6 +216,13 @@ def _denoise(noisy: Any, conditioned: Any, parameters: Any) -> Any:
     heard = xp.tensordot(parameters["noisy_kernel"], noisy, axes=(0, 0))
     clean = xp.tensordot(parameters["kernel"], xp.tanh(conditioned + heard), axes=(0, 0))
     return clean + _beside(parameters["bias"], clean)
+
+
+def _log_slope_of_sigmoid(raw: Any) -> Any:
+    """ln sigmoid'(x), [...]."""
+    import jax
+
+    return jax.nn.log_sigmoid(raw) + jax.nn.log_sigmoid(-raw)
 
 
 def _beside(values: Any, batch: Any) -> Any:
