@@ -54,15 +54,15 @@ _BOTH = EnrolmentBudgetGame(problem=STRESS, enrolment=_ENROLMENT.enrolment)
 # Players who draw their payments turn around the equilibrium. Small changes of the policy, lookahead, the
 # mean of the last weights and a bonus that falls, but not to nothing, bring them nearer to it.
 _CAPACITY = {
-    "num_updates": 1200,
+    "num_updates": 2400,
     "final_learning_rate": 1e-3,
     "epochs": 2,
     "clip_range": 0.05,
     "lookahead_updates": 20,
-    "averaged_updates": 300,
+    "averaged_updates": 600,
     "entropy_coefficient": 0.15,
     "final_entropy_share": 0.3,
-    "policy_head": Mixture(initial_std=0.7, spread=1.6),
+    "policy_head": Mixture(experts=8, initial_std=0.7, spread=1.6),
 }
 _DRAWN = start_for_game(Setting(game=CapacityGame()))
 

@@ -25,6 +25,8 @@ from oracles import paper
 from oracles.payments import least_payments
 from oracles.random_states import pick, random_states
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 STATE = {"max_aoi": 0.95, "max_latency": 0.73, "type_probs": [0.84, 0.16], "device_types": [2.0, 12.0]}
 EXACT = types.SimpleNamespace(**STATE)  # in double precision, whatever the test's
 UTILITIES = [station_utility, centred_utility]

@@ -38,6 +38,8 @@ from oracles import paper
 from oracles.random_states import pick, random_states
 from paths import GOLDEN_FILES
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 GOLDEN = json.loads((GOLDEN_FILES / "paper_states.json").read_text())
 SYSTEMS = {
     "paper": System(),

@@ -20,6 +20,8 @@ from jaxcontract.mechanism.validation import greatest_index
 from oracles.exact_optimum import make_game, solve, utility, violation
 from oracles.random_states import pick
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 CONCENTRATIONS, SLOTS = (1, 0.3, 0.1, 0.03, 0.01), (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0)
 PROFITS = (0.01, 1, 1e2, 1e4)
 PRECISIONS = {"float32": 1e-6, "float64": 1e-9}

@@ -33,6 +33,8 @@ from oracles import paper
 from oracles.payments import cheapest_payments
 from oracles.random_states import pick, random_states
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SYSTEMS = {
     "paper": System(),
     "stress": System(unit_profit=1.0, slot_duration=0.1),

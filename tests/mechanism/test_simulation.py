@@ -22,6 +22,8 @@ from jaxcontract.mechanism.simulation import simulate_market, simulate_requests,
 from oracles import paper
 from oracles.random_states import pick, random_states
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SLOT = 1e-3
 REQUESTS = 400_000
 ROUNDS = 20_000
