@@ -60,9 +60,9 @@ class CompetitionEnv(CompetitionOptions):
     It chooses by a logit of scale μ (`taste_scale`) over what the stations leave it, and 0 for none. A
     station earns what the devices are worth that it gets, less what it pays them.
 
-    Every station sees all requirements, its own first: no policy could answer its rivals otherwise. What rivals
-    offered in the round before says nothing more, as each round has a network of its own. So one policy
-    plays all stations, each from where it stands, with one set of weights, as in JaxMARL's IPPO.
+    Every station sees all requirements, its own first: no policy could answer its rivals otherwise. What
+    rivals offered in the round before says nothing more, as each round has a network of its own. So one
+    policy plays all stations, each from where it stands, with one set of weights, as in JaxMARL's IPPO.
 
     Observation: [N, 4 + 2K + 2(N − 1)], (11) with the station's own requirements, then the others' Ā_max and
         D̄_max in turn.
