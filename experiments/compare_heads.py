@@ -1,4 +1,4 @@
-"""Policy heads side by side: what a Gaussian, a mixture of experts and a diffusion earn in each game.
+"""Policy heads side by side: what a Gaussian, a mixture of experts and a diffusion earn by each learner.
 
 Each row is a run of `run_ppo.py` in a folder of its own, with its own clock and the updates that its game and
 learner begin with (`--num-updates` for as many of all). `--denoising-steps 1,2,5,10` draws what more steps of

@@ -44,7 +44,7 @@ class Setting(Record):
         if self.algorithm.climbs_slope and self.game.without_slope:
             game, learner = GAMES.name_of(self.game), ALGORITHMS.name_of(self.algorithm)
             why = self.game.without_slope
-            raise ValueError(f"algorithm = {learner}: cannot learn the game {game}: {why}; choose ppo")
+            raise ValueError(f"algorithm = {learner}: cannot learn the game {game}: {why}; choose ppo or sac")
         network = self.algorithm.network
         if getattr(network, "needs_items", False) and not self.game.has_items:
             raise ValueError(

@@ -165,7 +165,8 @@ def check_parts(record: Any, **kinds: type) -> None:
     for name, kind in kinds.items():
         given = getattr(record, name)
         if not isinstance(given, kind):
-            raise refuse(type(record).__name__, name, given, f"a {kind.__name__}")
+            article = "an" if kind.__name__[0] in "AEIOU" else "a"
+            raise refuse(type(record).__name__, name, given, f"{article} {kind.__name__}")
 
 
 def refuse(owner: str, name: str, value: Any, allowed: Any) -> ValueError:

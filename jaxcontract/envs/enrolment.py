@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.core.fields import ByValue, check_parts, documented
+from jaxcontract.core.fields import ByValue, check_parts, documented, number
 from jaxcontract.core.pytree import register
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.enrolment_config import EnrolmentGame, EnrolmentNumbers
@@ -62,7 +62,7 @@ class EnrolmentParams(EnrolmentNumbers):
     distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
     enrolment: EnrolmentLaw = dataclasses.field(default_factory=EnrolmentLaw)
     redraw: Any = 0.0
-    slope_shift: Any = 0.0  # as many as there are, or one for all
+    slope_shift: Any = number(0.0, "shift of the logits of slopes, one for all or [K − 1]")
     reward_unit: Any = 1.0
 
     def __post_init__(self) -> None:
@@ -132,14 +132,18 @@ class EnrolmentEnv(RoundOptions, OneColumn):
     ) -> jax.Array:
         """What is seen of one network with the shares n [K]: [4 + 3K]."""
         rows = put_rounds_last(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network))
-        return _observe(self._params(params).system, rows, enrolled[:, None])[:, 0]
+        return _observe(self._params(params).system, rows, jnp.asarray(enrolled, float)[:, None])[:, 0]
 
     def contract(
         self, network: NetworkState, action: jax.Array, params: EnrolmentParams | None = None
     ) -> Contract:
-        """The contract [K] that an action [K] stands for in a network."""
+        """The contract [K] that an action [K] stands for in a network.
+
+        Raises:
+            ValueError: when the action has another shape, or NaN.
+        """
         rows = put_rounds_last(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network))
-        made = make_contracts(self._params(params), rows, jnp.asarray(action)[:, None])
+        made = make_contracts(self._params(params), rows, self.check_action(action)[:, None])
         return Contract(frequency=made.frequency[:, 0], payment=made.payment[:, 0])
 
     def action_space(self, params: EnrolmentParams | None = None) -> Box:

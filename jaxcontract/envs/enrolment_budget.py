@@ -46,7 +46,7 @@ class EnrolmentBudgetParams(Record):
     system: System = dataclasses.field(default_factory=System)
     distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
     enrolment: EnrolmentLaw = dataclasses.field(default_factory=EnrolmentLaw)
-    slope_shift: Any = 0.0  # as many as there are, or one for all
+    slope_shift: Any = number(0.0, "shift of the logits of slopes, one for all or [K − 1]")
     redraw: Any = number(0.0, "chance that a round's network is drawn anew", low=0, high=1)
     money: Any = number(1.0, "what all rounds may cost", unit="units of payment", low=0, above=True)
     mean_spend: Any = number(1.0, "what a round costs", unit="units of payment", low=0, above=True)
@@ -126,14 +126,19 @@ class EnrolmentBudgetEnv(EnrolmentBudgetOptions, OneColumn):
         params: EnrolmentBudgetParams | None = None,
     ) -> jax.Array:
         """What is seen of one network with shares n [K], money [] and so many rounds [] left: [7 + 3K]."""
-        left = money[None], jnp.asarray(rounds_left)[None]
-        return _observe(self._params(params), _one_row(network), enrolled[:, None], *left)[:, 0]
+        left = jnp.asarray(money, float)[None], jnp.asarray(rounds_left)[None]
+        shares = jnp.asarray(enrolled, float)[:, None]
+        return _observe(self._params(params), _one_row(network), shares, *left)[:, 0]
 
     def contract(
         self, network: NetworkState, action: jax.Array, params: EnrolmentBudgetParams | None = None
     ) -> Contract:
-        """The contract [K] that an action [1 + K] stands for in a network."""
-        made = _make_contracts(self._params(params), _one_row(network), jnp.asarray(action)[:, None])
+        """The contract [K] that an action [1 + K] stands for in a network.
+
+        Raises:
+            ValueError: when the action has another shape, or NaN.
+        """
+        made = _make_contracts(self._params(params), _one_row(network), self.check_action(action)[:, None])
         return Contract(frequency=made.frequency[:, 0], payment=made.payment[:, 0])
 
     def action_space(self, params: EnrolmentBudgetParams | None = None) -> Box:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcontract.envs.round_rules import draw_rows
-from jaxcontract.mechanism.budget import total_payment
+from jaxcontract.mechanism.budget import DEAREST, total_payment
 from jaxcontract.mechanism.incentives import station_utility
 from jaxcontract.mechanism.network_states import NetworkDistribution
 from jaxcontract.mechanism.optimum import optimal_contract
@@ -44,10 +44,10 @@ def measure_mean_round(system: System, distribution: NetworkDistribution) -> Mea
 def find_price(params: Any, action: jax.Array) -> jax.Array:
     """The price of money that an action stands for: its exponential up to 4, a straight line from there on.
 
-    Shapes [...] to [...]. At 0 it is the unit of prices, `params.price_unit`.
+    Shapes [...] to [...]. At 0 it is the unit of prices, `params.price_unit`; it ends at a million units.
     """
     rising = jnp.exp(jnp.minimum(action, STRAIGHT)) + jnp.maximum(action - STRAIGHT, 0.0)
-    return params.price_unit * rising
+    return params.price_unit * jnp.minimum(rising, DEAREST)
 
 
 def observe_money(params: Any, money: jax.Array, rounds_left: jax.Array) -> jax.Array:

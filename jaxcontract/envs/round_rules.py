@@ -4,8 +4,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxcontract.core.fields import check_key
+from jaxcontract.core.fields import check_key, concrete, refuse
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.competition import PlayersInRows
 from jaxcontract.mechanism.network_law import NetworkLaw
@@ -86,16 +87,24 @@ class OneColumn:
         """Play one round: (observation, state, reward, terminated, truncated, info). The key is consumed.
 
         Raises:
-            ValueError: when the action has another shape.
+            ValueError: when the action has another shape, or NaN.
         """
-        params, action = self._params(params), floats(action, self.name, "action")
+        params, action = self._params(params), self.check_action(action)
+        observation, state, *outcome, info = self._play(key, state, action[:, None], params)
+        reward, terminated, truncated = (one[0] for one in outcome)
+        return observation[:, 0], state, reward, terminated, truncated, _first_column(info)
+
+    def check_action(self, action: Any) -> jax.Array:
+        """An action as an array. Raises ValueError when it has another shape, or NaN."""
+        action = floats(action, self.name, "action")
         if jnp.shape(action) != (self.num_actions,):
             raise ValueError(
                 f"{self.name}: an action of shape {jnp.shape(action)}: must be ({self.num_actions},)"
             )
-        observation, state, *outcome, info = self._play(key, state, action[:, None], params)
-        reward, terminated, truncated = (one[0] for one in outcome)
-        return observation[:, 0], state, reward, terminated, truncated, _first_column(info)
+        value = concrete(action)
+        if value is not None and np.any(np.isnan(value)):
+            raise refuse(self.name, "action", value, "without NaN")
+        return action
 
     def rounds_last(self) -> PlayersInRows | None:
         """The same game for B rounds at once; None of a subclass whose rules are not known here."""

@@ -45,7 +45,7 @@ class ExportedActions:
         return self.answers(observations)[0]
 
     def sample(self, key: Any, observations: Any) -> Any:
-        """Actions [N, A] drawn from the policy at observations [N, O]. The key is consumed.
+        """Actions [N, A] drawn from the policy at a batch of observations [N, O]. The key is consumed.
 
         key: of `jax.random.key`, of JAX's own kind, threefry2x32; the same key gives the same draws
 
@@ -62,11 +62,11 @@ class ExportedActions:
         return tuple(self._ask(observations, np.zeros(KEY_WORDS, np.uint32)))
 
     def _ask(self, observations: Any, words: np.ndarray) -> Any:
+        shape = np.shape(observations)
+        if len(shape) != 2 or shape[0] == 0 or shape[1] != self.num_inputs:
+            allowed = f"a batch [N, {self.num_inputs}] with N of 1 at least"
+            raise ValueError(f"ExportedActions: observations of shape {shape}: must be {allowed}")
         rows = np.asarray(check_observations("ExportedActions", observations, self.num_inputs), np.float32)
-        if rows.ndim != 2 or rows.shape[1] != self.num_inputs:
-            raise ValueError(
-                f"ExportedActions: observations of shape {rows.shape}: must be [N, {self.num_inputs}]"
-            )
         return self.program(rows, words) if self.draws else self.program(rows)
 
 
@@ -77,9 +77,10 @@ def _key_words(key: Any) -> np.ndarray:
     check_key("ExportedActions.sample", key)
     is_typed = jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key)
     words = np.asarray(jax.random.key_data(key) if is_typed else key)
-    if words.shape != (KEY_WORDS,):
-        allowed = f"must have {KEY_WORDS}, as one of {KEY_KIND} has"
-        raise ValueError(f"ExportedActions.sample: a key of {words.size} words: {allowed}")
+    if words.shape != (KEY_WORDS,) or words.dtype != np.uint32:
+        what = f"{words.dtype} of shape {words.shape}"
+        allowed = f"one key of {KEY_KIND}, uint32 of shape ({KEY_WORDS},)"
+        raise ValueError(f"ExportedActions.sample.key: {what}: must be {allowed}")
     return words
 
 

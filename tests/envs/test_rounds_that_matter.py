@@ -183,6 +183,18 @@ def test_a_price_of_money_makes_a_contract_cheaper_and_leaves_its_rents():
     np.testing.assert_allclose(*rents, rtol=1e-5)
 
 
+def offer_both(action):
+    env, params = BOTH.make()
+    return env.contract(jax.tree.map(lambda leaf: leaf[0], jc.printed_states()), action, params)
+
+
+def test_plain_numbers_are_seen_and_an_infinite_price_is_one():
+    env, params = BOTH.make()
+    state = jax.tree.map(lambda leaf: leaf[0], jc.printed_states())
+    assert env.observe(state, [0.2, 0.3], 1.5, 2, params).shape == (13,)
+    assert np.all(np.isfinite(offer_both([np.inf, 0.0, 0.0]).payment))
+
+
 @pytest.mark.parametrize("game", [ENROLMENT, BUDGET, BOTH])
 def test_one_round_is_a_column_of_many(game):
     env, params = game.make()
@@ -208,6 +220,9 @@ def test_one_round_is_a_column_of_many(game):
         (lambda: jc.EnrolmentEnv().reset(jax.random.key(0), {}), "params: must be an EnrolmentParams"),
         (lambda: jc.BudgetEnv().reset(0), "key = 0: must be a key of JAX"),
         (lambda: jc.BudgetEnv(num_rounds=0), "num_rounds = 0: must be a whole number in"),
+        (lambda: offer_both([np.nan, 0.0, 0.0]), "EnrolmentBudget-v0.action = .*: must be without NaN"),
+        (lambda: offer_both([0.0, 0.0]), r"an action of shape \(2,\): must be \(3,\)"),
+        (lambda: BOTH.make()[1].replace(slope_shift=np.nan), "slope_shift = nan: must be a number in"),
         (lambda: BudgetRules(budget=0.0), r"budget = 0.0: must be a number in \(0, inf\)"),
         (lambda: BudgetRules(networks="still"), "networks = .still.: must be one of frozen"),
         (lambda: EnrolmentRules(correlation_time=0.0), "correlation_time = 0.0: must be a number in"),
