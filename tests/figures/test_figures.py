@@ -605,12 +605,11 @@ def test_densities_of_payments_are_what_was_given():
     exact, learned = np.array([1.0, 2.0, 2.0, 0.0, 0.0]), np.array([[0.0, 1, 3, 1, 0], [0.0, 2, 1, 2, 0]])
     figure = figures.payment_density(edges, learned, exact, title="L/M = 0.75")
     (axes,) = figure.axes
-    *seeds, mean = of_colour(axes, "learned")
-    np.testing.assert_array_equal([line.get_ydata() for line in seeds], learned)
-    np.testing.assert_allclose(mean.get_ydata(), learned.mean(axis=0))
-    (known,) = of_colour(axes, "optimum")
-    np.testing.assert_array_equal(known.get_ydata(), exact)
-    np.testing.assert_allclose(known.get_xdata(), [0.1, 0.3, 0.5, 0.7, 0.9])
+    *seeds, mean, known = (patch.get_data() for patch in axes.patches)
+    np.testing.assert_array_equal([one.values for one in seeds], learned)
+    np.testing.assert_allclose(mean.values, learned.mean(axis=0))
+    np.testing.assert_array_equal(known.values, exact)
+    np.testing.assert_allclose(known.edges, edges)
     assert {"L/M = 0.75", "learned (2 seeds)", "equilibrium", "density"} <= set(words(figure))
     assert axes.get_ylim()[0] == 0
     assert axes.get_ylim()[1] > 3
