@@ -62,7 +62,7 @@ class EnrolmentParams(EnrolmentNumbers):
     distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
     enrolment: EnrolmentLaw = dataclasses.field(default_factory=EnrolmentLaw)
     redraw: Any = 0.0
-    slope_shift: Any = number(0.0, "shift of the logits of slopes, one for all or [K − 1]")
+    slope_shift: Any = number(0.0, "shift of the logits of slopes, one for all or [K − 1]", empty=True)
     reward_unit: Any = 1.0
 
     def __post_init__(self) -> None:

@@ -46,7 +46,7 @@ class EnrolmentBudgetParams(Record):
     system: System = dataclasses.field(default_factory=System)
     distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
     enrolment: EnrolmentLaw = dataclasses.field(default_factory=EnrolmentLaw)
-    slope_shift: Any = number(0.0, "shift of the logits of slopes, one for all or [K − 1]")
+    slope_shift: Any = number(0.0, "shift of the logits of slopes, one for all or [K − 1]", empty=True)
     redraw: Any = number(0.0, "chance that a round's network is drawn anew", low=0, high=1)
     money: Any = number(1.0, "what all rounds may cost", unit="units of payment", low=0, above=True)
     mean_spend: Any = number(1.0, "what a round costs", unit="units of payment", low=0, above=True)
