@@ -6,11 +6,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.core.fields import ByValue, Record, check_parts, documented, number
+from jaxcontract.core.fields import ByValue, check_parts, documented, number
 from jaxcontract.core.pytree import register
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.budget_config import BudgetGame, BudgetOptions
-from jaxcontract.envs.money import find_price, measure_mean_round, most_money, observe_money
+from jaxcontract.envs.money import (
+    MONEY_NUMBERS,
+    MoneyNumbers,
+    find_price,
+    measure_mean_round,
+    most_money,
+    observe_money,
+)
 from jaxcontract.envs.params import check_one_game, check_types
 from jaxcontract.envs.round_rules import (
     OneColumn,
@@ -19,6 +26,7 @@ from jaxcontract.envs.round_rules import (
     choose,
     draw_rows,
     make_distribution,
+    one_row,
 )
 from jaxcontract.envs.scale import Scale, fit_scale
 from jaxcontract.mechanism.budget import priced_contract, total_payment
@@ -26,15 +34,13 @@ from jaxcontract.mechanism.feasible import RENT_SCALE, feasible_contract
 from jaxcontract.mechanism.incentives import station_utility
 from jaxcontract.mechanism.network_states import NetworkDistribution, observe
 from jaxcontract.mechanism.records import Contract, NetworkState, System
-from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
-
-NUMBERS = ("redraw", "money", "mean_spend", "price_unit", "reward_unit")
+from jaxcontract.mechanism.rounds import unchecked
 
 
 @register
 @documented
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class BudgetParams(Record):
+class BudgetParams(MoneyNumbers):
     """Everything numeric about the game; all traced.
 
     system:       the deployment
@@ -54,10 +60,6 @@ class BudgetParams(Record):
     distribution: NetworkDistribution = dataclasses.field(default_factory=NetworkDistribution)
     scale: Scale = dataclasses.field(default_factory=Scale)
     redraw: Any = number(1.0, "chance that a round's network is drawn anew", low=0, high=1)
-    money: Any = number(1.0, "what all rounds may cost", unit="units of payment", low=0, above=True)
-    mean_spend: Any = number(1.0, "what a round costs", unit="units of payment", low=0, above=True)
-    price_unit: Any = number(1.0, "what prices of money are counted in", low=0, above=True)
-    reward_unit: Any = number(1.0, "what rewards are divided by", low=0, above=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -130,8 +132,9 @@ class BudgetEnv(BudgetOptions, OneColumn):
         params: BudgetParams | None = None,
     ) -> jax.Array:
         """What is seen of one network with so much money [] and so many rounds [] left: [7 + 2K]."""
-        rows = put_rounds_last(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network))
-        return _observe(self._params(params), rows, money[None], jnp.asarray(rounds_left)[None])[:, 0]
+        rows = one_row(network)
+        left = jnp.asarray(money, float)[None], jnp.asarray(rounds_left)[None]
+        return _observe(self._params(params), rows, *left)[:, 0]
 
     def action_space(self, params: BudgetParams | None = None) -> Box:
         """[1] or [2K]: any numbers."""
@@ -199,7 +202,7 @@ class BudgetEnv(BudgetOptions, OneColumn):
     def _params(self, params: BudgetParams | None) -> BudgetParams:
         if params is None:
             return self.default_params
-        check_one_game(params, BudgetParams, NUMBERS)
+        check_one_game(params, BudgetParams, ("redraw", *MONEY_NUMBERS))
         check_types(self, params)
         return params
 

@@ -19,6 +19,7 @@ from jaxcontract.envs.round_rules import (
     choose,
     draw_rows,
     make_distribution,
+    one_row,
 )
 from jaxcontract.mechanism.accumulate import running_sum
 from jaxcontract.mechanism.budget import priced_system
@@ -34,7 +35,7 @@ from jaxcontract.mechanism.freshness import frequency_bounds
 from jaxcontract.mechanism.incentives import own_utilities
 from jaxcontract.mechanism.network_states import NetworkDistribution, observe
 from jaxcontract.mechanism.records import Contract, NetworkState, System
-from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
+from jaxcontract.mechanism.rounds import unchecked
 
 REACH = 5.0  # in units of μ above κ: the greatest u_1 of an action, at which .7 % of the devices leave
 LEAST_GAP = 1e-3  # of the range of f, between two slopes at an action of 0
@@ -131,7 +132,7 @@ class EnrolmentEnv(RoundOptions, OneColumn):
         self, network: NetworkState, enrolled: jax.Array, params: EnrolmentParams | None = None
     ) -> jax.Array:
         """What is seen of one network with the shares n [K]: [4 + 3K]."""
-        rows = put_rounds_last(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network))
+        rows = one_row(network)
         return _observe(self._params(params).system, rows, jnp.asarray(enrolled, float)[:, None])[:, 0]
 
     def contract(
@@ -142,7 +143,7 @@ class EnrolmentEnv(RoundOptions, OneColumn):
         Raises:
             ValueError: when the action has another shape, or NaN.
         """
-        rows = put_rounds_last(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network))
+        rows = one_row(network)
         made = make_contracts(self._params(params), rows, self.check_action(action)[:, None])
         return Contract(frequency=made.frequency[:, 0], payment=made.payment[:, 0])
 

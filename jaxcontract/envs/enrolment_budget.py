@@ -6,27 +6,39 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.core.fields import ByValue, Record, check_parts, documented, number
+from jaxcontract.core.fields import ByValue, check_parts, documented, number
 from jaxcontract.core.pytree import register
 from jaxcontract.core.spaces import Box
 from jaxcontract.envs.enrolment import find_units, make_contracts
 from jaxcontract.envs.enrolment_budget_config import EnrolmentBudgetGame, EnrolmentBudgetOptions
-from jaxcontract.envs.money import find_price, measure_mean_round, most_money, observe_money
+from jaxcontract.envs.money import (
+    MONEY_NUMBERS,
+    MoneyNumbers,
+    find_price,
+    measure_mean_round,
+    most_money,
+    observe_money,
+)
 from jaxcontract.envs.params import check_one_game, check_types
-from jaxcontract.envs.round_rules import OneColumn, bound_observations, change_networks, choose, draw_rows
+from jaxcontract.envs.round_rules import (
+    OneColumn,
+    bound_observations,
+    change_networks,
+    choose,
+    draw_rows,
+    one_row,
+)
 from jaxcontract.mechanism.enrolment import EnrolmentLaw, find_lowest
 from jaxcontract.mechanism.enrolment_budget import paid_round
 from jaxcontract.mechanism.network_states import NetworkDistribution, observe
 from jaxcontract.mechanism.records import Contract, NetworkState, System
-from jaxcontract.mechanism.rounds import put_rounds_last, unchecked
-
-NUMBERS = ("redraw", "money", "mean_spend", "price_unit", "reward_unit")
+from jaxcontract.mechanism.rounds import unchecked
 
 
 @register
 @documented
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class EnrolmentBudgetParams(Record):
+class EnrolmentBudgetParams(MoneyNumbers):
     """Everything numeric about the game; all traced.
 
     system:       the deployment
@@ -48,10 +60,6 @@ class EnrolmentBudgetParams(Record):
     enrolment: EnrolmentLaw = dataclasses.field(default_factory=EnrolmentLaw)
     slope_shift: Any = number(0.0, "shift of the logits of slopes, one for all or [K − 1]", empty=True)
     redraw: Any = number(0.0, "chance that a round's network is drawn anew", low=0, high=1)
-    money: Any = number(1.0, "what all rounds may cost", unit="units of payment", low=0, above=True)
-    mean_spend: Any = number(1.0, "what a round costs", unit="units of payment", low=0, above=True)
-    price_unit: Any = number(1.0, "what prices of money are counted in", low=0, above=True)
-    reward_unit: Any = number(1.0, "what rewards are divided by", low=0, above=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,7 +136,7 @@ class EnrolmentBudgetEnv(EnrolmentBudgetOptions, OneColumn):
         """What is seen of one network with shares n [K], money [] and so many rounds [] left: [7 + 3K]."""
         left = jnp.asarray(money, float)[None], jnp.asarray(rounds_left)[None]
         shares = jnp.asarray(enrolled, float)[:, None]
-        return _observe(self._params(params), _one_row(network), shares, *left)[:, 0]
+        return _observe(self._params(params), one_row(network), shares, *left)[:, 0]
 
     def contract(
         self, network: NetworkState, action: jax.Array, params: EnrolmentBudgetParams | None = None
@@ -138,7 +146,7 @@ class EnrolmentBudgetEnv(EnrolmentBudgetOptions, OneColumn):
         Raises:
             ValueError: when the action has another shape, or NaN.
         """
-        made = _make_contracts(self._params(params), _one_row(network), self.check_action(action)[:, None])
+        made = _make_contracts(self._params(params), one_row(network), self.check_action(action)[:, None])
         return Contract(frequency=made.frequency[:, 0], payment=made.payment[:, 0])
 
     def action_space(self, params: EnrolmentBudgetParams | None = None) -> Box:
@@ -203,14 +211,9 @@ class EnrolmentBudgetEnv(EnrolmentBudgetOptions, OneColumn):
     def _params(self, params: EnrolmentBudgetParams | None) -> EnrolmentBudgetParams:
         if params is None:
             return self.default_params
-        check_one_game(params, EnrolmentBudgetParams, NUMBERS)
+        check_one_game(params, EnrolmentBudgetParams, ("redraw", *MONEY_NUMBERS))
         check_types(self, params)
         return params
-
-
-def _one_row(network: NetworkState) -> NetworkState:
-    """A network as those of one round."""
-    return put_rounds_last(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network))
 
 
 def _make_contracts(params: EnrolmentBudgetParams, networks: NetworkState, action: jax.Array) -> Contract:

@@ -1,10 +1,12 @@
 """What is seen of money, what an action says of its price, and what budgets are shares of."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxcontract.core.fields import Record, number
 from jaxcontract.envs.round_rules import draw_rows
 from jaxcontract.mechanism.budget import DEAREST, total_payment
 from jaxcontract.mechanism.incentives import station_utility
@@ -16,6 +18,19 @@ from jaxcontract.mechanism.rounds import unchecked
 MOST_RATE = 2.0  # money for a round, in units of the mean spend, beyond which all is plenty
 STRAIGHT = 4.0  # actions from which on a price rises in a straight line, lest it overflow
 SAMPLED = 4096  # networks, of which the mean spend is the mean
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class MoneyNumbers(Record):
+    """What a budget is, and what it and what it earns are counted in; traced under JAX."""
+
+    money: Any = number(1.0, "what all rounds may cost", unit="units of payment", low=0, above=True)
+    mean_spend: Any = number(1.0, "what a round costs", unit="units of payment", low=0, above=True)
+    price_unit: Any = number(1.0, "what prices of money are counted in", low=0, above=True)
+    reward_unit: Any = number(1.0, "what rewards are divided by", low=0, above=True)
+
+
+MONEY_NUMBERS = tuple(field.name for field in dataclasses.fields(MoneyNumbers))
 
 
 class MeanRound(NamedTuple):

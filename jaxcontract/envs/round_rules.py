@@ -20,6 +20,11 @@ def draw_rows(key: jax.Array, distribution: NetworkDistribution, count: int) -> 
     return put_rounds_last(sample_network(key, distribution, count))
 
 
+def one_row(network: NetworkState) -> NetworkState:
+    """One network as those of B = 1 rounds."""
+    return put_rounds_last(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network))
+
+
 def change_networks(key: jax.Array, networks: NetworkState, fresh: NetworkState, redraw: Any) -> NetworkState:
     """The networks of the next rounds: those drawn afresh with the chance `redraw`, or else as they were."""
     anew = jax.random.uniform(key, networks.max_aoi.shape[-1:]) < redraw

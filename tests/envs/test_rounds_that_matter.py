@@ -192,6 +192,8 @@ def test_plain_numbers_are_seen_and_an_infinite_price_is_one():
     env, params = BOTH.make()
     state = jax.tree.map(lambda leaf: leaf[0], jc.printed_states())
     assert env.observe(state, [0.2, 0.3], 1.5, 2, params).shape == (13,)
+    assert BUDGET.make()[0].observe(state, 1.5, 2).shape == (11,)
+    assert ENROLMENT.make()[0].observe(state, [0.2, 0.3]).shape == (10,)
     assert np.all(np.isfinite(offer_both([np.inf, 0.0, 0.0]).payment))
 
 
