@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.mechanism.budget import least_price, priced_system
+from jaxcontract.mechanism.budget import HALVINGS, least_price, priced_system
 from jaxcontract.mechanism.enrolment_budget import (
     enrolled_payment,
     enrolment_budget_bound,
@@ -91,7 +91,8 @@ def plan_paid_contracts(
 ) -> Contract:
     """Contracts [Z, K] planned for Z = `num_rounds` rounds in one network and a budget.
 
-    Plans at several prices of money (`plan_contracts`) around that of the bound; the one that earns most.
+    Plans at several prices of money (`plan_contracts`) around that of the bound, and one between the two on
+    either side of the budget, since what plans cost jumps with the price; the one that earns most.
 
     budget: []
     """
@@ -100,12 +101,47 @@ def plan_paid_contracts(
     prices = (1.0 + price) * jnp.asarray(PRICES, price.dtype) - 1.0
 
     def plan(price):
-        contracts = plan_contracts(priced_system(system, price), state, law, 1.0, num_rounds)
-        return contracts, jnp.sum(play_plan(system, path, law, budget, contracts).earned)
+        return plan_contracts(priced_system(system, price), state, law, 1.0, num_rounds)
 
-    plans, values = jax.vmap(plan)(jnp.maximum(prices, 0.0))
-    best: Contract = jax.tree.map(lambda leaf: leaf[jnp.argmax(values)], plans)
+    plans = jax.vmap(plan)(jnp.maximum(prices, 0.0))
+    between = _spend_budget(system, path, law, budget, plans)
+    plans = jax.tree.map(lambda many, one: jnp.concatenate([many, one[None]]), plans, between)
+    played = jax.vmap(lambda plan: play_plan(system, path, law, budget, plan))(plans)
+    best: Contract = jax.tree.map(lambda leaf: leaf[jnp.argmax(jnp.sum(played.earned, axis=1))], plans)
     return best
+
+
+def _spend_budget(
+    system: System, path: NetworkState, law: EnrolmentLaw, budget: Numbers, plans: Contract
+) -> Contract:
+    """The plan [Z, K] on the line between the dearest of `plans` [P, Z, K] within the budget and the next.
+
+    IR and IC are linear in the items, so that each plan on the line satisfies them.
+    """
+
+    def spend(plan):
+        return jnp.sum(play_plan(system, path, law, jnp.inf, plan).spent)
+
+    spends = jax.vmap(spend)(plans)
+    # What is left round by round is rounded otherwise than the sum, and the last round is to be signed too.
+    budget = budget * (1.0 - len(path.max_aoi) * jnp.finfo(spends.dtype).eps)
+    within = spends <= budget
+    cheap = jnp.argmax(jnp.where(within, spends, -jnp.inf))
+    dear = jnp.argmin(jnp.where(within, jnp.inf, spends))
+
+    def mix(share):
+        mixed: Contract = jax.tree.map(lambda leaf: (1.0 - share) * leaf[cheap] + share * leaf[dear], plans)
+        return mixed
+
+    def halve(_, ends):
+        low, high = ends
+        middle = 0.5 * (low + high)
+        fits = spend(mix(middle)) <= budget
+        return jnp.where(fits, middle, low), jnp.where(fits, high, middle)
+
+    zero = jnp.zeros((), spends.dtype)
+    share, _ = jax.lax.fori_loop(0, HALVINGS, halve, (zero, zero + 1.0))
+    return mix(share)
 
 
 def play_plan(
