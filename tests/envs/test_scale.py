@@ -12,6 +12,8 @@ from jaxcontract.config.presets import PRESETS
 from jaxcontract.config.setting import Setting, change, setting_from_dict
 from jaxcontract.envs.config import ContractGame
 from jaxcontract.envs.scale import Scale, fit_scale
+from jaxcontract.learning.networks.deep_sets import DeepSets
+from jaxcontract.learning.networks.mlp import MLP
 from jaxcontract.training.seeds import compile_training
 from jaxcontract.training.units import play_in
 
@@ -93,11 +95,13 @@ def test_games_in_which_the_unit_matters_and_the_papers_own_are_trained_as_they_
     assert game.in_learner_units() is game
 
 
-def test_a_policy_trained_in_other_units_plays_in_those_of_the_game():
-    config = jc.PPOConfig(num_updates=3, num_envs=32, num_steps=4, minibatches=2)
+@pytest.mark.parametrize("network", [MLP(), DeepSets(item_units=8)])
+def test_a_policy_trained_in_other_units_plays_in_those_of_the_game(network):
+    """Deep sets scale a feature alike in all items: the two halves of the types' range differ here."""
+    config = jc.PPOConfig(num_updates=3, num_envs=32, num_steps=4, minibatches=2, network=network)
     game = change(Setting(), {"type_edges": tuple(1e-3 * edge for edge in EDGES), "unit_profit": 1e5}).game
     trained = compile_training([0], *game.in_learner_units().make(), config)
-    training = play_in(*game.make(), trained)
+    training = play_in([game.make()], trained)
     learners, _ = training.advance(training.start(), 3)
     (policy,), (own,) = training.policies(learners), trained.policies(learners)
     env, params = game.make()

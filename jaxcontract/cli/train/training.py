@@ -92,7 +92,7 @@ def compile_with_watchdog(run: Run, device: str, console: Any) -> Training:
     trained_on = game.in_learner_units()
     training = compile_training(request.seeds, *trained_on.make(), request.learner, request.devices)
     if trained_on is not game:
-        training = play_in(*game.make(), training)
+        training = play_in([game.make()] * len(request.seeds), training)
     console.print(f"compiled in {training.compile_seconds:.1f} s")
 
     def report(waited: float, expected: float | None) -> None:
