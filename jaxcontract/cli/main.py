@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "train": ("jaxcontract.cli.train.command", "train policies and measure them against the exact optimum"),
+    "sweep": ("jaxcontract.cli.sweep.command", "train a grid of settings, each with the same seeds"),
     "design": ("jaxcontract.cli.design.command", "from your network, or observed costs, to its contract"),
     "export": (
         "jaxcontract.cli.export",

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 RESAMPLES = 10_000
+AT_ONCE = 1_000_000  # values drawn, of all resamples: thousands of seeds take no more memory than a few
 
 Statistic: TypeAlias = Callable[[np.ndarray], Any]  # of values [..., S] along their last axis
 
@@ -43,9 +44,12 @@ def bootstrap_interval(
     values = np.asarray(values, float)
     if len(values) < 2:
         return float("nan"), float("nan")
-    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
+    random, found, block = np.random.default_rng(0), [], max(1, AT_ONCE // len(values))
+    for start in range(0, RESAMPLES, block):
+        draws = random.integers(len(values), size=(min(block, RESAMPLES - start), len(values)))
+        found.append(statistic(values[draws]))
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.quantile(statistic(values[draws]), tails)
+    low, high = np.quantile(np.concatenate(found), tails)
     return float(low), float(high)
 
 

@@ -29,6 +29,7 @@ from jaxcontract.figures.observed_costs import Resolution as Resolution
 from jaxcontract.figures.observed_costs import grouping as grouping
 from jaxcontract.figures.participation import participation_curves as participation_curves
 from jaxcontract.figures.payments import payment_density as payment_density
+from jaxcontract.figures.quantiles import quantile_curves as quantile_curves
 from jaxcontract.figures.rounds import round_paths as round_paths
 from jaxcontract.figures.rounds import share_curve as share_curve
 from jaxcontract.figures.style import COLOURS as COLOURS

@@ -197,7 +197,8 @@ def sensitivity(panels: Sequence[Panel]) -> Figure:
     for panel in panels:
         rows.setdefault(panel.row, []).append(panel)
     width = max(len(row) for row in rows.values())
-    figure = Figure(figsize=(min(10.0, 1.0 + 2.5 * width), 0.5 + 2.15 * len(rows)), layout="constrained")
+    across = min(10.0, max(5.5, 1.0 + 2.5 * width))  # room for the legend
+    figure = Figure(figsize=(across, 0.5 + 2.15 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), width, squeeze=False, sharey="row")
     lost = False
     for line, (name, row) in zip(grid, rows.items(), strict=True):
@@ -209,7 +210,8 @@ def sensitivity(panels: Sequence[Panel]) -> Figure:
         for axes in line[len(row) :]:
             axes.set_axis_off()
     schemes = dict.fromkeys(scheme for panel in panels for scheme in panel.measures)
-    keys = [Line2D([], [], color=GREY, alpha=0.35, linewidth=5, label="default value")]
+    marked = any(panel.default is not None for panel in panels)
+    keys = [Line2D([], [], color=GREY, alpha=0.35, linewidth=5, label="default value")] * marked
     legend(figure, schemes, *keys, *[missing_key()] * lost)
     figure.draw_without_rendering()
     for line, row in zip(grid, rows.values(), strict=True):

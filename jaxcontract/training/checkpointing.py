@@ -26,6 +26,7 @@ class Keeper:
 
     breaks: update counts at which to save, in ascending order
     say:    is told in one line of what a person should know
+    describe: what a seed is called to a person
 
     A seed that has diverged is kept as it was when it was last saved with finite numbers.
     curve:    the points so far, as plain values; the caller adds to it
@@ -41,9 +42,11 @@ class Keeper:
         breaks: Sequence[int],
         interruption: Interruption,
         say: Callable[[str], None],
+        describe: Callable[[int], str] = "seed {}".format,
     ) -> None:
         self.checkpoints, self.training, self.seeds = checkpoints, training, list(seeds)
         self.breaks, self.interruption, self.say = breaks, interruption, say
+        self.describe = describe
         self.curve: list[dict[str, Any]] = []
         self.diverged: dict[int, Divergence] = {}
         self.unsaved: str | None = None
@@ -115,9 +118,10 @@ class Keeper:
         for seed, divergence in zip(self.seeds, self.training.divergences(now.learners), strict=True):
             if divergence and seed not in self.diverged:
                 self.diverged[seed] = divergence
+                name, (update, quantity) = self.describe(seed), divergence
                 self.say(
-                    f"seed {seed} diverged in update {divergence.update}: its {divergence.quantity} is not "
-                    "finite; it stops here, and the other seeds go on"
+                    f"{name} diverged in update {update}: its {quantity} is not finite; it stops here, and "
+                    "the other seeds go on"
                 )
 
     def _save(self, now: Underway) -> None:

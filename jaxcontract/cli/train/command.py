@@ -18,6 +18,8 @@ from jaxcontract.cli.setting_options import add_setting_options, find_owner
 from jaxcontract.cli.train.options import ANEW, EPILOG, EXTENDS, add_run_options, read_watching
 from jaxcontract.cli.train.request import Request, request_new_run, request_resumed_run
 from jaxcontract.cli.train.run import Run, describe_divergence
+from jaxcontract.cli.train.waves.command import run_large
+from jaxcontract.cli.train.waves.members import Point, is_large
 from jaxcontract.storage.files import ensure_private, read_json
 from jaxcontract.storage.policy_files import read_head
 from jaxcontract.storage.run_directory import SUMMARY, RunDirectory, abandon_run, close_run, open_run
@@ -52,6 +54,8 @@ def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) ->
 def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> int:
     """Train as the command line asks: the exit code."""
     request = parse(arguments, program)
+    if is_large(request):
+        return run_large([Point(request)], program)
     try:
         if not (request.out and request.out.exists()):
             require_device()  # before there is a directory to leave behind

@@ -15,6 +15,7 @@ examples:
   PROGRAM --game competition --stations 3            stations that compete
   PROGRAM --preset enrolment                         rounds that matter
   PROGRAM --network-file networks.csv                networks like your own
+  PROGRAM --seeds 4096 --num-updates 100             wave by wave
   PROGRAM --resume runs/default-20260101-120000      goes on where that run stopped
   PROGRAM --resume runs/first --num-updates 1200     extends a run that has ended
   PROGRAM --init-from runs/first --out runs/second   begins with that run's policies
@@ -25,6 +26,9 @@ on and ends with the same bits. Ctrl-C and SIGTERM end the chunk that is under w
 An extended run keeps what it had in DIR/updates-N. It is not what one longer run gives, unless the step size
 is constant: the earlier updates were made at the step sizes of a shorter run. A run with --init-from begins
 with networks and deviations; its critics, optimisers, step sizes and random numbers begin anew.
+
+More seeds than --wave are trained wave by wave: results.csv has a row for each seed as its wave ends, and
+curves.csv the quantiles; policies are in DIR/waves. A wave that was interrupted goes on, those before stay.
 
 exit codes:
   0    done
@@ -72,6 +76,7 @@ def add_run_options(parser: OneLineParser) -> None:
         "--curve-states": (None, "fixed states for the learning curve (default 1024; by game)"),
         "--curve-points": (None, "points on the learning curve, and progress reports (default 24, or all)"),
         "--devices": (None, "devices, on a CPU cores, to spread the seeds over (default: all)"),
+        "--wave": (None, "seeds that are trained at a time; more go in waves (default: 64, or what fits)"),
     }
     for option, (default, meaning) in counts.items():
         add(option, type=count, default=default, metavar="N", help=meaning)

@@ -46,6 +46,7 @@ class Request(NamedTuple):
     extend_to: int | None = None  # updates, where it is to be extended now
     option: str = "--out"  # what names `out`
     fitted: Sequence[str] = ()  # what was found in a file of networks
+    wave: int | None = None  # seeds at a time
 
     @property
     def learner(self) -> LearnerConfig:
@@ -79,6 +80,7 @@ class Request(NamedTuple):
             "setting": self.setting.as_dict(),
             **({"init_from": self.init_from} if self.init_from else {}),
             **({"extended_from": list(self.extended_from)} if self.extended_from else {}),
+            **({"wave": self.wave} if self.wave else {}),
         }
 
     @property
@@ -149,6 +151,7 @@ def request_new_run(parsed: Any) -> Request:
         watching=read_watching(parsed),
         init_from=warmstart.describe_source(parsed.init_from, setting, seeds) if parsed.init_from else None,
         fitted=fitted.said,
+        wave=parsed.wave,
     )
 
 
@@ -169,7 +172,11 @@ def request_resumed_run(parsed: Any, others: set[str]) -> Request:
     if others:
         option = "--" + min(others).replace("_", "-")
         raise ValueError(f"{option}: --resume goes on with a run as it was asked for; leave this out")
-    run = read_run(parsed.resume)
+    return request_again(parsed, read_run(parsed.resume))
+
+
+def request_again(parsed: Any, run: dict[str, Any]) -> Request:
+    """The run of this configuration, in the directory to resume. Raises ValueError."""
     setting = _check_run(parsed.resume, run)
     return Request(
         seeds=run["seeds"],
@@ -185,6 +192,7 @@ def request_resumed_run(parsed: Any, others: set[str]) -> Request:
         extended_from=run.get("extended_from", []),
         extend_to=extension.asked_for(parsed.resume, setting, getattr(parsed, EXTENDS, None)),
         option="--resume",
+        wave=run.get("wave"),
     )
 
 
@@ -193,6 +201,8 @@ def _check_run(directory: Path, run: dict[str, Any]) -> Setting:
     seeds: Any = run.get("seeds")
     well_formed = run.get("preset") in list(PRESETS) and isinstance(seeds, list) and seeds
     if not well_formed or not all(_is_count(run.get(name)) for name in NUMBERS):
+        raise ValueError(f"--resume {directory}: holds no run of this program")
+    if run.get("wave") is not None and not _is_count(run["wave"]):
         raise ValueError(f"--resume {directory}: holds no run of this program")
     if not all(seed == 0 or _is_count(seed) for seed in seeds):
         raise ValueError(f"--resume {directory}: its seeds must be whole numbers in [0, 2^31)")

@@ -41,7 +41,7 @@ def train(run: Run, observers: Observers, is_new: bool, initial: Sequence[Any] =
     console = make_console()
     announce(run, device, console)
     with Interruption(holding=False) as interruption:
-        training = compile_with_watchdog(run, device, console)
+        training = compile_watched(run, device, console)
         if initial:
             training = warmstart.warm_started(training, initial)
         keeper = make_keeper(run, training, interruption)
@@ -85,8 +85,8 @@ def announce(run: Run, device: str, console: Any) -> None:
         console.print(f"  {remark}", soft_wrap=True, markup=False)
 
 
-def compile_with_watchdog(run: Run, device: str, console: Any) -> Training:
-    """The training, compiled; a watchdog gives each chunk of its updates a time limit."""
+def compile_watched(run: Run, device: str, console: Any) -> Training:
+    """The training, compiled, with a time limit."""
     request = run.request
     game = request.setting.game
     trained_on = game.in_learner_units()
@@ -94,13 +94,18 @@ def compile_with_watchdog(run: Run, device: str, console: Any) -> Training:
     if trained_on is not game:
         training = play_in([game.make()] * len(request.seeds), training)
     console.print(f"compiled in {training.compile_seconds:.1f} s")
+    return watch(training, run, device)
+
+
+def watch(training: Training, run: Run, device: str) -> Training:
+    """The training with a time limit for each chunk of its updates, after which the program ends."""
 
     def report(waited: float, expected: float | None) -> None:
         usual = "" if expected is None else f", where {expected:.1f} s are usual"
         what = f"{device} has not ended a chunk of updates in {waited:.0f} s{usual}"
         run.program.fail(HUNG, f"{what}; {run.how_to_go_on}")
 
-    watchdog, unwatched = Watchdog(request.stall_limit, report), training.advance
+    watchdog, unwatched = Watchdog(run.request.stall_limit, report), training.advance
     return dataclasses.replace(
         training, advance=lambda learners, units: watchdog.run(lambda: unwatched(learners, units), units)
     )

@@ -1,0 +1,1 @@
+"""`jaxcontract sweep`: a grid of settings, each with the same seeds."""

@@ -1,0 +1,136 @@
+"""Train a grid of settings, each with the same seeds: one compiled program for all that differ in numbers."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxcontract.cli.options import OneLineParser, given_options, path
+from jaxcontract.cli.program import Program, name_command
+from jaxcontract.cli.setting_options import add_setting_options, find_owner
+from jaxcontract.cli.sweep.grid import Grid, each_setting, read_grid
+from jaxcontract.cli.train.options import ANEW, add_run_options, read_watching
+from jaxcontract.cli.train.request import Request, request_again, request_new_run
+from jaxcontract.cli.train.waves.command import run_large
+from jaxcontract.cli.train.waves.members import Point
+from jaxcontract.storage.run_directory import read_run
+
+PROGRAM = name_command("sweep")
+EPILOG = """\
+examples:
+  PROGRAM --sweep learning_rate=1e-3,3e-3,1e-2 --seeds 20
+  PROGRAM --sweep num_types=2,8 --sweep unit_profit=50,100,200 --seeds 5
+  PROGRAM --sweep "hidden_sizes=64,64;32" --seeds 5      values with commas stand between semicolons
+  PROGRAM grid.toml --seeds 20 --out runs/grid
+  PROGRAM --resume runs/grid                             goes on where that sweep stopped
+
+grid.toml names options of `train` with underscores, each with a list of values:
+  learning_rate = [1e-3, 3e-3, 1e-2]
+  hidden_sizes = [[64, 64], [32]]
+
+Every combination of the values is trained with the same seeds; the other options are those of `train`.
+Settings that differ in numbers share a compiled program; sizes and names of another kind compile anew. A
+seed that diverges, or a setting that the device cannot hold, is a row that says so, and the others go on.
+
+writes results.csv (a row for each seed of each setting, as its wave ends), curves.csv (quantiles over the
+seeds), sweep.png, settings/ (the curves of each, for `plot`), waves/ (policies) and summary.json.
+
+exit codes: those of `train`; 3 where a seed diverged or a setting failed
+"""
+
+
+def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> tuple[list[Point], Grid]:
+    """Read the command line, without JAX; on bad input, one line and exit code 2."""
+    parser = make_parser(arguments, program)
+    parsed = parser.parse_args(arguments)
+    given = given_options(parser, arguments)
+    try:
+        read_watching(parsed).check_installed()
+        if parsed.resume:
+            others = given - ANEW
+            if others or parsed.grid:
+                option = "--" + min(others).replace("_", "-") if others else str(parsed.grid)
+                raise ValueError(
+                    f"{option}: --resume goes on with a sweep as it was asked for; leave this out"
+                )
+            return read_points(parsed)
+        grid = read_grid(parsed.grid, parsed.sweep)
+        refuse_names(grid, given)
+        points = [Point(request_setting(values, arguments, program), values) for values in each_setting(grid)]
+    except ValueError as error:
+        parser.error(str(error))
+    return points, grid
+
+
+def make_parser(arguments: Sequence[str] | None, program: Program) -> OneLineParser:
+    """The options of `train`, and what is varied."""
+    parser = OneLineParser(
+        prog=program.name, description=__doc__, epilog=program.fill_in(EPILOG), find_owner=find_owner
+    )
+    parser.add_argument(
+        "grid",
+        type=path,
+        nargs="?",
+        metavar="GRID",
+        help="a TOML file of options, each with a list of values",
+    )
+    parser.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="NAME=V,V",
+        help="an option of `train` and the values to give it; may be given several times",
+    )
+    add_run_options(parser)
+    try:
+        add_setting_options(parser, arguments)
+    except ValueError as error:
+        parser.error(str(error))
+    return parser
+
+
+def refuse_names(grid: Grid, given: set[str]) -> None:
+    """Raises ValueError when an option is varied that is not of a setting, or that is given too."""
+    run = OneLineParser()
+    add_run_options(run)
+    own = {action.dest for action in run._actions}
+    for name in grid:
+        if name in own:
+            raise ValueError(f"--sweep {name}: is of the run, the same for all settings; leave it out")
+        if name in given:
+            raise ValueError(f"--{name.replace('_', '-')}: is varied by the sweep; leave it out")
+
+
+def request_setting(values: Mapping[str, str], arguments: Sequence[str] | None, program: Program) -> Request:
+    """The run of one setting: the command line with these options. Raises ValueError."""
+    import sys
+
+    base = list(sys.argv[2:] if arguments is None else arguments)
+    words = [*base, *(word for name, value in values.items() for word in as_option(name, value))]
+    parser = make_parser(words, program)
+    return request_new_run(parser.parse_args(words))
+
+
+def as_option(name: str, value: str) -> list[str]:
+    """`learning_rate`, `1e-3` → `--learning-rate=1e-3`; a flag by itself, or with `no-` before it."""
+    flag = name.replace("_", "-")
+    if value in ("true", "false"):
+        return [f"--{'' if value == 'true' else 'no-'}{flag}"]
+    return [f"--{flag}={value}"]
+
+
+def read_points(parsed: argparse.Namespace) -> tuple[list[Point], Grid]:
+    """The settings of the sweep in a directory. Raises ValueError."""
+    run: dict[str, Any] = read_run(parsed.resume)
+    grid, settings = run.get("grid"), run.get("settings")
+    if not isinstance(grid, dict) or not isinstance(settings, list):
+        raise ValueError(
+            f"--resume {parsed.resume}: holds no sweep; `train --resume` goes on with a training"
+        )
+    requests = [request_again(parsed, one) for one in settings]
+    return [Point(*pair) for pair in zip(requests, each_setting(grid), strict=True)], grid
+
+
+def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> int:
+    """Sweep as the command line asks: the exit code."""
+    points, grid = parse(arguments, program)
+    return run_large(points, program, grid)

@@ -1,0 +1,72 @@
+"""A large run from what was asked for to its exit code: its directory opened, and closed again."""
+
+from collections.abc import Mapping, Sequence
+
+from jaxcontract.cli.program import BAD_INPUT, DONE, INTERRUPTED, PARTLY_DONE, Program
+from jaxcontract.cli.train.request import Request
+from jaxcontract.cli.train.run import Run
+from jaxcontract.cli.train.waves.members import Point, configuration_of
+from jaxcontract.storage.files import ensure_private, read_json
+from jaxcontract.storage.run_directory import SUMMARY, RunDirectory, abandon_run, close_run, open_run
+from jaxcontract.training.devices import require_device
+from jaxcontract.training.signals import say_when_interrupted
+
+
+def run_large(
+    points: Sequence[Point], program: Program, grid: Mapping[str, Sequence[str]] | None = None
+) -> int:
+    """Train all seeds of all settings: the exit code.
+
+    grid: the options that are varied, with their values as they were written
+    """
+    grid, request = grid or {}, points[0].request
+    try:
+        refuse_unsuited(request)
+        if not (request.out and request.out.exists()):
+            require_device()  # before there is a directory to leave behind
+        if request.compilation_cache:
+            ensure_private(request.compilation_cache, "--compilation-cache")
+        name = "sweep" if grid else request.preset
+        opened = open_run(request.out, name, configuration_of(points, grid), request.option)
+    except (ValueError, OSError) as error:
+        return program.fail(BAD_INPUT, str(error))
+    run = Run(request, opened.path, program)
+    try:
+        return _go_on(run, opened, points, grid)
+    except KeyboardInterrupt:
+        return program.fail(INTERRUPTED, f"interrupted; {run.how_to_go_on}")
+    finally:
+        close_run(opened)
+
+
+def refuse_unsuited(request: Request) -> None:
+    """Raises ValueError where a run in waves cannot be what is asked for."""
+    watched = request.watching.tensorboard or request.watching.wandb
+    for option, given in (
+        ("--init-from", request.init_from),
+        ("--tensorboard and --wandb", watched),
+        ("--num-updates", request.extend_to),
+    ):
+        if given:
+            raise ValueError(f"{option}: not with seeds or settings that are trained in waves; see --wave")
+
+
+def _go_on(run: Run, opened: RunDirectory, points: Sequence[Point], grid: Mapping[str, Sequence[str]]) -> int:
+    if opened.state == "finished":
+        print(f"{run.out}: this run has ended; its results are in {SUMMARY}")
+        return DONE if _all_done(run) else PARTLY_DONE
+    say_when_interrupted(run.how_to_go_on)
+    try:
+        require_device()
+    except ValueError as error:
+        abandon_run(opened)
+        return run.program.fail(BAD_INPUT, str(error))
+    from jaxcontract.cli.train.waves.run import Large, train_waves
+
+    return train_waves(Large(run, points, grid))
+
+
+def _all_done(run: Run) -> bool:
+    found = read_json(run.out / SUMMARY)
+    settings = found.get("settings", [found]) if isinstance(found, dict) else []
+    return all(one.get("num_done") == one.get("num_seeds") for one in settings)

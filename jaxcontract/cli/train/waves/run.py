@@ -1,0 +1,154 @@
+"""A large run in its directory: programs compiled, waves trained one after another, results as they come."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxcontract.cli.console import make_console
+from jaxcontract.cli.program import BAD_INPUT, NOT_LOADABLE, NOT_WRITTEN, PARTLY_DONE
+from jaxcontract.cli.train.run import Run
+from jaxcontract.cli.train.training import keep_programs, watch
+from jaxcontract.cli.train.waves.members import Member, Point, list_members
+from jaxcontract.cli.train.waves.outcome import finish, write_results
+from jaxcontract.cli.train.waves.programs import (
+    Share,
+    compile_share,
+    plan_wave,
+    share_programs,
+    train_together,
+)
+from jaxcontract.cli.train.waves.progress import WavesProgress
+from jaxcontract.cli.train.waves.wave import Company, Ended, Judge, Wave, fail_wave, read_ended, train_wave
+from jaxcontract.storage.checkpoints import NothingLoadableError
+from jaxcontract.storage.files import read_json, write_durably_json
+from jaxcontract.training.checkpointing import InterruptedRunError
+from jaxcontract.training.cores import describe_devices, num_places, on_cpu
+from jaxcontract.training.seeds import Program
+from jaxcontract.training.signals import Interruption
+
+PLAN = "plan.json"
+# Of a device or a compiler, for one program: those of other shapes go on.
+FAILURES = (jax.errors.JaxRuntimeError, MemoryError)
+
+
+class Large(NamedTuple):
+    """A run of more than one wave: its settings, and the options that they differ in."""
+
+    run: Run
+    points: Sequence[Point]
+    grid: Mapping[str, Sequence[str]]
+
+
+def train_waves(large: Large) -> int:
+    """Train all members, wave by wave, and write what came of them: the exit code."""
+    run, fail = large.run, large.run.program.fail
+    if run.request.compilation_cache:
+        keep_programs(run.request.compilation_cache)
+    members = list_members(large.points)
+    device = describe_devices(min(len(members), run.request.devices or num_places()))
+    console = make_console()
+    shares = share_programs(members)
+    _announce(large, device, len(members), len(shares), console)
+    ended: dict[Path, tuple[Wave, Ended]] = {}
+    with Interruption(holding=False) as interruption, WavesProgress(console, len(members)) as progress:
+        company = Company(
+            interruption,
+            run.program.say,
+            progress.show_point,
+            {point.name: Judge(point) for point in large.points},
+        )
+        try:
+            for wave, outcome in _each_wave(large, shares, company, progress, device):
+                ended[wave.folder] = wave, outcome
+                write_results(run.out, ended.values())
+        except NothingLoadableError as error:
+            return fail(NOT_LOADABLE, str(error))
+        except InterruptedRunError:
+            return fail(interruption.exit_code, f"{interruption.told}; {run.how_to_go_on}")
+        except ValueError as error:
+            return fail(BAD_INPUT, str(error))
+        except OSError as error:
+            return fail(NOT_WRITTEN, f"{error}; {run.how_to_go_on}")
+    return finish(
+        run, large.points, list(ended.values()), {"device": device, "jax": jax.__version__}, console
+    )
+
+
+def _announce(large: Large, device: str, count: int, programs: int, console: Any) -> None:
+    """Say what is about to run."""
+    request = large.run.request
+    learner = request.learner
+    if large.grid:
+        what = (
+            f"{len(large.points)} settings ({', '.join(large.grid)}) x {len(request.seeds)} seeds, "
+            f"{programs} program{'s' * (programs > 1)} to compile"
+        )
+    else:
+        what = (
+            f"preset {request.preset}: {request.game}; {count:,} seeds x {learner.env_steps:,} env steps = "
+            f"{learner.num_updates} updates of {learner.batch_size} rounds"
+        )
+    console.print(f"{device}, jax {jax.__version__}; {what}; compiling ...")
+    for line in [] if large.grid else [*request.changes, *request.remarks]:
+        console.print(f"  {line}", soft_wrap=True, markup=False)
+
+
+def _each_wave(
+    large: Large, shares: Sequence[Share], company: Company, progress: WavesProgress, device: str
+) -> Iterator[tuple[Wave, Ended]]:
+    """Every wave with what came of it, those that have ended before among them."""
+    for number, share in enumerate(shares):
+        planned, program = _plan(large, number, share, progress)
+        for wave in _cut(large.run.out, share, planned):
+            outcome = read_ended(wave)
+            before = outcome is not None
+            if outcome is None:
+                outcome, program = _train(large, share, wave, program, company, device)
+            progress.end_wave(wave, outcome, before)
+            yield wave, outcome
+
+
+def _plan(large: Large, number: int, share: Share, progress: WavesProgress) -> tuple[int, Program | None]:
+    """How many members of a share to train at a time, as first planned, and the program if it was compiled.
+
+    Raises:
+        ValueError: when not even one fits.
+    """
+    path = large.run.out / PLAN
+    plan = read_json(path)
+    sizes = plan["at_a_time"] if isinstance(plan, dict) else {}
+    if str(number) in sizes:
+        return sizes[str(number)], None
+    try:
+        program = compile_share(share, min(len(share.members), large.run.request.devices or num_places()))
+    except FAILURES:
+        return len(share.members), None  # and fails again where its wave is trained, which says so
+    count, said = plan_wave(share, program, large.run.request.wave)
+    write_durably_json(path, {"at_a_time": {**sizes, str(number): count}})
+    progress.say(f"compiled in {program.compile_seconds:.1f} s; {said}")
+    return count, program if on_cpu() else None
+
+
+def _cut(out: Path, share: Share, count: int) -> Iterator[Wave]:
+    """The waves of a share, each with its directory."""
+    members: list[Member] = share.members
+    for start in range(0, len(members), count):
+        chosen = members[start : start + count]
+        yield Wave(chosen, out / "waves" / f"{chosen[0].number:06}-{chosen[-1].number:06}")
+
+
+def _train(
+    large: Large, share: Share, wave: Wave, program: Program | None, company: Company, device: str
+) -> tuple[Ended, Program | None]:
+    """What comes of a wave, and the program that the next one needs too."""
+    try:
+        program = program or compile_share(share, len(wave.members))
+        training = watch(train_together(program, wave.members), large.run, device)
+        return train_wave(wave, training, company), program
+    except FAILURES as error:
+        large.run.program.fail(
+            PARTLY_DONE, f"wave {wave.folder.name}: {type(error).__name__}; the others go on"
+        )
+        return fail_wave(wave, error), program
