@@ -1,6 +1,7 @@
 """Keeps a training on disk as it goes, so that it can go on where it stopped, bit for bit."""
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ class Keeper:
     breaks: update counts at which to save, in ascending order
     say:    is told in one line of what a person should know
     describe: what a seed is called to a person
+    pause:  seconds that a save at one of the updates comes after the last one, at least
 
     A seed that has diverged is kept as it was when it was last saved with finite numbers.
     curve:    the points so far, as plain values; the caller adds to it
@@ -43,10 +45,12 @@ class Keeper:
         interruption: Interruption,
         say: Callable[[str], None],
         describe: Callable[[int], str] = "seed {}".format,
+        pause: float = 0.0,
     ) -> None:
         self.checkpoints, self.training, self.seeds = checkpoints, training, list(seeds)
         self.breaks, self.interruption, self.say = breaks, interruption, say
-        self.describe = describe
+        self.describe, self.pause = describe, pause
+        self._saved = time.monotonic()
         self.curve: list[dict[str, Any]] = []
         self.diverged: dict[int, Divergence] = {}
         self.unsaved: str | None = None
@@ -87,7 +91,8 @@ class Keeper:
         """
         self.interruption.hold()
         self._look_for_divergence(now)
-        if now.update in self.breaks or self.interruption.requested:
+        waited = time.monotonic() - self._saved >= self.pause
+        if (now.update in self.breaks and waited) or self.interruption.requested:
             self._save(now)
         if self.interruption.requested:
             raise InterruptedRunError
@@ -137,6 +142,7 @@ class Keeper:
         }
         try:
             self.checkpoints.save(now.update, self._finite, notes)
+            self._saved = time.monotonic()
             self.unsaved = None
         except OSError as error:
             self.unsaved = f"update {now.update} could not be saved: {error}"

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("compiled_quickly")
 KEY = jax.random.key(5)
 INFINITY = math.inf
 CHAIN = Diffusion(denoising_steps=3, denoiser_units=8)
-HEADS = [Gaussian(), CHAIN]
+LONG = pytest.mark.long  # what another case of the same test says as well
 SMALL = SACConfig(
     num_updates=8,
     num_envs=8,
@@ -111,10 +111,17 @@ def train_all(key, env, params, config):
     return repeat(update, init(key, env, params, config), env, params, config, config.num_updates)
 
 
+@functools.partial(jax.jit, static_argnames="env")
+def train_some(env, params, config, updates):
+    return repeat(update, init(KEY, env, params, config), env, params, config, updates)[0]
+
+
 def begin(config, env=None, params=None, updates=0):
     """A learner after some updates."""
     env, params = env or TwoRounds(), two_rounds() if env is None else params
-    return jax.jit(lambda: repeat(update, init(KEY, env, params, config), env, params, config, updates)[0])()
+    if not updates:  # an update takes long to compile
+        return jax.jit(init, static_argnames="env")(KEY, env, params, config)
+    return train_some(env, params, config, updates)
 
 
 def rounds(numbers):
@@ -155,7 +162,7 @@ def test_a_target_is_what_the_paper_says_it_is():
         np.testing.assert_allclose(found[at], expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("terminates", [True, False])
+@pytest.mark.parametrize("terminates", [True, pytest.param(False, marks=LONG)])
 def test_what_follows_is_what_was_seen_before_a_reset(terminates):
     """Targets of played rounds, from the critics' own words at 0, 1 and the last view of an episode."""
     config, params = SMALL.replace(discount=0.5), two_rounds(terminates)
@@ -175,7 +182,7 @@ def test_what_follows_is_what_was_seen_before_a_reset(terminates):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("terminates", "values"), [(True, (3.0, 4.0)), (False, (4.0, 6.0))])
+@pytest.mark.parametrize(("terminates", "values"), [pytest.param(True, (3.0, 4.0), marks=LONG), (False, (4.0, 6.0))])
 def test_critics_learn_the_value_of_two_rounds(terminates, values):
     """Without entropy Q(0) = 1 + γ Q(1) and Q(1) = 4, or 4 + γ Q(0) with a last view like that of a reset."""
     config = SACConfig(
@@ -216,7 +223,7 @@ def test_the_density_of_an_action_integrates_to_one(box, float64):
     np.testing.assert_allclose(action, (inside - middle) / width, atol=1e-6)
 
 
-@pytest.mark.parametrize("box", [(-INFINITY, INFINITY), (0.0, 3.0)])
+@pytest.mark.parametrize("box", [pytest.param((-INFINITY, INFINITY), marks=LONG), (0.0, 3.0)])
 def test_the_estimated_entropy_of_one_step_is_that_of_a_gaussian(box):
     """A chain of one step that does not hear its noise is a Gaussian, whose entropy is a mean of −ln π."""
     chain = Diffusion(denoising_steps=1, denoiser_units=4)
@@ -233,7 +240,7 @@ def test_the_estimated_entropy_of_one_step_is_that_of_a_gaussian(box):
     np.testing.assert_allclose(estimate, expected, atol=0.02)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", [pytest.param(Gaussian(), marks=LONG), CHAIN])
 def test_the_actors_gradient_is_that_of_finite_differences(head, float64):
     """−E min Q + α E ln π of the same draws, for each weight of the head and the network's last bias."""
     config = SMALL.replace(policy_head=head, temperature=0.2)
@@ -307,7 +314,11 @@ LEARNS = SACConfig(
 
 @pytest.mark.parametrize(
     ("head", "box"),
-    [(Gaussian(), (-INFINITY, INFINITY)), (Gaussian(), (0.0, 1.0)), (CHAIN, (-INFINITY, INFINITY))],
+    [
+        pytest.param(Gaussian(), (-INFINITY, INFINITY), marks=LONG),
+        (Gaussian(), (0.0, 1.0)),
+        (CHAIN, (-INFINITY, INFINITY)),
+    ],
 )
 def test_the_best_action_of_a_quadratic_is_found(head, box):
     learner, metrics = train_all(KEY, Follow(*box), None, LEARNS.replace(policy_head=head))
@@ -316,7 +327,7 @@ def test_the_best_action_of_a_quadratic_is_found(head, box):
     assert all(np.isfinite(value) for value in metrics.values())
 
 
-@pytest.mark.parametrize(("head", "discount"), [(Gaussian(), 0.0), (CHAIN, 0.9)])
+@pytest.mark.parametrize(("head", "discount"), [pytest.param(Gaussian(), 0.0, marks=LONG), (CHAIN, 0.9)])
 def test_training_that_goes_on_is_training_that_never_stopped(head, discount):
     """Two chunks with everything carried through arrays on the host, against one."""
     config, env, params = SMALL.replace(policy_head=head, discount=discount), TwoRounds(), two_rounds()

@@ -23,6 +23,7 @@ from jaxcontract.training.summary import measured
 
 RESULTS = "results.json"  # of a wave, written last
 POLICY = "policy"
+PAUSE = 30.0  # seconds between checkpoints: a short wave is sooner trained again than saved ten times
 DONE = "done"
 
 
@@ -135,6 +136,7 @@ def _keep(wave: Wave, training: Training, company: Company) -> Keeper:
         interruption=company.interruption,
         say=company.say,
         describe=names.__getitem__,
+        pause=PAUSE,
     )
 
 
