@@ -167,9 +167,9 @@ def _compile_for_cores(
     Every seed computes what it would alone, bit for bit. Batching training over seeds by `vmap` can
     wedge XLA's CPU thread pool for ever, and changes the last bits of every seed.
     """
-    begin, go_on = _one_seed(env, config.make())
+    begin, go_on = one_seed(env, config.make())
     num_workers = min(num_seeds, num_cores or num_places())
-    member = jax.random.key(0), _arrays(params), _arrays(config)
+    member = jax.random.key(0), as_arrays(params), as_arrays(config)
     start = compile_with(jax.jit(begin).lower(member), FAST_COMPILE)
     learner = jax.eval_shape(begin, member)
     # The learner alone is given away: params and config are needed again.
@@ -219,7 +219,7 @@ def _compile_for_mesh(
 
     Learners are one learner with fields [S, ...], filled up with copies of the last to fill the mesh.
     """
-    begin, go_on = _one_seed(env, config.make())
+    begin, go_on = one_seed(env, config.make())
     mesh = seed_mesh(num_seeds, jax.devices()[:num_devices])
     size = num_seeds + -num_seeds % mesh.size
 
@@ -227,7 +227,7 @@ def _compile_for_mesh(
         rows = [*members, *[members[-1]] * (size - len(members))]
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
 
-    like = stacked([(jax.random.key(0), _arrays(params), _arrays(config))])
+    like = stacked([(jax.random.key(0), as_arrays(params), as_arrays(config))])
     begin_all = jax.jit(over_seeds(begin, mesh)).lower(like).compile()
     learners = jax.eval_shape(over_seeds(begin, mesh), like)
     jitted = jax.jit(over_seeds(go_on, mesh, num_shared=1), donate_argnums=0)
@@ -263,7 +263,7 @@ def _rows(learners: Any, size: int) -> list[Any]:
     return [jax.tree.map(lambda leaf, row=row: leaf[row], learners) for row in range(size)]
 
 
-def _one_seed(env: Environment, algorithm: Algorithm) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def one_seed(env: Environment, algorithm: Algorithm) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """How one seed begins, and how it goes on."""
 
     def begin(member):
@@ -312,13 +312,13 @@ def _mean(pieces: Sequence[tuple[int, Metrics]], count: int) -> dict[str, float]
     return {name: sum(units * float(means[name]) for units, means in pieces) / count for name in names}
 
 
-def _arrays(record: Any) -> Any:
+def as_arrays(record: Any) -> Any:
     return jax.tree.map(jnp.asarray, record)
 
 
 def _listed(records: Any, count: int) -> list[Any]:
     """One record around arrays for each of `count` seeds: those of a list, or one for all."""
-    rows = [_arrays(record) for record in (records if isinstance(records, list) else [records] * count)]
+    rows = [as_arrays(record) for record in (records if isinstance(records, list) else [records] * count)]
     first: Any = jax.tree.structure(rows[0])
     if not all(jax.tree.structure(row) == first for row in rows):
         raise ValueError(f"{type(rows[0]).__name__}: seeds trained together may differ in numbers only")

@@ -182,7 +182,9 @@ def test_what_follows_is_what_was_seen_before_a_reset(terminates):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("terminates", "values"), [pytest.param(True, (3.0, 4.0), marks=LONG), (False, (4.0, 6.0))])
+@pytest.mark.parametrize(
+    ("terminates", "values"), [pytest.param(True, (3.0, 4.0), marks=LONG), (False, (4.0, 6.0))]
+)
 def test_critics_learn_the_value_of_two_rounds(terminates, values):
     """Without entropy Q(0) = 1 + γ Q(1) and Q(1) = 4, or 4 + γ Q(0) with a last view like that of a reset."""
     config = SACConfig(
