@@ -3,6 +3,9 @@
 The program is the one of a single device. Only where its arrays lie is said: rounds [..., B] on an axis of a
 mesh, weights on every device. What is drawn does not depend on how many there are, so that results differ
 by the order of sums alone; in single precision training makes such differences larger as it goes on.
+
+Games of several players gain nothing: a policy is evaluated for all players of all rounds in one batch, which
+XLA then computes on every device.
 """
 
 import dataclasses
