@@ -93,10 +93,14 @@ class Child:
             self._process.kill()
             self._process.wait()
 
-    def close(self) -> None:
+    def hear_out(self) -> None:
         """Hear the rest of what it has told, when it has ended."""
         self._reader.join(1.0)
+
+    def close(self) -> None:
+        """Let go of what was open for it."""
         self._channel.close()
+        self._messages.close()
 
     def describe_end(self) -> str:
         """What became of it, for a person."""

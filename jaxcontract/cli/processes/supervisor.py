@@ -39,14 +39,15 @@ def supervise(start: Callable[[], Sequence[Child]], program: Program) -> int:
     The first of them speaks for all. When one is gone, the others are ended within seconds.
     """
     children = start()
-    with PassingOn(children) as passing:
-        try:
+    try:
+        with PassingOn(children) as passing:
             _wait(children)
-        finally:
-            for child in children:
-                child.stop()
-                child.close()
-    code, line = judge(children, passing)
+            _end(children)
+        code, line = judge(children, passing)
+    finally:
+        _end(children)
+        for child in children:
+            child.close()
     if line:
         program.fail(code, line)
     return code
@@ -66,6 +67,13 @@ def judge(children: Sequence[Child], passing: PassingOn) -> tuple[int, str]:
         return passing.exit_code, f"{passing.told}; {words}"
     first = min(lost, key=lambda child: child.code in (ABORTED, GONE))
     return GONE, f"{first.describe_end()}; {words}"
+
+
+def _end(children: Sequence[Child]) -> None:
+    """See to it that all have ended, and have told what they had to tell."""
+    for child in children:
+        child.stop()
+        child.hear_out()
 
 
 def _wait(children: Sequence[Child]) -> None:
