@@ -82,7 +82,7 @@ class Job:
 
     def outcome(self, name: str) -> dict[str, Any]:
         """All that a training gives, but for its times."""
-        arrays = {}
+        arrays: dict[str, bytes] = {}
         for path in sorted((self.folder / name / "policy").glob("*.npz")):
             with np.load(path, allow_pickle=False) as archive:
                 arrays |= {f"{path.name}/{one}": archive[one].tobytes() for one in archive.files}

@@ -1,4 +1,4 @@
-"""One training in two real processes on the loopback: the same bits, and a peer that is killed or does not come."""
+"""One training in two real processes: the same bits, and a peer that is killed or does not come."""
 
 import os
 import subprocess
