@@ -56,11 +56,12 @@ class Kill(NamedTuple):
 class Job:
     """One training, in one process or in two, its compiled programs kept.
 
-    run: its options
+    run:         its options
+    environment: of its processes, by default this one's
     """
 
-    def __init__(self, folder: Path, run: list[str] = RUN) -> None:
-        self.folder, self.run = folder, run
+    def __init__(self, folder: Path, run: list[str] = RUN, environment: dict[str, str] | None = None) -> None:
+        self.folder, self.run, self.environment = folder, run, environment
 
     def start(self, name: str, processes: int = 2) -> "subprocess.Popen[str]":
         """The training, begun or gone on with."""
@@ -69,6 +70,7 @@ class Job:
         return subprocess.Popen(
             [sys.executable, "-m", "jaxcontract", *several, "train", *self.run, *out],
             cwd=self.folder,
+            env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -21,7 +21,7 @@ RUN = (
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
     """A training, and what it gives in one process."""
-    made = Job(tmp_path_factory.mktemp("several"), RUN)
+    made = Job(tmp_path_factory.mktemp("several"), RUN, compile_quickly())
     assert made.finish("one", processes=1) == 0
     made.expected = made.outcome("one")
     return made
