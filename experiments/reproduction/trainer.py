@@ -114,9 +114,11 @@ class Trainer:
         )
         solutions = [self.solution(case.params, curve=True) for case in wave]
 
-        def measure(position: int, policy: NetworkPolicy) -> Report:
-            case = wave[position]
-            return evaluate(policy, case.env, case.params, states=solutions[position])
+        def measure(policies: Sequence[NetworkPolicy]) -> list[Report]:
+            return [
+                evaluate(policy, case.env, case.params, states=solved)
+                for policy, case, solved in zip(policies, wave, solutions, strict=True)
+            ]
 
         work = sum(case.work for case in wave)
         marks = _marks(first.config.num_updates, first.curve)

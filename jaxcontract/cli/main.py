@@ -16,6 +16,10 @@ COMMANDS = {
         "jaxcontract.cli.export",
         "write a trained policy as one file that runs by itself",
     ),
+    "launch": (
+        "jaxcontract.cli.launch.command",
+        "train in several processes on this machine",
+    ),
     "plot": ("jaxcontract.cli.plot", "compare runs: a picture, a table and a CSV file"),
 }
 EPILOG = """\

@@ -5,6 +5,8 @@ import shlex
 import sys
 from typing import NamedTuple
 
+from jaxcontract.training.worker import GONE, find_worker
+
 # Exit codes. The watchdog has one of its own, for a device that does not answer.
 DONE = 0
 BAD_INPUT = 2  # or a directory in use, or no device of the kind that is asked for
@@ -33,6 +35,9 @@ class Program(NamedTuple):
 
     def fail(self, code: int, message: str) -> int:
         """Say in one line why the program ends or what it could not do: the exit code."""
+        if code == GONE and (worker := find_worker()):
+            worker.tell(line=message)  # for its parent to say, once for all processes
+            return code
         self.say(message if code in (INTERRUPTED, TERMINATED) else f"error: {message}")
         return code
 

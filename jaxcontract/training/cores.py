@@ -72,17 +72,17 @@ def memory_of(program: Any) -> int:
 
 def on_cpu() -> bool:
     """Whether it is a CPU on which JAX computes here."""
-    return jax.devices()[0].platform == "cpu"
+    return jax.local_devices()[0].platform == "cpu"
 
 
 def num_places() -> int:
     """Seeds that can be trained apart from each other: one on each core of a CPU, or on each other device."""
-    return usable_cores() if on_cpu() else len(jax.devices())
+    return usable_cores() if on_cpu() else len(jax.local_devices())
 
 
 def describe_devices(count: int) -> str:
     """So many places, in words."""
-    first = jax.devices()[0]
+    first = jax.local_devices()[0]
     return f"{first.platform} ({first.device_kind}), {count} {'cores' if on_cpu() else 'devices'}"
 
 

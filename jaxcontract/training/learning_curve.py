@@ -67,7 +67,7 @@ class Underway:
 
 def measured_training(
     training: Training,
-    measure: Callable[[int, NetworkPolicy], Any],
+    measure: Callable[[Sequence[NetworkPolicy]], Sequence[Any]],
     marks: Sequence[int],
     *,
     underway: Underway | None = None,
@@ -76,8 +76,8 @@ def measured_training(
 ) -> Iterator[Point]:
     """Train to the end, yielding a point at each of the `marks`, update counts in ascending order.
 
-    measure:  (position among the seeds, its policy) → report. Measuring reads the learners and changes
-              nothing in them: with other marks, the same results.
+    measure:  (policies of the seeds) → their reports. Measuring reads the learners and changes nothing in
+              them: with other marks, the same results.
     underway: where to go on; by default at the start
     breaks:   further update counts, in ascending order, at which to look up
     between:  is called after each chunk of updates, and at breaks; what it raises ends the training
@@ -106,7 +106,9 @@ def _advance(training: Training, now: Underway, stop: int) -> None:
         now.sums[name] = now.sums.get(name, 0.0) + count * value
 
 
-def _point(training: Training, now: Underway, measure: Callable[[int, NetworkPolicy], Any]) -> Point:
+def _point(
+    training: Training, now: Underway, measure: Callable[[Sequence[NetworkPolicy]], Sequence[Any]]
+) -> Point:
     policies = training.policies(now.learners)
     span = now.update - max(now.reported, 0)
     metrics = {name: total / span for name, total in now.sums.items()}
@@ -115,7 +117,7 @@ def _point(training: Training, now: Underway, measure: Callable[[int, NetworkPol
         update=now.update,
         env_steps=now.update * training.batch_size,
         train_seconds=now.seconds,
-        reports=[measure(position, policy) for position, policy in enumerate(policies)],
+        reports=measure(policies),
         metrics=metrics,
         policies=policies,
     )

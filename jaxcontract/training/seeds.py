@@ -220,7 +220,7 @@ def _compile_for_mesh(
     Learners are one learner with fields [S, ...], filled up with copies of the last to fill the mesh.
     """
     begin, go_on = one_seed(env, config.make())
-    mesh = seed_mesh(num_seeds, jax.devices()[:num_devices])
+    mesh = seed_mesh(num_seeds, jax.local_devices()[:num_devices])
     size = num_seeds + -num_seeds % mesh.size
 
     def stacked(members):

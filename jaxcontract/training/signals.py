@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from jaxcontract.training.worker import GONE, find_worker
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 5.0  # seconds for what must be done before the program ends
 SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
@@ -35,8 +37,14 @@ class Listener:
         self.hooks: list[Hook] = []
         self.held: list[Interruption] = []
 
-    def start(self) -> None:
-        """Listen from now on; called in the main thread."""
+    def start(self, channel: int | None = None) -> None:
+        """Listen from now on; called in the main thread.
+
+        channel: where a parent of ours passes signals on; those that come past it stay blocked then
+        """
+        if channel is not None:
+            threading.Thread(target=self._listen, args=(channel,), daemon=True).start()
+            return
         heard, told = os.pipe()
         os.set_blocking(told, False)
         signal.set_wakeup_fd(told, warn_on_full_buffer=False)
@@ -52,14 +60,15 @@ class Listener:
         words = f"; {self.words}" if self.words else ""
         line = f"{start}{self.program}: {told(number)}{words}{end}\n"
         with contextlib.suppress(OSError):  # nobody reads any more
-            os.write(2, line.encode(errors="replace"))
+            os.write(_standard_error(), line.encode(errors="replace"))
         os._exit(128 + number)
 
     def _listen(self, heard: int) -> None:
-        while True:
-            for number in os.read(heard, 64):
+        while numbers := os.read(heard, 64):
+            for number in numbers:
                 if number in SIGNALS:
                     self._hear(number)
+        os._exit(GONE)  # the parent is gone
 
     def _hear(self, number: int) -> None:
         if self.held:
@@ -82,14 +91,17 @@ def leave_at_once(program: str) -> None:
     A script calls it before its imports, and when nobody else may have called it.
     """
     global _listener
+    worker = find_worker()
     _listener = Listener(program)
-    _listener.start()
+    _listener.start(worker.channel if worker else None)
 
 
 def say_when_interrupted(words: str) -> None:
     """What a person should know when the program ends from now on, such as how to go on."""
     if _listener:
         _listener.words = words
+    if worker := find_worker():
+        worker.tell(words=words)
 
 
 @contextlib.contextmanager
@@ -182,6 +194,14 @@ class Interruption:
 def told(number: int) -> str:
     """What happened, for a person."""
     return f"interrupted by {signal.Signals(number).name}"
+
+
+def _standard_error() -> int:
+    """Where Python's own messages go; past it, those of libraries may go elsewhere."""
+    try:
+        return sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        return 2
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxcontract.cli.options import OneLineParser, given_options, path
+from jaxcontract.cli.processes.options import read_joining
 from jaxcontract.cli.program import Program, name_command
 from jaxcontract.cli.setting_options import add_setting_options, find_owner
 from jaxcontract.cli.sweep.grid import Grid, each_setting, read_grid
 from jaxcontract.cli.train.options import ANEW, add_run_options, read_watching
-from jaxcontract.cli.train.request import Request, request_again, request_new_run
+from jaxcontract.cli.train.request import Request, request_new_run, request_told
 from jaxcontract.cli.train.waves.command import run_large
 from jaxcontract.cli.train.waves.members import Point
 from jaxcontract.storage.run_directory import read_run
@@ -45,6 +46,8 @@ def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) ->
     given = given_options(parser, arguments)
     try:
         read_watching(parsed).check_installed()
+        if read_joining(parsed):
+            raise ValueError("--processes and --cluster: a sweep is of one process")
         if parsed.resume:
             others = given - ANEW
             if others or parsed.grid:
@@ -126,11 +129,11 @@ def read_points(parsed: argparse.Namespace) -> tuple[list[Point], Grid]:
         raise ValueError(
             f"--resume {parsed.resume}: holds no sweep; `train --resume` goes on with a training"
         )
-    requests = [request_again(parsed, one) for one in settings]
+    requests = [request_told(parsed, one)._replace(option="--resume") for one in settings]
     return [Point(*pair) for pair in zip(requests, each_setting(grid), strict=True)], grid
 
 
 def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> int:
     """Sweep as the command line asks: the exit code."""
     points, grid = parse(arguments, program)
-    return run_large(points, program, grid)
+    return run_large(points, program, grid=grid)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxcontract.cli.options import OneLineParser, given_options
+from jaxcontract.cli.processes.options import Joining, read_joining
 from jaxcontract.cli.program import (
     BAD_INPUT,
     DONE,
@@ -26,13 +27,28 @@ from jaxcontract.storage.run_directory import SUMMARY, RunDirectory, abandon_run
 from jaxcontract.training import extension, warmstart
 from jaxcontract.training.devices import require_device
 from jaxcontract.training.loggers import open_observers
+from jaxcontract.training.processes import ALONE, Processes
 from jaxcontract.training.signals import before_leaving, say_when_interrupted
 
 PROGRAM = name_command("train")
 
 
+class Options(NamedTuple):
+    """A command line that is well formed; nothing that it names has been looked at."""
+
+    parsed: Any
+    given: set[str]
+    parser: OneLineParser
+    joining: Joining | None
+
+
 def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> Request:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
+    return make_request(read_options(arguments, program))
+
+
+def read_options(arguments: Sequence[str] | None, program: Program) -> Options:
+    """Read the command line, and no file; on bad input, one line and exit code 2."""
     parser = OneLineParser(
         prog=program.name,
         description=__doc__,
@@ -43,20 +59,46 @@ def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) ->
     try:
         add_setting_options(parser, arguments)
         parsed = parser.parse_args(arguments)
-        read_watching(parsed).check_installed()
-        if parsed.resume:
-            return request_resumed_run(parsed, given_options(parser, arguments) - ANEW - {EXTENDS})
-        return request_new_run(parsed)
+        return Options(parsed, given_options(parser, arguments), parser, read_joining(parsed))
     except ValueError as error:
         parser.error(str(error))
 
 
+def make_request(options: Options) -> Request:
+    """What is asked for, of the files that the command line names; on bad input, one line and exit code 2."""
+    parsed = options.parsed
+    try:
+        read_watching(parsed).check_installed()
+        if parsed.resume:
+            return request_resumed_run(parsed, options.given - ANEW - {EXTENDS})
+        return request_new_run(parsed)
+    except ValueError as error:
+        options.parser.error(str(error))
+
+
 def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> int:
     """Train as the command line asks: the exit code."""
-    request = parse(arguments, program)
+    options = read_options(arguments, program)
+
+    def lead(called: Program, processes: Processes) -> int:
+        return run(make_request(options), called, processes)
+
+    if options.joining is None:
+        return lead(program, ALONE)
+    from jaxcontract.cli.train.several import run_as_one
+
+    return run_as_one(options.joining, program, options.parsed, lead)
+
+
+def run(request: Request, program: Program, processes: Processes) -> int:
+    """Train in a directory, as the only process or as process 0 of several: the exit code."""
     if is_large(request):
-        return run_large([Point(request)], program)
+        return run_large([Point(request)], program, processes)
     try:
+        if len(request.seeds) < processes.count:
+            raise ValueError(
+                f"--seeds {len(request.seeds)}: must be in [{processes.count}, inf), one for each process"
+            )
         if not (request.out and request.out.exists()):
             require_device()  # before there is a directory to leave behind
         if request.compilation_cache:
@@ -65,11 +107,11 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
         opened = open_run(request.out, request.preset, request.configuration, request.option)
     except (ValueError, OSError) as error:
         return program.fail(BAD_INPUT, str(error))
-    run = Run(request, opened.path, program)
+    begun = Run(request, opened.path, program, processes)
     try:
-        return go_on(run, opened, initial)
+        return go_on(begun, opened, initial)
     except KeyboardInterrupt:
-        return program.fail(INTERRUPTED, f"interrupted; {run.how_to_go_on}")
+        return program.fail(INTERRUPTED, f"interrupted; {begun.how_to_go_on}")
     finally:
         close_run(opened)
 

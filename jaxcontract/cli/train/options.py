@@ -3,6 +3,7 @@
 from typing import Any
 
 from jaxcontract.cli.options import OneLineParser, count, path, seconds
+from jaxcontract.cli.processes.options import NAMES, add_process_options
 from jaxcontract.training.loggers import Watching
 
 EPILOG = """\
@@ -37,11 +38,20 @@ exit codes:
   3    a seed diverged; the others are as they would be without it
   4    there are checkpoints, and none can be loaded
   5    the last checkpoint, or the results, could not be saved
-  75   the device does not answer
+  75   the device does not answer, or another process is gone or does not come; the same command goes on
   130  interrupted by Ctrl-C, 143 by SIGTERM
 """
 # What may differ when a run goes on.
-ANEW = {"resume", "devices", "compilation_cache", "stall_limit", "tensorboard", "wandb", "wandb_project"}
+ANEW = {
+    "resume",
+    "devices",
+    "compilation_cache",
+    "stall_limit",
+    "tensorboard",
+    "wandb",
+    "wandb_project",
+    *NAMES,
+}
 EXTENDS = "num_updates"  # and a run that has ended goes on to so many
 
 
@@ -94,6 +104,7 @@ def add_run_options(parser: OneLineParser) -> None:
         help="give up on a device that has not ended a chunk, about 1 s of work, by then (default 300)",
     )
     _add_watching_options(parser)
+    add_process_options(parser)
 
 
 def _add_watching_options(parser: OneLineParser) -> None:

@@ -172,15 +172,22 @@ def request_resumed_run(parsed: Any, others: set[str]) -> Request:
     if others:
         option = "--" + min(others).replace("_", "-")
         raise ValueError(f"{option}: --resume goes on with a run as it was asked for; leave this out")
-    return request_again(parsed, read_run(parsed.resume))
+    run = read_run(parsed.resume)
+    request = _request_run(parsed, parsed.resume, run)
+    wanted = extension.asked_for(parsed.resume, request.setting, getattr(parsed, EXTENDS, None))
+    return request._replace(extend_to=wanted, option="--resume")
 
 
-def request_again(parsed: Any, run: dict[str, Any]) -> Request:
-    """The run of this configuration, in the directory to resume. Raises ValueError."""
-    setting = _check_run(parsed.resume, run)
+def request_told(parsed: Any, run: dict[str, Any]) -> Request:
+    """The run that process 0 has found in its directory. Raises ValueError."""
+    return _request_run(parsed, parsed.resume or parsed.out, run)
+
+
+def _request_run(parsed: Any, out: Path | None, run: dict[str, Any]) -> Request:
+    setting = _check_run(out, run)
     return Request(
         seeds=run["seeds"],
-        out=parsed.resume,
+        out=out,
         **{name: run[name] for name in NUMBERS},
         preset=run["preset"],
         setting=setting,
@@ -190,13 +197,11 @@ def request_again(parsed: Any, run: dict[str, Any]) -> Request:
         watching=read_watching(parsed),
         init_from=run.get("init_from"),
         extended_from=run.get("extended_from", []),
-        extend_to=extension.asked_for(parsed.resume, setting, getattr(parsed, EXTENDS, None)),
-        option="--resume",
         wave=run.get("wave"),
     )
 
 
-def _check_run(directory: Path, run: dict[str, Any]) -> Setting:
+def _check_run(directory: Path | None, run: dict[str, Any]) -> Setting:
     """The setting of a run, when all of its configuration is well formed. Raises ValueError."""
     seeds: Any = run.get("seeds")
     well_formed = run.get("preset") in list(PRESETS) and isinstance(seeds, list) and seeds

@@ -23,6 +23,7 @@ from jaxcontract.training.learning_curve import Underway
 from jaxcontract.training.remarks import at_their_limit, below_at_some_sizes, below_one_item, unmoved
 from jaxcontract.training.signals import say_when_interrupted
 from jaxcontract.training.summary import printed_items, results, results_by_size
+from jaxcontract.training.team import Leader
 
 
 class EndedTraining(NamedTuple):
@@ -48,7 +49,7 @@ def finish(run: Run, outcome: EndedTraining, console: Any) -> int:
     keeper, fail = outcome.keeper, run.program.fail
     try:
         save(run, outcome)
-        measured = measure(run.request, outcome)
+        measured = measure(run, outcome)
         write_text(run.out / METRICS, json_lines(keeper.curve))
         write_summary(run, outcome, measured)
         show(run, outcome, measured, console)
@@ -67,12 +68,14 @@ def save(run: Run, outcome: EndedTraining) -> None:
     save_policies(run.out / "policy", own, run.request.setting, outcome.keeper.diverged)
 
 
-def measure(request: Request, outcome: EndedTraining) -> Measured:
+def measure(run: Run, outcome: EndedTraining) -> Measured:
     """Every seed's policy, and what needs no learning, on the same unseen states."""
+    request = run.request
     policies = outcome.keeper.training.policies(outcome.end.learners)
     reference = request.make_reference()
     states = reference.test_states(request.eval_states, TEST_SEED)
-    reports = [reference.evaluate(policy, states) for policy in policies]
+    leader = Leader(run.processes)
+    reports = leader.measure("test", lambda policy: reference.evaluate(policy, states), policies)
     remarks = name_seeds(request.seeds, [reference.remarks(report) for report in reports])
     by_size = measure_sizes(request, policies)
     return Measured(policies, reports, reference.baselines(states), remarks, by_size)

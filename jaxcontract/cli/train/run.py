@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from jaxcontract.cli.program import Program
 from jaxcontract.cli.train.request import Request
+from jaxcontract.training.processes import ALONE, Processes
 
 
 class Run(NamedTuple):
@@ -14,6 +15,7 @@ class Run(NamedTuple):
     request: Request
     out: Path
     program: Program
+    processes: Processes = ALONE
 
     @property
     def how_to_go_on(self) -> str:

@@ -10,9 +10,10 @@ import jax
 
 from jaxcontract.cli.console import TrainingProgress, make_console
 from jaxcontract.cli.program import NOT_LOADABLE, NOT_WRITTEN
+from jaxcontract.cli.train.measures import measures_of
+from jaxcontract.cli.train.request import Request
 from jaxcontract.cli.train.results import EndedTraining, finish
 from jaxcontract.cli.train.run import Run
-from jaxcontract.evaluation.states import CURVE_SEED
 from jaxcontract.evaluation.statistics import finite_mean
 from jaxcontract.storage.checkpoints import Checkpoints, NothingLoadableError
 from jaxcontract.storage.files import append_json_line, json_lines, strict, write_text
@@ -23,8 +24,10 @@ from jaxcontract.training.checkpointing import InterruptedRunError, Keeper
 from jaxcontract.training.cores import describe_devices, num_places
 from jaxcontract.training.learning_curve import Underway, even_marks, measured_training
 from jaxcontract.training.loggers import Observers
+from jaxcontract.training.processes import Processes
 from jaxcontract.training.seeds import Training, compile_training
 from jaxcontract.training.signals import Interruption
+from jaxcontract.training.team import Leader
 from jaxcontract.training.units import play_in
 from jaxcontract.training.watchdog import HUNG, Watchdog
 
@@ -37,11 +40,13 @@ def train(run: Run, observers: Observers, is_new: bool, initial: Sequence[Any] =
     request, fail = run.request, run.program.fail
     if request.compilation_cache:
         keep_programs(request.compilation_cache)
-    device = describe_devices(min(len(request.seeds), request.devices or num_places()))
+    leader = Leader(run.processes)
+    leader.say("begin", run=request.configuration)
+    device = describe_places(run)
     console = make_console()
     announce(run, device, console)
     with Interruption(holding=False) as interruption:
-        training = compile_watched(run, device, console)
+        training = compile_watched(run, leader, interruption, device, console)
         if initial:
             training = warmstart.warm_started(training, initial)
         keeper = make_keeper(run, training, interruption)
@@ -62,6 +67,13 @@ def train(run: Run, observers: Observers, is_new: bool, initial: Sequence[Any] =
         except OSError as error:
             return fail(NOT_WRITTEN, f"{error}; {run.how_to_go_on}")
     return finish(run, EndedTraining(keeper, now, measure_time(run, training, now, device)), console)
+
+
+def describe_places(run: Run) -> str:
+    """What the run is computed on, in words."""
+    processes, request = run.processes, run.request
+    here = describe_devices(min(len(processes.share(request.seeds)), request.devices or num_places()))
+    return here if processes.count == 1 else f"{here} in each of {processes.count} processes"
 
 
 def keep_programs(directory: Path) -> None:
@@ -85,14 +97,27 @@ def announce(run: Run, device: str, console: Any) -> None:
         console.print(f"  {remark}", soft_wrap=True, markup=False)
 
 
-def compile_watched(run: Run, device: str, console: Any) -> Training:
-    """The training, compiled, with a time limit."""
-    request = run.request
+def compile_share(request: Request, processes: Processes) -> Training:
+    """The training of the seeds that are one process's, compiled, in the units that it is learned in."""
+    trained_on = request.setting.game.in_learner_units()
+    seeds = processes.share(request.seeds)
+    return compile_training(seeds, *trained_on.make(), request.learner, request.devices)
+
+
+def seen_in_its_units(request: Request, training: Training) -> Training:
+    """The training with policies that play the game as it was asked for."""
     game = request.setting.game
-    trained_on = game.in_learner_units()
-    training = compile_training(request.seeds, *trained_on.make(), request.learner, request.devices)
-    if trained_on is not game:
-        training = play_in([game.make()] * len(request.seeds), training)
+    own = [game.make()] * len(request.seeds)
+    return training if game.in_learner_units() is game else play_in(own, training)
+
+
+def compile_watched(
+    run: Run, leader: Leader, interruption: Interruption, device: str, console: Any
+) -> Training:
+    """The training of all seeds, compiled, with a time limit."""
+    request = run.request
+    own = compile_share(request, run.processes)
+    training = seen_in_its_units(request, leader.lead(own, interruption))
     console.print(f"compiled in {training.compile_seconds:.1f} s")
     return watch(training, run, device)
 
@@ -136,14 +161,13 @@ def say_where_it_goes_on(run: Run, keeper: Keeper, now: Underway, console: Any) 
 def advance(run: Run, keeper: Keeper, now: Underway, observers: Observers, console: Any) -> None:
     """Train to the end, showing, writing and telling every point of the learning curve."""
     request, metrics = run.request, run.out / METRICS
-    reference = request.make_reference()
-    states = reference.test_states(request.curve_states, CURVE_SEED)
     write_text(metrics, json_lines(keeper.curve))
     for told in keeper.curve:
         observers.note(told)
+    evaluate = measures_of(request)["curve"]
     points = measured_training(
         keeper.training,
-        lambda _, policy: reference.evaluate(policy, states),
+        lambda policies: Leader(run.processes).measure("curve", evaluate, policies),
         marks=even_marks(request.num_updates, request.curve_points),
         underway=now,
         breaks=keeper.breaks,

@@ -9,11 +9,15 @@ from jaxcontract.cli.train.waves.members import Point, configuration_of
 from jaxcontract.storage.files import ensure_private, read_json
 from jaxcontract.storage.run_directory import SUMMARY, RunDirectory, abandon_run, close_run, open_run
 from jaxcontract.training.devices import require_device
+from jaxcontract.training.processes import ALONE, Processes
 from jaxcontract.training.signals import say_when_interrupted
 
 
 def run_large(
-    points: Sequence[Point], program: Program, grid: Mapping[str, Sequence[str]] | None = None
+    points: Sequence[Point],
+    program: Program,
+    processes: Processes = ALONE,
+    grid: Mapping[str, Sequence[str]] | None = None,
 ) -> int:
     """Train all seeds of all settings: the exit code.
 
@@ -22,6 +26,8 @@ def run_large(
     grid, request = grid or {}, points[0].request
     try:
         refuse_unsuited(request)
+        if processes.count > 1:
+            raise ValueError("--processes: seeds in waves are of one process; give each its own --first-seed")
         if not (request.out and request.out.exists()):
             require_device()  # before there is a directory to leave behind
         if request.compilation_cache:
@@ -30,7 +36,7 @@ def run_large(
         opened = open_run(request.out, name, configuration_of(points, grid), request.option)
     except (ValueError, OSError) as error:
         return program.fail(BAD_INPUT, str(error))
-    run = Run(request, opened.path, program)
+    run = Run(request, opened.path, program, processes)
     try:
         return _go_on(run, opened, points, grid)
     except KeyboardInterrupt:

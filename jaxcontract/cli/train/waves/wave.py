@@ -94,7 +94,10 @@ def train_wave(wave: Wave, training: Training, company: Company) -> Ended:
     request = wave.members[0].point.request
     points = measured_training(
         training,
-        lambda position, policy: judges[position].reference.evaluate(policy, judges[position].curve_states),
+        lambda policies: [
+            judge.reference.evaluate(policy, judge.curve_states)
+            for judge, policy in zip(judges, policies, strict=True)
+        ],
         marks=even_marks(request.num_updates, request.curve_points),
         underway=now,
         breaks=keeper.breaks,

@@ -1,0 +1,1 @@
+"""`jaxcontract launch`: several processes on one machine."""

@@ -1,0 +1,1 @@
+"""Several processes of one training: how they are named, checked and watched over. No JAX."""

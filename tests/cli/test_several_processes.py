@@ -1,0 +1,102 @@
+"""One training in two real processes: the same bits, and a peer that is killed or does not come."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from jaxcontract.cli.launch.command import _free_port
+from jaxcontract.storage.files import read_json
+from kill_processes import IN_TIME, Job, wait_for_step
+from quick_programs import compile_quickly
+
+RUN = (
+    "--seeds 2 --num-updates 300 --num-envs 256 --minibatches 2 --checkpoint-every 3 --eval-states 50 "
+    "--curve-states 20 --curve-points 3 --hidden-sizes 8"
+).split()
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    """A training, and what it gives in one process."""
+    made = Job(tmp_path_factory.mktemp("several"), RUN, compile_quickly())
+    assert made.finish("one", processes=1) == 0
+    made.expected = made.outcome("one")
+    return made
+
+
+def test_two_processes_give_the_bits_of_one(job):
+    with job.start("two") as process:
+        _, said = process.communicate(timeout=120)
+    assert (process.returncode, said) == (0, "")
+    assert job.outcome("two") == job.expected
+    assert sorted(os.listdir(job.folder / "two")) == sorted(os.listdir(job.folder / "one"))
+    summaries = [read_json(job.folder / name / "summary.json") for name in ("one", "two")]
+    assert [one["seeds"] for one in summaries[1:]] == [summaries[0]["seeds"]]
+    assert "in each of 2 processes" in summaries[1]["device"]
+
+
+@pytest.mark.parametrize(("victim", "processes"), [(0, 2), (1, 1)])
+def test_a_kill_ends_the_job_in_one_line_and_the_same_command_goes_on(victim, processes, job):
+    name = f"killed-{victim}"
+    kill = job.kill(name, victim, moment=-0.05)
+    assert kill.is_answered, kill
+    how = f"-m jaxcontract launch -n 2 -- train --resume {name}\n"
+    assert kill.said.endswith(how)
+    assert f"process {victim} of 2 was ended by SIGKILL" in kill.said
+    assert job.finish(name, processes) == 0
+    assert job.outcome(name) == job.expected
+
+
+def test_a_signal_saves_in_all_and_ends_all(job):
+    with job.start("interrupted") as process:
+        wait_for_step(job.folder / "interrupted", process)
+        process.terminate()
+        began = time.monotonic()
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, time.monotonic() - began < IN_TIME) == (143, True)
+    assert "to go on: " in said.splitlines()[-1]
+    assert said.count("interrupted by SIGTERM") == 1
+
+
+def start(port, index, *more, cwd):
+    command = [sys.executable, "-m", "jaxcontract", "train", *RUN, *more]
+    place = f"--coordinator 127.0.0.1:{port} --processes 2 --process-id {index} --start-timeout 3".split()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*command, *place], cwd=cwd, env=compile_quickly(), **pipes)
+
+
+def test_a_process_that_nobody_meets_says_so(tmp_path):
+    ports = _free_port(), _free_port()
+    began = time.monotonic()
+    lonely = [start(port, index, cwd=tmp_path) for index, port in enumerate(ports)]
+    said = [process.communicate(timeout=60)[1] for process in lonely]
+    assert time.monotonic() - began < 3 + 10
+    assert [process.returncode for process in lonely] == [75, 75]
+    assert f"not all 2 processes came to 127.0.0.1:{ports[0]} within 3 s" in said[0]
+    assert f"process 0 does not answer at 127.0.0.1:{ports[1]}, for 3 s" in said[1]
+    assert [line.count("\n") for line in said] == [1, 1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_started_with_other_options_are_refused(tmp_path):
+    port = _free_port()
+    both = [start(port, index, "--num-types", str(2 + index), cwd=tmp_path) for index in (0, 1)]
+    said = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 2]
+    assert all(
+        one.count("\n") == 1 and "process 1 was started with another --num-types" in one for one in said
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_process_0_refuses_ends_the_others_too(tmp_path):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notes.txt").write_text("mine")
+    port = _free_port()
+    both = [start(port, index, "--out", "taken", cwd=tmp_path) for index in (0, 1)]
+    said = [process.communicate(timeout=60)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 2]
+    assert said[0].endswith("--out taken: is not empty; name a new directory\n")
