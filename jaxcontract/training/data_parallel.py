@@ -34,18 +34,28 @@ def compile_data_parallel(
     num_devices: how many; by default all of this process
 
     Raises:
-        ValueError: when the states that an update begins with do not divide over the devices.
+        ValueError: as `find_devices`.
     """
     began = time.perf_counter()
+    devices = find_devices(config, num_devices)
+    mesh = jax.make_mesh((len(devices),), (ROUNDS,), axis_types=(AxisType.Auto,), devices=devices)
+    engine = _compile_on(mesh, env, params, config)
+    return Program(engine, config.batch_size, time.perf_counter() - began)
+
+
+def find_devices(config: LearnerConfig, num_devices: int | None = None) -> list[Any]:
+    """The devices that the rounds of a seed are spread over.
+
+    Raises:
+        ValueError: when the states that an update begins with do not divide over them.
+    """
     devices = jax.local_devices()[:num_devices]
     if config.num_states % len(devices):
         raise ValueError(
             f"--data-parallel: an update begins with {config.num_states} states, which must be a multiple of "
             f"the number of devices, {len(devices)}; see --num-envs and --devices"
         )
-    mesh = jax.make_mesh((len(devices),), (ROUNDS,), axis_types=(AxisType.Auto,), devices=devices)
-    engine = _compile_on(mesh, env, params, config)
-    return Program(engine, config.batch_size, time.perf_counter() - began)
+    return devices
 
 
 def _compile_on(mesh: Mesh, env: Environment, params: Any, config: LearnerConfig) -> Engine:
@@ -66,7 +76,8 @@ def _compile_on(mesh: Mesh, env: Environment, params: Any, config: LearnerConfig
     def advance_all(learners, members, count):
         learners, found = list(learners), []
         for seed, member in enumerate(members):
-            learners[seed], metrics = step(learners[seed], put(member[1:]), put(jnp.asarray(count)))
+            learner = jax.device_put(learners[seed], places)  # where it is, unless it comes from a file
+            learners[seed], metrics = step(learner, put(member[1:]), put(jnp.asarray(count)))
             found.append({name: float(value) for name, value in metrics.items()})
         return learners, {name: np.array([one[name] for one in found]) for name in found[0]}
 
@@ -78,7 +89,7 @@ def _compile_on(mesh: Mesh, env: Environment, params: Any, config: LearnerConfig
         policies=lambda learners: [learner.policy for learner in learners],
         divergences=lambda learners: np.array([learner.divergence for learner in learners]),
         apart=list,
-        together=lambda learners: [jax.device_put(learner, places) for learner in learners],
+        together=list,
     )
 
 

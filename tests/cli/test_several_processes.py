@@ -10,7 +10,6 @@ import pytest
 from jaxcontract.cli.launch.command import _free_port
 from jaxcontract.storage.files import read_json
 from kill_processes import IN_TIME, Job, wait_for_step
-from quick_programs import compile_quickly
 
 RUN = (
     "--seeds 2 --num-updates 300 --num-envs 256 --minibatches 2 --checkpoint-every 3 --eval-states 50 "
@@ -21,7 +20,7 @@ RUN = (
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
     """A training, and what it gives in one process."""
-    made = Job(tmp_path_factory.mktemp("several"), RUN, compile_quickly())
+    made = Job(tmp_path_factory.mktemp("several"), RUN, dict(os.environ))
     assert made.finish("one", processes=1) == 0
     made.expected = made.outcome("one")
     return made

@@ -17,7 +17,7 @@ from jaxcontract.cli.program import (
 )
 from jaxcontract.cli.setting_options import add_setting_options, find_owner
 from jaxcontract.cli.train.options import ANEW, EPILOG, EXTENDS, add_run_options, read_watching
-from jaxcontract.cli.train.request import Request, request_new_run, request_resumed_run
+from jaxcontract.cli.train.request import Request, request_new_run, request_resumed_run, require_spread
 from jaxcontract.cli.train.run import Run, describe_divergence
 from jaxcontract.cli.train.waves.command import run_large
 from jaxcontract.cli.train.waves.members import Point, is_large
@@ -101,6 +101,8 @@ def run(request: Request, program: Program, processes: Processes) -> int:
             )
         if not (request.out and request.out.exists()):
             require_device()  # before there is a directory to leave behind
+        if request.data_parallel:
+            require_spread(request)
         if request.compilation_cache:
             ensure_private(request.compilation_cache, "--compilation-cache")
         initial = warmstart.initial_policies(request.out, request.init_from) if request.init_from else []

@@ -44,6 +44,7 @@ exit codes:
 # What may differ when a run goes on.
 ANEW = {
     "resume",
+    "data_parallel",
     "devices",
     "compilation_cache",
     "stall_limit",
@@ -102,6 +103,11 @@ def add_run_options(parser: OneLineParser) -> None:
         default=300.0,
         metavar="SECONDS",
         help="give up on a device that has not ended a chunk, about 1 s of work, by then (default 300)",
+    )
+    add(
+        "--data-parallel",
+        action="store_true",
+        help="spread the rounds of each seed over the devices, one seed after another, instead of the seeds",
     )
     _add_watching_options(parser)
     add_process_options(parser)

@@ -47,6 +47,7 @@ class Request(NamedTuple):
     option: str = "--out"  # what names `out`
     fitted: Sequence[str] = ()  # what was found in a file of networks
     wave: int | None = None  # seeds at a time
+    data_parallel: bool = False  # whether it is a seed's rounds that are spread over devices
 
     @property
     def learner(self) -> LearnerConfig:
@@ -118,6 +119,18 @@ class Request(NamedTuple):
         )
 
 
+def require_spread(request: Request) -> None:
+    """See to it that a seed's rounds can be spread over devices. Raises ValueError."""
+    from jaxcontract.training.data_parallel import find_devices
+
+    devices = find_devices(request.learner, request.devices)
+    if len(devices) == 1:
+        raise ValueError(
+            "--data-parallel: there is one device to spread rounds over; JAX_NUM_CPU_DEVICES=2 makes two "
+            "of a CPU"
+        )
+
+
 def request_new_run(parsed: Any) -> Request:
     """The run that the options ask for. Raises ValueError."""
     # The last two seeds below 2^31 are those of the states that policies are tested on.
@@ -152,6 +165,7 @@ def request_new_run(parsed: Any) -> Request:
         init_from=warmstart.describe_source(parsed.init_from, setting, seeds) if parsed.init_from else None,
         fitted=fitted.said,
         wave=parsed.wave,
+        data_parallel=parsed.data_parallel,
     )
 
 
@@ -198,6 +212,7 @@ def _request_run(parsed: Any, out: Path | None, run: dict[str, Any]) -> Request:
         init_from=run.get("init_from"),
         extended_from=run.get("extended_from", []),
         wave=run.get("wave"),
+        data_parallel=parsed.data_parallel,
     )
 
 

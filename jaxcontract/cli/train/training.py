@@ -22,6 +22,7 @@ from jaxcontract.storage.run_directory import version_changes
 from jaxcontract.training import extension, warmstart
 from jaxcontract.training.checkpointing import InterruptedRunError, Keeper
 from jaxcontract.training.cores import describe_devices, num_places
+from jaxcontract.training.data_parallel import compile_data_parallel
 from jaxcontract.training.learning_curve import Underway, even_marks, measured_training
 from jaxcontract.training.loggers import Observers
 from jaxcontract.training.processes import Processes
@@ -98,10 +99,16 @@ def announce(run: Run, device: str, console: Any) -> None:
 
 
 def compile_share(request: Request, processes: Processes) -> Training:
-    """The training of the seeds that are one process's, compiled, in the units that it is learned in."""
-    trained_on = request.setting.game.in_learner_units()
-    seeds = processes.share(request.seeds)
-    return compile_training(seeds, *trained_on.make(), request.learner, request.devices)
+    """The training of the seeds that are one process's, compiled, in the units that it is learned in.
+
+    Raises:
+        ValueError: when the rounds of a seed cannot be spread over the devices as is asked for.
+    """
+    (env, params), seeds = request.setting.game.in_learner_units().make(), processes.share(request.seeds)
+    if request.data_parallel:
+        program = compile_data_parallel(env, params, request.learner, request.devices)
+        return program.training(seeds, params, request.learner)
+    return compile_training(seeds, env, params, request.learner, request.devices)
 
 
 def seen_in_its_units(request: Request, training: Training) -> Training:

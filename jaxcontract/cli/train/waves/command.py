@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from jaxcontract.cli.program import BAD_INPUT, DONE, INTERRUPTED, PARTLY_DONE, Program
-from jaxcontract.cli.train.request import Request
+from jaxcontract.cli.train.request import Request, require_spread
 from jaxcontract.cli.train.run import Run
 from jaxcontract.cli.train.waves.members import Point, configuration_of
 from jaxcontract.storage.files import ensure_private, read_json
@@ -30,6 +30,8 @@ def run_large(
             raise ValueError("--processes: seeds in waves are of one process; give each its own --first-seed")
         if not (request.out and request.out.exists()):
             require_device()  # before there is a directory to leave behind
+        if request.data_parallel:
+            require_spread(request)
         if request.compilation_cache:
             ensure_private(request.compilation_cache, "--compilation-cache")
         name = "sweep" if grid else request.preset

@@ -9,6 +9,7 @@ import jax
 from jaxcontract.cli.train.waves.members import AT_A_TIME, Member, Point
 from jaxcontract.core.protocols import Environment
 from jaxcontract.training.cores import on_cpu
+from jaxcontract.training.data_parallel import compile_data_parallel
 from jaxcontract.training.seeds import Program, Training, compile_program
 from jaxcontract.training.units import play_in
 
@@ -60,6 +61,8 @@ def compile_share(share: Share, count: int) -> Program:
     """The program that trains so many of these members at a time."""
     request = share.members[0].point.request
     env, params = request.setting.game.in_learner_units().make()
+    if request.data_parallel:
+        return compile_data_parallel(env, params, request.learner, request.devices)
     return compile_program(count, env, params, request.learner, request.devices)
 
 
