@@ -10,9 +10,10 @@ import pytest
 from jaxcontract.cli.launch.command import _free_port
 from jaxcontract.storage.files import read_json
 from kill_processes import IN_TIME, Job, wait_for_step
+from quick_programs import compile_quickly
 
 RUN = (
-    "--seeds 2 --num-updates 300 --num-envs 256 --minibatches 2 --checkpoint-every 3 --eval-states 50 "
+    "--seeds 2 --num-updates 150 --num-envs 256 --minibatches 2 --checkpoint-every 3 --eval-states 50 "
     "--curve-states 20 --curve-points 3 --hidden-sizes 8"
 ).split()
 
@@ -37,7 +38,7 @@ def test_two_processes_give_the_bits_of_one(job):
     assert "in each of 2 processes" in summaries[1]["device"]
 
 
-@pytest.mark.parametrize(("victim", "processes"), [(0, 2), (1, 1)])
+@pytest.mark.parametrize(("victim", "processes"), [(0, 2), pytest.param(1, 1, marks=pytest.mark.long)])
 def test_a_kill_ends_the_job_in_one_line_and_the_same_command_goes_on(victim, processes, job):
     name = f"killed-{victim}"
     kill = job.kill(name, victim, moment=-0.05)
