@@ -21,7 +21,7 @@ RUN = (
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
     """A training, and what it gives in one process."""
-    made = Job(tmp_path_factory.mktemp("several"), RUN, compile_quickly())
+    made = Job(tmp_path_factory.mktemp("several"), RUN)  # quick programs depend on the cores
     assert made.finish("one", processes=1) == 0
     made.expected = made.outcome("one")
     return made
@@ -50,7 +50,8 @@ def test_a_kill_ends_the_job_in_one_line_and_the_same_command_goes_on(victim, pr
     assert job.outcome(name) == job.expected
 
 
-def test_a_signal_saves_in_all_and_ends_all(job):
+def test_a_signal_saves_in_all_and_ends_all(tmp_path):
+    job = Job(tmp_path, RUN, compile_quickly())
     with job.start("interrupted") as process:
         wait_for_step(job.folder / "interrupted", process)
         process.terminate()

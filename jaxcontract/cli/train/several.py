@@ -86,18 +86,26 @@ def _meet(joining: Joining, worker: Worker) -> Processes:
 
 def _find_unlike(parsed: Any, processes: Processes) -> str:
     """What a process was started with that process 0 was not, in one line; "" where all are alike."""
-    own = {name: value for name, value in vars(parsed).items() if name not in ANEW - {"resume"}}
+    options = {name: value for name, value in vars(parsed).items() if name not in ANEW - {"resume"}}
+    own = {"--" + name.replace("_", "-"): value for name, value in options.items()} | _facts()
     told = [json.loads(one) for one in processes.gather(json.dumps(own, default=str).encode())]
     for index, other in enumerate(told):
-        names = sorted(
-            name for name in own.keys() | other.keys() | told[0].keys() if _differ(name, told[0], other)
-        )
+        names = sorted(name for name in told[0].keys() | other.keys() if _differ(name, told[0], other))
         if names:
-            options = ", ".join("--" + name.replace("_", "-") for name in names)
-            return (
-                f"process {index} was started with another {options} than process 0; start all with the same"
-            )
+            named = ", ".join(names)
+            return f"process {index} was started with another {named} than process 0; start all with the same"
     return ""
+
+
+def _facts() -> dict[str, str]:
+    """What beside the options makes the numbers of a process."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxcontract import __version__
+
+    precision = str(jnp.result_type(float))
+    return {"version of jaxcontract": __version__, "version of jax": jax.__version__, "precision": precision}
 
 
 def _differ(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
