@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from jaxcontract.training.devices import NoDeviceError, require_device
+from jaxcontract.core.fields import first_line
+from jaxcontract.training.devices import require_device
 from jaxcontract.training.worker import GONE
 
 T = TypeVar("T")
@@ -104,25 +105,20 @@ def connect(
             f"not all {count} processes came to {coordinator}, or it is not process 0 that answers there"
         )
     left = max(1.0, start_timeout - (time.monotonic() - began))
-    where = {"coordinator_address": coordinator, "num_processes": count, "process_id": index}
+    where: dict[str, Any] = {"coordinator_address": coordinator, "num_processes": count, "process_id": index}
     return _initialized(
         left,
         lambda: give_up(missing),
         **where,
         coordinator_bind_address=coordinator,
-        cluster_detection_method=None if os.environ.get("JAX_LOCAL_DEVICE_IDS") else "deactivate",
+        cluster_detection_method="deactivate",
     )
 
 
 def connect_in_cluster(start_timeout: float, give_up: Callable[[str], NoReturn]) -> Processes:
     """Meet the other processes where JAX finds that a cluster says they meet; otherwise as `connect`."""
     missing = f"not all processes of this job have come within {start_timeout:g} s"
-    try:
-        return _initialized(start_timeout, lambda: give_up(missing))
-    except NoDeviceError:
-        raise
-    except (ValueError, RuntimeError) as error:
-        raise UnreachableError(f"JAX cannot join the processes of this job ({error})") from None
+    return _initialized(start_timeout, lambda: give_up(missing))
 
 
 def check_free(coordinator: str) -> None:
@@ -182,12 +178,15 @@ def _initialized(limit: float, late: Callable[[], Any], **where: Any) -> Process
     jax.config.update("jax_check_proxy_envs", False)  # a warning; who does not come is told anyway
 
     def meet() -> Processes:
-        jax.distributed.initialize(
-            **where,
-            initialization_timeout=int(min(limit, 10**6)) + 30,  # we are faster, and more polite
-            heartbeat_timeout_seconds=SILENCE,
-            shutdown_timeout_seconds=SILENCE,
-        )
+        try:
+            jax.distributed.initialize(
+                **where,
+                initialization_timeout=int(min(limit, 10**6)) + 30,  # we are faster, and more polite
+                heartbeat_timeout_seconds=SILENCE,
+                shutdown_timeout_seconds=SILENCE,
+            )
+        except (ValueError, RuntimeError) as error:
+            raise UnreachableError(f"JAX cannot join the processes ({first_line(error)})") from None
         require_device()  # where the devices of all are made known to all
         return Processes(jax.process_count(), jax.process_index())
 

@@ -19,7 +19,7 @@ from jaxcontract.training.seeds import SeedMetrics, Training
 from jaxcontract.training.signals import Interruption
 from jaxcontract.training.spread import pack, spread, unpack
 
-Evaluate = Callable[[NetworkPolicy], Any]  # a policy → its report
+Evaluate = Callable[[int, NetworkPolicy], Any]  # the position of a seed, its policy → its report
 
 
 class Leader:
@@ -91,8 +91,8 @@ def follow(
     processes: Processes,
     measures: Mapping[str, Evaluate],
     interruption: Interruption,
-) -> int:
-    """Do what process 0 says, to the end: the exit code.
+) -> int | None:
+    """Do what process 0 says, to the end: the exit code; None where only this training ends.
 
     as_seen: `spread` of own, or of what has the same learners and other policies
     """
@@ -103,6 +103,8 @@ def follow(
         match order["do"]:
             case "leave":
                 return int(order["code"])
+            case "end":
+                return None
             case "start":
                 learners = as_seen.start()
             case "advance":
@@ -126,13 +128,14 @@ def shared_reports(processes: Processes, evaluate: Evaluate, policies: Sequence[
 
     Where a game's reports have more than numbers in them, every process makes all.
     """
+    placed = list(enumerate(policies))
     if processes.count == 1:
-        return [evaluate(policy) for policy in policies]
-    own = [evaluate(policy) for policy in processes.share(policies)]
+        return [evaluate(*one) for one in placed]
+    own = [evaluate(*one) for one in processes.share(placed)]
     kind = type(own[0])
     parts = processes.gather(pack([_numbers(one) for one in own]) if all(map(_travels, own)) else b"")
     if not all(parts):
-        return [evaluate(policy) for policy in policies]
+        return [evaluate(*one) for one in placed]
     return [_rebuilt(kind, numbers) for part in parts for numbers in unpack(part)]
 
 

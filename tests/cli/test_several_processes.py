@@ -21,7 +21,7 @@ RUN = (
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
     """A training, and what it gives in one process."""
-    made = Job(tmp_path_factory.mktemp("several"), RUN, dict(os.environ))
+    made = Job(tmp_path_factory.mktemp("several"), RUN)  # quick programs depend on the cores
     assert made.finish("one", processes=1) == 0
     made.expected = made.outcome("one")
     return made
@@ -50,7 +50,8 @@ def test_a_kill_ends_the_job_in_one_line_and_the_same_command_goes_on(victim, pr
     assert job.outcome(name) == job.expected
 
 
-def test_a_signal_saves_in_all_and_ends_all(job):
+def test_a_signal_saves_in_all_and_ends_all(tmp_path):
+    job = Job(tmp_path, RUN, compile_quickly())
     with job.start("interrupted") as process:
         wait_for_step(job.folder / "interrupted", process)
         process.terminate()
@@ -100,3 +101,14 @@ def test_what_process_0_refuses_ends_the_others_too(tmp_path):
     said = [process.communicate(timeout=60)[1] for process in both]
     assert [process.returncode for process in both] == [2, 2]
     assert said[0].endswith("--out taken: is not empty; name a new directory\n")
+
+
+def test_waves_of_two_processes_are_those_of_one(job):
+    given = [*RUN, "--seeds", "5", "--wave", "4"]
+    assert Job(job.folder, given).finish("waves", processes=2) == 0
+    folders = (job.folder / "waves" / "waves").iterdir()
+    ended = {folder.name: read_json(folder / "results.json")["rows"] for folder in folders}
+    assert sorted(ended) == ["000000-000002", "000003-000004"]  # so that no process is without a seed
+    found = {row["seed"]: row["regret"] for rows in ended.values() for row in rows}
+    alone = read_json(job.folder / "one" / "summary.json")["seeds"]
+    assert [found[row["seed"]] for row in alone] == [row["regret"] for row in alone]

@@ -8,7 +8,7 @@ from jaxcontract.cli.train.request import Request
 from jaxcontract.evaluation.states import CURVE_SEED, TEST_SEED
 
 
-def measures_of(request: Request) -> Mapping[str, Callable[[Any], Any]]:
+def measures_of(request: Request) -> Mapping[str, Callable[[int, Any], Any]]:
     """What a run's policies are measured by as it goes, and at its end."""
 
     @cache
@@ -20,6 +20,6 @@ def measures_of(request: Request) -> Mapping[str, Callable[[Any], Any]]:
         return reference().test_states(count, seed)
 
     return {
-        "curve": lambda policy: reference().evaluate(policy, states(request.curve_states, CURVE_SEED)),
-        "test": lambda policy: reference().evaluate(policy, states(request.eval_states, TEST_SEED)),
+        "curve": lambda _, policy: reference().evaluate(policy, states(request.curve_states, CURVE_SEED)),
+        "test": lambda _, policy: reference().evaluate(policy, states(request.eval_states, TEST_SEED)),
     }

@@ -75,7 +75,7 @@ def measure(run: Run, outcome: EndedTraining) -> Measured:
     reference = request.make_reference()
     states = reference.test_states(request.eval_states, TEST_SEED)
     leader = Leader(run.processes)
-    reports = leader.measure("test", lambda policy: reference.evaluate(policy, states), policies)
+    reports = leader.measure("test", lambda _, policy: reference.evaluate(policy, states), policies)
     remarks = name_seeds(request.seeds, [reference.remarks(report) for report in reports])
     by_size = measure_sizes(request, policies)
     return Measured(policies, reports, reference.baselines(states), remarks, by_size)

@@ -14,7 +14,7 @@ from jaxcontract.cli.processes.options import Joining
 from jaxcontract.cli.processes.supervisor import supervise
 from jaxcontract.cli.program import BAD_INPUT, Program
 from jaxcontract.cli.train.options import ANEW
-from jaxcontract.cli.train.request import request_told
+from jaxcontract.cli.train.request import Request, request_told
 from jaxcontract.training.devices import NoDeviceError
 from jaxcontract.training.processes import (
     Processes,
@@ -86,18 +86,26 @@ def _meet(joining: Joining, worker: Worker) -> Processes:
 
 def _find_unlike(parsed: Any, processes: Processes) -> str:
     """What a process was started with that process 0 was not, in one line; "" where all are alike."""
-    own = {name: value for name, value in vars(parsed).items() if name not in ANEW - {"resume"}}
+    options = {name: value for name, value in vars(parsed).items() if name not in ANEW - {"resume"}}
+    own = {"--" + name.replace("_", "-"): value for name, value in options.items()} | _facts()
     told = [json.loads(one) for one in processes.gather(json.dumps(own, default=str).encode())]
     for index, other in enumerate(told):
-        names = sorted(
-            name for name in own.keys() | other.keys() | told[0].keys() if _differ(name, told[0], other)
-        )
+        names = sorted(name for name in told[0].keys() | other.keys() if _differ(name, told[0], other))
         if names:
-            options = ", ".join("--" + name.replace("_", "-") for name in names)
-            return (
-                f"process {index} was started with another {options} than process 0; start all with the same"
-            )
+            named = ", ".join(names)
+            return f"process {index} was started with another {named} than process 0; start all with the same"
     return ""
+
+
+def _facts() -> dict[str, str]:
+    """What beside the options makes the numbers of a process."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxcontract import __version__
+
+    precision = str(jnp.result_type(float))
+    return {"version of jaxcontract": __version__, "version of jax": jax.__version__, "precision": precision}
 
 
 def _differ(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -126,10 +134,24 @@ def _lead(processes: Processes, lead: Callable[[Processes], int]) -> int:
 
 def _follow(processes: Processes, parsed: Any) -> int:
     """Do what process 0 says: the exit code that it ends with. Nothing is read, written or printed."""
-    order = json.loads(processes.tell(b""))
-    if order["do"] == "leave":
-        return int(order["code"])
-    request = request_told(parsed, order["run"])
+    code, wave = None, None
+    with Interruption(holding=False) as interruption:
+        while code is None:
+            order = json.loads(processes.tell(b""))
+            match order["do"]:
+                case "leave":
+                    code = int(order["code"])
+                case "begin":
+                    code = _follow_training(request_told(parsed, order["run"]), processes, interruption)
+                case "wave":
+                    from jaxcontract.cli.train.waves.follower import Follower
+
+                    wave = wave or Follower(parsed, processes, interruption)
+                    code = wave.follow(order["settings"], order["members"])
+    return code
+
+
+def _follow_training(request: Request, processes: Processes, interruption: Interruption) -> int | None:
     from jaxcontract.cli.train.measures import measures_of
     from jaxcontract.cli.train.training import compile_share, keep_programs, seen_in_its_units
     from jaxcontract.training.spread import spread
@@ -137,7 +159,6 @@ def _follow(processes: Processes, parsed: Any) -> int:
 
     if request.compilation_cache and request.compilation_cache.is_dir():
         keep_programs(request.compilation_cache)
-    with Interruption(holding=False) as interruption:
-        own = compile_share(request, processes)
-        as_seen = seen_in_its_units(request, spread(own, processes))
-        return follow(own, as_seen, processes, measures_of(request), interruption)
+    own = compile_share(request, processes)
+    as_seen = seen_in_its_units(request, spread(own, processes))
+    return follow(own, as_seen, processes, measures_of(request), interruption)

@@ -26,8 +26,6 @@ def run_large(
     grid, request = grid or {}, points[0].request
     try:
         refuse_unsuited(request)
-        if processes.count > 1:
-            raise ValueError("--processes: seeds in waves are of one process; give each its own --first-seed")
         if not (request.out and request.out.exists()):
             require_device()  # before there is a directory to leave behind
         if request.data_parallel:

@@ -67,20 +67,24 @@ def compile_share(share: Share, count: int) -> Program:
 
 
 def train_together(program: Program, members: Sequence[Member]) -> Training:
+    """The training of these members, in the units in which each one's game is learned."""
+    requests = [member.point.request for member in members]
+    params = [request.setting.game.in_learner_units().make()[1] for request in requests]
+    configs = [request.learner for request in requests]
+    return program.training([member.seed for member in members], params, configs)
+
+
+def in_their_units(members: Sequence[Member], training: Training) -> Training:
     """The training of these members, with policies in the units of each one's game."""
     games = [member.point.request.setting.game for member in members]
-    trained_on = [game.in_learner_units() for game in games]
-    configs = [member.point.request.learner for member in members]
-    seeds, params = [member.seed for member in members], [game.make()[1] for game in trained_on]
-    pairs = zip(games, trained_on, strict=True)
-    units = [None if own is game else game.make() for game, own in pairs]
-    return play_in(units, program.training(seeds, params, configs))
+    return play_in([None if game.in_learner_units() is game else game.make() for game in games], training)
 
 
-def plan_wave(share: Share, program: Program, asked: int | None) -> tuple[int, str]:
+def plan_wave(share: Share, program: Program, asked: int | None, num_processes: int = 1) -> tuple[int, str]:
     """How many members to train at a time, and why, in words.
 
-    program: compiled for one member on each device
+    program:       compiled for one member on each device of this process
+    num_processes: all with as much memory as this one
 
     Raises:
         ValueError: when the memory is not enough for one.
@@ -95,10 +99,16 @@ def plan_wave(share: Share, program: Program, asked: int | None) -> tuple[int, s
     fitting = len(share.members) if limit is None else int((USED * limit - fixed) / each) * devices
     if fitting < 1:
         raise ValueError(f"one seed needs {_told(fixed + each)}, and {_told(limit or 0)} are free")
-    wanted = asked or (AT_A_TIME if on_cpu() else fitting)
+    fitting *= num_processes
+    wanted = asked or (AT_A_TIME * num_processes if on_cpu() else fitting)
     count = min(wanted, fitting, len(share.members))
+    left = len(share.members) % count
+    if 0 < left < num_processes < count:  # none of which may be idle
+        count = -(-len(share.members) // (len(share.members) // count + 1))
+    takes = fixed + each * -(-count // num_processes)
+    where = f" in each of {num_processes} processes" if num_processes > 1 else ""
     free = "" if limit is None else f" of {_told(limit)} that are free"
-    return count, f"{count} at a time, which takes about {_told(fixed + each * count)}{free}"
+    return count, f"{count} at a time, which takes about {_told(takes)}{where}{free}"
 
 
 def _numbers(share: Share) -> tuple[Any, Any]:

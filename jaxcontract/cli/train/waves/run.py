@@ -15,6 +15,7 @@ from jaxcontract.cli.train.waves.outcome import finish, write_results
 from jaxcontract.cli.train.waves.programs import (
     Share,
     compile_share,
+    in_their_units,
     plan_wave,
     share_programs,
     train_together,
@@ -27,6 +28,7 @@ from jaxcontract.training.checkpointing import InterruptedRunError
 from jaxcontract.training.cores import describe_devices, num_places, on_cpu
 from jaxcontract.training.seeds import Program
 from jaxcontract.training.signals import Interruption
+from jaxcontract.training.team import Leader
 
 PLAN = "plan.json"
 # Of a device or a compiler, for one program: those of other shapes go on.
@@ -56,6 +58,7 @@ def train_waves(large: Large) -> int:
         company = Company(
             interruption,
             run.program.say,
+            Leader(run.processes),
             progress.show_point,
             {point.name: Judge(point) for point in large.points},
         )
@@ -101,7 +104,7 @@ def _each_wave(
     """Every wave with what came of it, those that have ended before among them."""
     for number, share in enumerate(shares):
         planned, program = _plan(large, number, share, progress)
-        for wave in _cut(large.run.out, share, planned):
+        for wave in _cut(large, share, planned):
             outcome = read_ended(wave)
             before = outcome is not None
             if outcome is None:
@@ -121,21 +124,28 @@ def _plan(large: Large, number: int, share: Share, progress: WavesProgress) -> t
     sizes = plan["at_a_time"] if isinstance(plan, dict) else {}
     if str(number) in sizes:
         return sizes[str(number)], None
+    places = large.run.request.devices or num_places()
     try:
-        program = compile_share(share, min(len(share.members), large.run.request.devices or num_places()))
+        program = compile_share(share, min(len(share.members), places))
     except FAILURES:
         return len(share.members), None  # and fails again where its wave is trained, which says so
-    count, said = plan_wave(share, program, large.run.request.wave)
+    count, said = plan_wave(share, program, large.run.request.wave, large.run.processes.count)
     write_durably_json(path, {"at_a_time": {**sizes, str(number): count}})
     progress.say(f"compiled in {program.compile_seconds:.1f} s; {said}")
     return count, program if on_cpu() else None
 
 
-def _cut(out: Path, share: Share, count: int) -> Iterator[Wave]:
-    """The waves of a share, each with its directory."""
+def _cut(large: Large, share: Share, count: int) -> Iterator[Wave]:
+    """The waves of a share, each with its directory. Raises ValueError."""
     members: list[Member] = share.members
+    out, needed = large.run.out, large.run.processes.count
     for start in range(0, len(members), count):
         chosen = members[start : start + count]
+        if len(chosen) < needed:
+            raise ValueError(
+                f"--processes {needed}: a wave has {len(chosen)} seeds; each process trains one at least; "
+                "see --wave"
+            )
         yield Wave(chosen, out / "waves" / f"{chosen[0].number:06}-{chosen[-1].number:06}")
 
 
@@ -143,12 +153,29 @@ def _train(
     large: Large, share: Share, wave: Wave, program: Program | None, company: Company, device: str
 ) -> tuple[Ended, Program | None]:
     """What comes of a wave, and the program that the next one needs too."""
+    leader, processes = company.leader, large.run.processes
+    leader.say("wave", **_tell(wave))
     try:
-        program = program or compile_share(share, len(wave.members))
-        training = watch(train_together(program, wave.members), large.run, device)
-        return train_wave(wave, training, company), program
+        own = processes.share(wave.members)
+        program = program or compile_share(share, len(own))
+        whole = leader.lead(train_together(program, own), company.interruption)
+        ended = train_wave(wave, watch(in_their_units(wave.members, whole), large.run, device), company)
+        leader.say("end")
+        return ended, program
     except FAILURES as error:
+        if processes.count > 1:
+            raise  # the others do not know of it
         large.run.program.fail(
             PARTLY_DONE, f"wave {wave.folder.name}: {type(error).__name__}; the others go on"
         )
         return fail_wave(wave, error), program
+
+
+def _tell(wave: Wave) -> dict[str, Any]:
+    """A wave, as the other processes are told of it."""
+    points = {member.point.name: member.point for member in wave.members}
+    numbers = {name: number for number, name in enumerate(points)}
+    return {
+        "settings": [{"values": one.values, "run": one.request.configuration} for one in points.values()],
+        "members": [(numbers[member.point.name], member.seed) for member in wave.members],
+    }

@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from jaxcontract.training.learning_curve import even_marks, measured_training
 from jaxcontract.training.seeds import Training
 from jaxcontract.training.signals import Interruption
 from jaxcontract.training.summary import measured
+from jaxcontract.training.team import Evaluate, Leader
 
 RESULTS = "results.json"  # of a wave, written last
 POLICY = "policy"
@@ -45,12 +46,14 @@ class Company(NamedTuple):
     """What a wave is trained with.
 
     say:      is told in one line what a person should know
+    leader:   process 0, which speaks to the others
     progress: is told of each point of a wave's learning curve, and of how many updates there are
     judges:   by the name of a setting
     """
 
     interruption: Interruption
     say: Callable[[str], None]
+    leader: Leader
     progress: Callable[[CurvePoint, int], None]
     judges: dict[str, "Judge"]
 
@@ -65,6 +68,9 @@ class Judge:
     def reference(self) -> Any:
         return self.point.request.make_reference()
 
+    def evaluate(self, policy: Any, states: Any) -> Any:
+        return self.reference.evaluate(policy, states)
+
     @cached_property
     def curve_states(self) -> Any:
         return self.reference.test_states(self.point.request.curve_states, CURVE_SEED)
@@ -72,6 +78,15 @@ class Judge:
     @cached_property
     def test_states(self) -> Any:
         return self.reference.test_states(self.point.request.eval_states, TEST_SEED)
+
+
+def measures_of(members: Sequence[Member], judges: Mapping[str, Judge]) -> dict[str, Evaluate]:
+    """What these members' policies are measured by as they learn, and at the end."""
+    own = [judges[member.point.name] for member in members]
+    return {
+        "curve": lambda position, policy: own[position].evaluate(policy, own[position].curve_states),
+        "test": lambda position, policy: own[position].evaluate(policy, own[position].test_states),
+    }
 
 
 def read_ended(wave: Wave) -> Ended | None:
@@ -90,14 +105,11 @@ def train_wave(wave: Wave, training: Training, company: Company) -> Ended:
     """
     keeper = _keep(wave, training, company)
     now = keeper.start()
-    judges = [company.judges[member.point.name] for member in wave.members]
+    measures, leader = measures_of(wave.members, company.judges), company.leader
     request = wave.members[0].point.request
     points = measured_training(
         training,
-        lambda policies: [
-            judge.reference.evaluate(policy, judge.curve_states)
-            for judge, policy in zip(judges, policies, strict=True)
-        ],
+        lambda policies: leader.measure("curve", measures["curve"], policies),
         marks=even_marks(request.num_updates, request.curve_points),
         underway=now,
         breaks=keeper.breaks,
@@ -107,9 +119,10 @@ def train_wave(wave: Wave, training: Training, company: Company) -> Ended:
         keeper.curve.append(strict(point.as_dict() | {"optimum": point.column("optimum")}))
         company.progress(point, request.num_updates)
     policies = keeper.policies(now)
+    reports = leader.measure("test", measures["test"], policies)
     rows = [
-        _row(wave, member, judge, policy, keeper.diverged.get(member.number))
-        for member, judge, policy in zip(wave.members, judges, policies, strict=True)
+        _row(wave, member, report, keeper.diverged.get(member.number))
+        for member, report in zip(wave.members, reports, strict=True)
     ]
     ended = Ended(rows, now.seconds)
     _write(wave, keeper, policies, ended)
@@ -148,8 +161,7 @@ def _about(wave: Wave, member: Member) -> dict[str, Any]:
     return {**member.point.values, "seed": member.seed, "wave": wave.folder.name}
 
 
-def _row(wave: Wave, member: Member, judge: Judge, policy: Any, divergence: Any) -> dict[str, Any]:
-    report = judge.reference.evaluate(policy, judge.test_states)
+def _row(wave: Wave, member: Member, report: Any, divergence: Any) -> dict[str, Any]:
     status = DONE if divergence is None else f"diverged in update {divergence.update}"
     own = {**measured(report), "optimum": report.optimum}
     if divergence is not None:
