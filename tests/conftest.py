@@ -11,6 +11,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 # Files of tests that take longest come first, so that no worker is left alone with one at the end.
 LONGEST = (
+    "test_several_processes.py",
     "test_reproduction.py",
     "test_faults.py",
     "test_readme.py",

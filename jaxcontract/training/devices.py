@@ -21,7 +21,7 @@ def require_device() -> None:
     try:
         import jax
 
-        jax.local_devices()
+        jax.devices()
     except Exception as error:  # JAX raises AssertionError, RuntimeError or ValueError, as the case may be
         asked = os.environ.get("JAX_PLATFORMS")
         if not asked:
