@@ -168,7 +168,9 @@ def test_a_seed_earns_the_same_alone(finished, tmp_path):
             np.testing.assert_array_equal(one[name], other[name])
 
 
-@pytest.mark.parametrize("preset", ["raw", "paper", "stress", "capacity"])
+@pytest.mark.parametrize(
+    "preset", ["raw", "paper", "stress", pytest.param("capacity", marks=pytest.mark.long)]
+)
 def test_the_other_presets_run(preset, tmp_path):
     asked = "--seeds 2 --out out --num-updates 2 --eval-states 100 --curve-states 50".split()
     done = run("--preset", preset, *asked, cwd=tmp_path, env=compile_quickly())

@@ -205,7 +205,7 @@ def test_two_types_are_asked_for_and_the_papers_quality():
 
 @pytest.mark.parametrize(
     ("taste", "outside"),
-    [(0.1, 1000.0), *(pytest.param(*one, marks=pytest.mark.long) for one in ((1e-4, 0.1), (0.1, -1000.0)))],
+    [pytest.param(*one, marks=pytest.mark.long) for one in ((0.1, 1000.0), (1e-4, 0.1), (0.1, -1000.0))],
 )
 def test_bounds_and_contracts_are_numbers_where_devices_hardly_differ_or_never_come(taste, outside):
     """And no bound is above what all devices would earn, who come at no price."""
