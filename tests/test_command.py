@@ -38,8 +38,8 @@ def asked(monkeypatch, capsys):
     ("arguments", "said"),
     [
         (["trian"], "unknown command trian; did you mean train?"),
-        (["xyz"], "unknown command xyz; the commands are train, design, export, launch, plot"),
-        ([], "name a command: train, design, export, launch, plot; --help says what each does"),
+        (["xyz"], "unknown command xyz; the commands are train, sweep, design, export, launch, plot"),
+        ([], "name a command: train, sweep, design, export, launch, plot; --help says what each does"),
         (["--foo"], "unknown option --foo; --help lists the options"),
     ],
 )

@@ -123,7 +123,7 @@ def episode_report(value):
 def test_each_process_measures_its_share_and_all_have_the_reports(in_threads):
     measured = []
 
-    def evaluate(policy):
+    def evaluate(_, policy):
         measured.append(policy)
         return episode_report(policy / 3)
 
@@ -135,7 +135,7 @@ def test_each_process_measures_its_share_and_all_have_the_reports(in_threads):
 
 
 def test_reports_with_words_in_them_are_made_everywhere(in_threads):
-    found = in_threads(lambda one: shared_reports(one, lambda policy: {"said": policy}, ["a", "b"]), 2)
+    found = in_threads(lambda one: shared_reports(one, lambda _, policy: {"said": policy}, ["a", "b"]), 2)
     assert found == [[{"said": "a"}, {"said": "b"}]] * 2
 
 
