@@ -212,6 +212,32 @@ def test_a_setting_that_the_device_cannot_hold_does_not_end_the_others(tmp_path,
     assert sweep.main(["--resume", str(out)], PROGRAM) == 3
 
 
+def test_games_of_a_sweep_have_measures_of_their_own(tmp_path):
+    out = tmp_path / "run"
+    given = ["--sweep", "game=contract,capacity", "--seeds", "1", *SMALL, "--out", str(out)]
+    assert sweep.main(given, PROGRAM) == 0
+    contract, capacity = rows_of(out)
+    assert (contract["game"], contract["exploitability"]) == ("contract", "")
+    assert capacity["game"] == "capacity"
+    assert float(capacity["exploitability"]) > 0
+    assert (out / "sweep.png").stat().st_size > 3000
+
+
+def test_a_wave_that_cannot_be_saved_when_it_is_interrupted_says_so(tmp_path, monkeypatch, capfd):
+    def interrupt(self, point, num_updates):
+        if point.update:
+            signal.raise_signal(signal.SIGTERM)
+
+    def fail(*given):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(waves_run.WavesProgress, "show_point", interrupt)
+    monkeypatch.setattr("jaxcontract.storage.checkpoints.Checkpoints.save", fail)
+    given = ["--seeds", "2", "--wave", "1", *SMALL, "--out", str(tmp_path / "run")]
+    assert train.main(given) == 5
+    assert "could not be saved: no space left on device; to go on: " in capfd.readouterr().err
+
+
 def test_a_grid_of_a_file_is_that_of_the_command_line(tmp_path):
     file = tmp_path / "grid.toml"
     file.write_text('learning-rate = [1e-3, 0.01]\nnum_envs = [64.0, 1_28]\nnetwork = ["mlp"]\nx = [true]\n')

@@ -17,11 +17,11 @@ from jaxcontract.cli.program import (
 )
 from jaxcontract.cli.setting_options import add_setting_options, find_owner
 from jaxcontract.cli.train.options import ANEW, EPILOG, EXTENDS, add_run_options, read_watching
-from jaxcontract.cli.train.request import Request, request_new_run, request_resumed_run, require_spread
+from jaxcontract.cli.train.request import Request, check_place, request_new_run, request_resumed_run
 from jaxcontract.cli.train.run import Run, describe_divergence
 from jaxcontract.cli.train.waves.command import run_large
 from jaxcontract.cli.train.waves.members import Point, is_large
-from jaxcontract.storage.files import ensure_private, read_json
+from jaxcontract.storage.files import read_json
 from jaxcontract.storage.policy_files import read_head
 from jaxcontract.storage.run_directory import SUMMARY, RunDirectory, abandon_run, close_run, open_run
 from jaxcontract.training import extension, warmstart
@@ -99,12 +99,7 @@ def run(request: Request, program: Program, processes: Processes) -> int:
             raise ValueError(
                 f"--seeds {len(request.seeds)}: must be in [{processes.count}, inf), one for each process"
             )
-        if not (request.out and request.out.exists()):
-            require_device()  # before there is a directory to leave behind
-        if request.data_parallel:
-            require_spread(request)
-        if request.compilation_cache:
-            ensure_private(request.compilation_cache, "--compilation-cache")
+        check_place(request)
         initial = warmstart.initial_policies(request.out, request.init_from) if request.init_from else []
         opened = open_run(request.out, request.preset, request.configuration, request.option)
     except (ValueError, OSError) as error:

@@ -17,8 +17,10 @@ from jaxcontract.config.setting import CHOSEN, Setting, change, differences, set
 from jaxcontract.core.protocols import Reference
 from jaxcontract.learning.config import LearnerConfig
 from jaxcontract.mechanism.network_law import NetworkLaw
+from jaxcontract.storage.files import ensure_private
 from jaxcontract.storage.run_directory import read_run
 from jaxcontract.training import extension, warmstart
+from jaxcontract.training.devices import require_device
 from jaxcontract.training.loggers import Watching
 from jaxcontract.training.remarks import without_effect
 
@@ -119,7 +121,17 @@ class Request(NamedTuple):
         )
 
 
-def require_spread(request: Request) -> None:
+def check_place(request: Request) -> None:
+    """See to it that a run has devices, and a private cache, before it has a directory. Raises ValueError."""
+    if not (request.out and request.out.exists()):
+        require_device()
+    if request.data_parallel:
+        _check_spread(request)
+    if request.compilation_cache:
+        ensure_private(request.compilation_cache, "--compilation-cache")
+
+
+def _check_spread(request: Request) -> None:
     """See to it that a seed's rounds can be spread over devices. Raises ValueError."""
     from jaxcontract.training.data_parallel import find_devices
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from jaxcontract.cli.program import BAD_INPUT, DONE, INTERRUPTED, PARTLY_DONE, Program
-from jaxcontract.cli.train.request import Request, require_spread
+from jaxcontract.cli.train.request import Request, check_place
 from jaxcontract.cli.train.run import Run
 from jaxcontract.cli.train.waves.members import Point, configuration_of
-from jaxcontract.storage.files import ensure_private, read_json
+from jaxcontract.storage.files import read_json
 from jaxcontract.storage.run_directory import SUMMARY, RunDirectory, abandon_run, close_run, open_run
 from jaxcontract.training.devices import require_device
 from jaxcontract.training.processes import ALONE, Processes
@@ -26,12 +26,7 @@ def run_large(
     grid, request = grid or {}, points[0].request
     try:
         refuse_unsuited(request)
-        if not (request.out and request.out.exists()):
-            require_device()  # before there is a directory to leave behind
-        if request.data_parallel:
-            require_spread(request)
-        if request.compilation_cache:
-            ensure_private(request.compilation_cache, "--compilation-cache")
+        check_place(request)
         name = "sweep" if grid else request.preset
         opened = open_run(request.out, name, configuration_of(points, grid), request.option)
     except (ValueError, OSError) as error:
@@ -67,9 +62,9 @@ def _go_on(run: Run, opened: RunDirectory, points: Sequence[Point], grid: Mappin
     except ValueError as error:
         abandon_run(opened)
         return run.program.fail(BAD_INPUT, str(error))
-    from jaxcontract.cli.train.waves.run import Large, train_waves
+    from jaxcontract.cli.train.waves.run import LargeRun, train_waves
 
-    return train_waves(Large(run, points, grid))
+    return train_waves(LargeRun(run, points, grid))
 
 
 def _all_done(run: Run) -> bool:

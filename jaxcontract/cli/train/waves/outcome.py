@@ -33,12 +33,16 @@ Outcome = tuple[Wave, Ended]
 def write_results(out: Path, ended: Iterable[Outcome]) -> None:
     """Write the rows of all waves that have ended."""
     rows = [row for _, outcome in ended for row in outcome.rows]
-    names = max(rows, key=len)  # a failed member has no measures
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(names), restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, _names(rows), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
     write_text(out / RESULTS, text.getvalue())
+
+
+def _names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The columns of all rows: games have measures of their own, and a failed member has none."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def finish(
@@ -86,8 +90,7 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
 
 def _measures(rows: Sequence[Mapping[str, Any]], point: Point) -> list[str]:
     """What was measured."""
-    names = max(rows, key=len)
-    return [name for name in names if name not in (*UNMEASURED, *point.values)]
+    return [name for name in _names(rows) if name not in (*UNMEASURED, *point.values)]
 
 
 def _summarise(point: Point, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -162,7 +165,7 @@ def _draw(
     measured = [row for own in rows.values() for row in own if row["status"] == WELL]
     if not measured:
         return []
-    main = next(name for name in MAIN if name in measured[0])
+    main = next(name for name in MAIN if all(name in row for row in measured))
     if not points[0].values:
         name = "learning_curve.png"
         own = curves[points[0].name]
@@ -175,8 +178,8 @@ def _draw(
 
 def _table(points: Sequence[Point], rows: Mapping[str, Sequence[dict[str, Any]]]) -> Any:
     """A row for each setting, of each measure the quartiles over the seeds."""
-    one = max((row for own in rows.values() for row in own), key=len)
-    names = [name for name in SHOWN if name in one]
+    measured = _names(row for own in rows.values() for row in own)
+    names = [name for name in SHOWN if name in measured]
     options = list(points[0].values)
     table = plain_table(
         "Over the seeds, on unseen states: the median (from the 5 % to the 95 % quantile)",

@@ -21,11 +21,13 @@ from jaxcontract.cli.train.waves.programs import (
     train_together,
 )
 from jaxcontract.cli.train.waves.progress import WavesProgress
-from jaxcontract.cli.train.waves.wave import Company, Ended, Judge, Wave, fail_wave, read_ended, train_wave
+from jaxcontract.cli.train.waves.wave import Context, Ended, Judge, Wave, fail_wave, read_ended, train_wave
+from jaxcontract.core.fields import first_line
 from jaxcontract.storage.checkpoints import NothingLoadableError
 from jaxcontract.storage.files import read_json, write_durably_json
 from jaxcontract.training.checkpointing import InterruptedRunError
 from jaxcontract.training.cores import describe_devices, num_places, on_cpu
+from jaxcontract.training.processes import leave
 from jaxcontract.training.seeds import Program
 from jaxcontract.training.signals import Interruption
 from jaxcontract.training.team import Leader
@@ -35,7 +37,7 @@ PLAN = "plan.json"
 FAILURES = (jax.errors.JaxRuntimeError, MemoryError)
 
 
-class Large(NamedTuple):
+class LargeRun(NamedTuple):
     """A run of more than one wave: its settings, and the options that they differ in."""
 
     run: Run
@@ -43,7 +45,7 @@ class Large(NamedTuple):
     grid: Mapping[str, Sequence[str]]
 
 
-def train_waves(large: Large) -> int:
+def train_waves(large: LargeRun) -> int:
     """Train all members, wave by wave, and write what came of them: the exit code."""
     run, fail = large.run, large.run.program.fail
     if run.request.compilation_cache:
@@ -55,7 +57,7 @@ def train_waves(large: Large) -> int:
     _announce(large, device, len(members), len(shares), console)
     ended: dict[Path, tuple[Wave, Ended]] = {}
     with Interruption(holding=False) as interruption, WavesProgress(console, len(members)) as progress:
-        company = Company(
+        context = Context(
             interruption,
             run.program.say,
             Leader(run.processes),
@@ -63,7 +65,7 @@ def train_waves(large: Large) -> int:
             {point.name: Judge(point) for point in large.points},
         )
         try:
-            for wave, outcome in _each_wave(large, shares, company, progress, device):
+            for wave, outcome in _each_wave(large, shares, context, progress, device):
                 ended[wave.folder] = wave, outcome
                 write_results(run.out, ended.values())
         except NothingLoadableError as error:
@@ -79,7 +81,7 @@ def train_waves(large: Large) -> int:
     )
 
 
-def _announce(large: Large, device: str, count: int, programs: int, console: Any) -> None:
+def _announce(large: LargeRun, device: str, count: int, programs: int, console: Any) -> None:
     """Say what is about to run."""
     request = large.run.request
     learner = request.learner
@@ -99,7 +101,7 @@ def _announce(large: Large, device: str, count: int, programs: int, console: Any
 
 
 def _each_wave(
-    large: Large, shares: Sequence[Share], company: Company, progress: WavesProgress, device: str
+    large: LargeRun, shares: Sequence[Share], context: Context, progress: WavesProgress, device: str
 ) -> Iterator[tuple[Wave, Ended]]:
     """Every wave with what came of it, those that have ended before among them."""
     for number, share in enumerate(shares):
@@ -108,12 +110,12 @@ def _each_wave(
             outcome = read_ended(wave)
             before = outcome is not None
             if outcome is None:
-                outcome, program = _train(large, share, wave, program, company, device)
+                outcome, program = _train(large, share, wave, program, context, device)
             progress.end_wave(wave, outcome, before)
             yield wave, outcome
 
 
-def _plan(large: Large, number: int, share: Share, progress: WavesProgress) -> tuple[int, Program | None]:
+def _plan(large: LargeRun, number: int, share: Share, progress: WavesProgress) -> tuple[int, Program | None]:
     """How many members of a share to train at a time, as first planned, and the program if it was compiled.
 
     Raises:
@@ -135,7 +137,7 @@ def _plan(large: Large, number: int, share: Share, progress: WavesProgress) -> t
     return count, program if on_cpu() else None
 
 
-def _cut(large: Large, share: Share, count: int) -> Iterator[Wave]:
+def _cut(large: LargeRun, share: Share, count: int) -> Iterator[Wave]:
     """The waves of a share, each with its directory. Raises ValueError."""
     members: list[Member] = share.members
     out, needed = large.run.out, large.run.processes.count
@@ -150,24 +152,23 @@ def _cut(large: Large, share: Share, count: int) -> Iterator[Wave]:
 
 
 def _train(
-    large: Large, share: Share, wave: Wave, program: Program | None, company: Company, device: str
+    large: LargeRun, share: Share, wave: Wave, program: Program | None, context: Context, device: str
 ) -> tuple[Ended, Program | None]:
     """What comes of a wave, and the program that the next one needs too."""
-    leader, processes = company.leader, large.run.processes
+    leader, processes = context.leader, large.run.processes
     leader.say("wave", **_tell(wave))
     try:
         own = processes.share(wave.members)
         program = program or compile_share(share, len(own))
-        whole = leader.lead(train_together(program, own), company.interruption)
-        ended = train_wave(wave, watch(in_their_units(wave.members, whole), large.run, device), company)
+        whole = leader.lead(train_together(program, own), context.interruption)
+        ended = train_wave(wave, watch(in_their_units(wave.members, whole), large.run, device), context)
         leader.say("end")
         return ended, program
     except FAILURES as error:
-        if processes.count > 1:
-            raise  # the others do not know of it
-        large.run.program.fail(
-            PARTLY_DONE, f"wave {wave.folder.name}: {type(error).__name__}; the others go on"
-        )
+        what, fail = f"wave {wave.folder.name}: {type(error).__name__}", large.run.program.fail
+        if processes.count > 1:  # the others do not know of it, and wait for this one's share
+            leave(fail(PARTLY_DONE, f"{what}: {first_line(error)}; {large.run.how_to_go_on}"))
+        fail(PARTLY_DONE, f"{what}; the others go on")
         return fail_wave(wave, error), program
 
 

@@ -14,7 +14,7 @@ from jaxcontract.storage.checkpoints import Checkpoints
 from jaxcontract.storage.files import json_lines, read_json, strict, write_durably_json, write_text
 from jaxcontract.storage.metrics import METRICS
 from jaxcontract.storage.policies import save_policies
-from jaxcontract.training.checkpointing import Keeper
+from jaxcontract.training.checkpointing import InterruptedRunError, Keeper
 from jaxcontract.training.learning_curve import Point as CurvePoint
 from jaxcontract.training.learning_curve import even_marks, measured_training
 from jaxcontract.training.seeds import Training
@@ -42,7 +42,7 @@ class Ended(NamedTuple):
     seconds: float
 
 
-class Company(NamedTuple):
+class Context(NamedTuple):
     """What a wave is trained with.
 
     say:      is told in one line what a person should know
@@ -94,18 +94,19 @@ def read_ended(wave: Wave) -> Ended | None:
     found = read_json(wave.folder / RESULTS)
     if not isinstance(found, dict) or not isinstance(found.get("rows"), list):
         return None
-    return Ended(found["rows"], found["seconds"]) if len(found["rows"]) == len(wave.members) else None
+    whole = len(found["rows"]) == len(wave.members) and isinstance(found.get("seconds"), float)
+    return Ended(found["rows"], found["seconds"]) if whole else None
 
 
-def train_wave(wave: Wave, training: Training, company: Company) -> Ended:
+def train_wave(wave: Wave, training: Training, context: Context) -> Ended:
     """Train, measure and write a wave, from where it was saved.
 
     Raises:
         InterruptedRunError: after saving; NothingLoadableError; OSError when it cannot be written.
     """
-    keeper = _keep(wave, training, company)
+    keeper = _keep(wave, training, context)
     now = keeper.start()
-    measures, leader = measures_of(wave.members, company.judges), company.leader
+    measures, leader = measures_of(wave.members, context.judges), context.leader
     request = wave.members[0].point.request
     points = measured_training(
         training,
@@ -115,9 +116,14 @@ def train_wave(wave: Wave, training: Training, company: Company) -> Ended:
         breaks=keeper.breaks,
         between=keeper,
     )
-    for point in points:
-        keeper.curve.append(strict(point.as_dict() | {"optimum": point.column("optimum")}))
-        company.progress(point, request.num_updates)
+    try:
+        for point in points:
+            keeper.curve.append(strict(point.as_dict() | {"optimum": point.column("optimum")}))
+            context.progress(point, request.num_updates)
+    except InterruptedRunError:
+        if keeper.unsaved:
+            raise OSError(keeper.unsaved) from None
+        raise
     policies = keeper.policies(now)
     reports = leader.measure("test", measures["test"], policies)
     rows = [
@@ -138,7 +144,7 @@ def fail_wave(wave: Wave, error: Exception) -> Ended:
     return ended
 
 
-def _keep(wave: Wave, training: Training, company: Company) -> Keeper:
+def _keep(wave: Wave, training: Training, context: Context) -> Keeper:
     request = wave.members[0].point.request
     names = {member.number: member.name for member in wave.members}
     settings = {one.point.name: one.point.request.setting.as_dict() for one in wave.members}
@@ -149,8 +155,8 @@ def _keep(wave: Wave, training: Training, company: Company) -> Keeper:
         training,
         list(names),
         breaks=[*range(step, num_updates, step), num_updates],
-        interruption=company.interruption,
-        say=company.say,
+        interruption=context.interruption,
+        say=context.say,
         describe=names.__getitem__,
         pause=PAUSE,
     )
