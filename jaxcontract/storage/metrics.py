@@ -42,6 +42,8 @@ def read_metrics(directory: Path) -> Metrics:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeError) as error:
+        if (directory / "settings").is_dir():
+            raise ValueError(f"{directory}: is a sweep; name its settings, {directory}/settings/*") from None
         why = error.strerror if isinstance(error, OSError) else "not text"
         raise ValueError(f"{path}: cannot be read ({why})") from None
     points: list[dict[str, Any]] = []

@@ -22,6 +22,8 @@ from jaxcontract.storage import policies_schema1
 from jaxcontract.storage.manifest import UNREADABLE, Archive, explain, read_manifest
 
 HEAD = "policy.json"  # in the directory of policies: what they are policies of
+# Where a run that was trained in waves, or a wave of several settings, has policies.
+PARTS = ("waves/*/policy", "waves/*/*/policy", "*/policy")
 
 
 class Head(NamedTuple):
@@ -55,6 +57,11 @@ def read_head(directory: Path) -> Head:
     """
     path = directory / HEAD
     if not path.exists():
+        parts = [found for where in PARTS for found in sorted(directory.glob(f"{where}/{HEAD}"))]
+        if parts:
+            raise ValueError(
+                f"{directory}: has policies in parts; name one, such as {parts[0].parent.parent}"
+            )
         raise ValueError(f"{path}: cannot be read, it is not there; a run has policies when it has ended")
     try:
         notes = policies_schema1.read_notes(path)

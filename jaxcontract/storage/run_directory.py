@@ -106,7 +106,7 @@ def differences(there: Any, asked: Any, where: str = "") -> Iterator[str]:
     """Each value that differs between two configurations, as a person reads it."""
     if isinstance(there, dict) and isinstance(asked, dict):
         # What is of another kind differs in all the rest too.
-        kinds = [name for name in ("game", "name") if there.get(name) != asked.get(name)]
+        kinds = [name for name in ("grid", "game", "name") if there.get(name) != asked.get(name)]
         for name in kinds[:1] or sorted(there.keys() | asked.keys()):
             yield from differences(there.get(name), asked.get(name), f"{where}.{name}" if where else name)
     elif there != asked:

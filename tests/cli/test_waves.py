@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 
 import jax
@@ -128,8 +129,8 @@ def test_as_many_seeds_go_at_a_time_as_the_memory_holds(monkeypatch):
     program = programs.compile_share(share, 1)
     assert programs.plan_wave(share, program, None)[0] == 64
     assert programs.plan_wave(share, program, 100)[0] == 100
-    policy = program.training([0], *programs._numbers(share)).start()[0]
-    own = programs.COPIES * sum(leaf.nbytes for leaf in jax.tree.leaves(policy))
+    learner = programs.train_together(program, share.members[:1]).start()[0]
+    own = programs.COPIES * sum(leaf.nbytes for leaf in jax.tree.leaves(learner))
     fixed = program.engine.memory_bytes
     monkeypatch.setattr(programs, "free_memory", lambda: (fixed + 10.5 * own) / programs.USED)
     count, said = programs.plan_wave(share, program, 100)
@@ -138,6 +139,49 @@ def test_as_many_seeds_go_at_a_time_as_the_memory_holds(monkeypatch):
     monkeypatch.setattr(programs, "free_memory", lambda: fixed)
     with pytest.raises(ValueError, match=r"one seed needs .*MB, and .*MB are free"):
         programs.plan_wave(share, program, None)
+
+
+@pytest.mark.parametrize("plan", ["{}", '{"at_a_time": {"0": "x"}}', '{"at_a_time": {"0": 0}}', "{"])
+def test_a_damaged_plan_is_made_anew(in_waves, tmp_path, plan):
+    out = tmp_path / "run"
+    shutil.copytree(in_waves, out)
+    (out / "summary.json").unlink()
+    (out / "plan.json").write_text(plan)
+    assert train.main(["--resume", str(out)]) == 0
+    assert json.loads((out / "plan.json").read_text()) == {"at_a_time": {"0": 2}}
+    assert (out / "results.csv").read_bytes() == (in_waves / "results.csv").read_bytes()
+
+
+def test_parts_of_a_run_are_found_by_what_asks_for_the_whole(in_waves, swept):
+    with pytest.raises(
+        ValueError, match=rf"^{in_waves}: has policies in parts; name one, such as .*-000001$"
+    ):
+        jc.load_policy(in_waves)
+    with pytest.raises(ValueError, match=r": has policies in parts; name one, such as .*learning_rate=1e-2$"):
+        jc.load_policy(swept)
+    with pytest.raises(ValueError, match=rf"^{swept}: is a sweep; name its settings, {swept}/settings/\*$"):
+        read_metrics(swept)
+    assert read_metrics(in_waves / "waves" / "000000-000001").reward.shape[0] == 2
+
+
+def test_a_sweep_and_a_training_know_each_other(at_once, swept, tmp_path, capsys):
+    for main, given, said in (
+        (train.main, ["--resume", str(swept)], "holds a sweep; `jaxcontract sweep --resume` goes on with it"),
+        (
+            lambda given: sweep.main(given, PROGRAM),
+            ["--resume", str(at_once)],
+            "holds no sweep; `train --res",
+        ),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            main(given)
+        assert stopped.value.code == 2
+        assert said in capsys.readouterr().err
+    other = ["--sweep", "learning_rate=1e-3,4e-3", "--seeds", "2", *SMALL, "--out", str(swept)]
+    assert sweep.main(other, PROGRAM) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert len(said) < 400
 
 
 @pytest.mark.parametrize("given", [["--tensorboard"], ["--init-from", "run"]])
@@ -259,13 +303,25 @@ def test_a_grid_of_a_file_is_that_of_the_command_line(tmp_path):
         (["--sweep", "learning_rate"], "--sweep learning_rate: must be NAME=VALUE,VALUE"),
         (["--sweep", "learning_rate=1,"], "must be NAME=VALUE,VALUE"),
         (["--sweep", "learning_rate=1,1"], "learning_rate: has 1 twice"),
-        (["--sweep", "learning_rat=1"], "unknown option --learning-rat=1; did you mean --learning-rate?"),
+        (["--sweep", "learning_rat=1"], "unknown option --learning-rat; did you mean --learning-rate?"),
         (["--sweep", "learning_rate=fast"], "--learning-rate: invalid float value: 'fast'"),
         (["--sweep", "learning_rate=1e-3,nan"], "learning_rate = nan: must be"),
         (["--sweep", "learning_rate=-1"], "learning_rate = -1.0: must be"),
         (["--sweep", "seeds=1,2"], "--sweep seeds: is of the run, the same for all settings"),
         (["--sweep", "num_envs=64", "--num-envs", "32"], "--num-envs: is varied by the sweep; leave it out"),
         (["--sweep", "num_envs=64", "--sweep", "num_envs=32"], "--sweep num_envs: is varied twice"),
+        (["--sweep", "num_envs=64", "--sweep", "num-envs=32"], "--sweep num_envs: is varied twice"),
+        (
+            ["--sweep", "learning_rate=1e-3,0.001"],
+            "learning_rate=0.001: is the setting learning_rate=1e-3, wr",
+        ),
+        (
+            ["--sweep", "no_normalize_advantages=true"],
+            "name normalize_advantages, with the values true and false",
+        ),
+        (["--sweep", "hidden_sizes=64,64"], "has 64 twice; `;` stands between values that have commas"),
+        (["--sweep", "=3"], "--sweep =3: must be NAME=VALUE,VALUE"),
+        (["--sweep", "num_envs=64", "--processes", "2"], "unknown option --processes"),
         (["no.toml"], "no.toml: cannot be read (No such file or directory)"),
         (["--resume", "nowhere"], "--resume nowhere: holds no run that can be read (config.json)"),
     ],
@@ -283,6 +339,7 @@ def test_a_grid_that_cannot_be_is_one_line(capsys, given, said):
     ("text", "said"),
     [
         ("learning_rate = 1e-3", "learning_rate = 0.001: must be a list of values"),
+        ("learning-rate = [1e-3]\nlearning_rate = [2e-3]", "learning_rate: is varied twice"),
         ("learning_rate = []", "learning_rate = []: must be a list of values"),
         ("learning_rate = [{a = 1}]", "must be a number, a word, true, false, or a list of these"),
         ("learning_rate = [inf]", "learning_rate = inf: must be"),

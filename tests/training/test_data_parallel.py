@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from quick_programs import compile_quickly
+
 TRAINED = """
 import json, sys
 import jax
@@ -82,3 +84,20 @@ def test_states_that_do_not_divide_are_refused_in_one_line():
             data_parallel.compile_data_parallel(
                 env, env.default_params, jc.PPOConfig(num_envs=33, minibatches=1)
             )
+
+
+def test_seeds_in_waves_can_each_be_spread_too(tmp_path):
+    sizes = "--num-updates 2 --num-envs 64 --eval-states 20 --curve-states 10 --curve-points 1"
+    command = [sys.executable, "-m", "jaxcontract", "train", "--data-parallel", "--seeds", "2", "--wave", "1"]
+    done = subprocess.run(
+        [*command, *sizes.split(), "--out", "run"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=tmp_path,
+        env={**compile_quickly(), "JAX_NUM_CPU_DEVICES": "2"},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = (tmp_path / "run" / "results.csv").read_text().splitlines()
+    assert [row.split(",")[2] for row in rows] == ["status", "done", "done"]

@@ -1,11 +1,11 @@
 """Train a grid of settings, each with the same seeds: one compiled program for all that differ in numbers."""
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxcontract.cli.options import OneLineParser, given_options, path
-from jaxcontract.cli.processes.options import read_joining
 from jaxcontract.cli.program import Program, name_command
 from jaxcontract.cli.setting_options import add_setting_options, find_owner
 from jaxcontract.cli.sweep.grid import Grid, each_setting, read_grid
@@ -46,8 +46,6 @@ def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) ->
     given = given_options(parser, arguments)
     try:
         read_watching(parsed).check_installed()
-        if read_joining(parsed):
-            raise ValueError("--processes and --cluster: a sweep is of one process")
         if parsed.resume:
             others = given - ANEW
             if others or parsed.grid:
@@ -59,6 +57,7 @@ def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) ->
         grid = read_grid(parsed.grid, parsed.sweep)
         refuse_names(grid, given)
         points = [Point(request_setting(values, arguments, program), values) for values in each_setting(grid)]
+        refuse_twins(points)
     except ValueError as error:
         parser.error(str(error))
     return points, grid
@@ -83,7 +82,7 @@ def make_parser(arguments: Sequence[str] | None, program: Program) -> OneLinePar
         metavar="NAME=V,V",
         help="an option of `train` and the values to give it; may be given several times",
     )
-    add_run_options(parser)
+    add_run_options(parser, alone=True)
     try:
         add_setting_options(parser, arguments)
     except ValueError as error:
@@ -94,13 +93,22 @@ def make_parser(arguments: Sequence[str] | None, program: Program) -> OneLinePar
 def refuse_names(grid: Grid, given: set[str]) -> None:
     """Raises ValueError when an option is varied that is not of a setting, or that is given too."""
     run = OneLineParser()
-    add_run_options(run)
+    add_run_options(run, alone=True)
     own = {action.dest for action in run._actions}
     for name in grid:
         if name in own:
             raise ValueError(f"--sweep {name}: is of the run, the same for all settings; leave it out")
         if name in given:
             raise ValueError(f"--{name.replace('_', '-')}: is varied by the sweep; leave it out")
+
+
+def refuse_twins(points: Sequence[Point]) -> None:
+    """Raises ValueError when two settings are one, written in two ways."""
+    names: dict[str, str] = {}
+    for point in points:
+        twin = names.setdefault(json.dumps(point.request.setting.as_dict()), point.name)
+        if twin != point.name:
+            raise ValueError(f"{point.name}: is the setting {twin}, written otherwise; leave one out")
 
 
 def request_setting(values: Mapping[str, str], arguments: Sequence[str] | None, program: Program) -> Request:
@@ -114,11 +122,11 @@ def request_setting(values: Mapping[str, str], arguments: Sequence[str] | None, 
 
 
 def as_option(name: str, value: str) -> list[str]:
-    """`learning_rate`, `1e-3` → `--learning-rate=1e-3`; a flag by itself, or with `no-` before it."""
+    """`learning_rate`, `1e-3` → `--learning-rate 1e-3`; a flag by itself, or with `no-` before it."""
     flag = name.replace("_", "-")
     if value in ("true", "false"):
         return [f"--{'' if value == 'true' else 'no-'}{flag}"]
-    return [f"--{flag}={value}"]
+    return [f"--{flag}={value}"] if value.startswith("-") else [f"--{flag}", value]
 
 
 def read_points(parsed: argparse.Namespace) -> tuple[list[Point], Grid]:

@@ -27,9 +27,11 @@ def read_grid(file: Path | None, given: Sequence[str]) -> Grid:
         raise ValueError("name what to vary: --sweep learning_rate=1e-3,3e-3, or a file such as grid.toml")
     count = 1
     for name, values in grid.items():
+        if name.startswith("no_"):
+            raise ValueError(f"{name}: name {name[3:]}, with the values true and false")
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
-            raise ValueError(f"{name}: has {twice} twice")
+            raise ValueError(f"{name}: has {twice} twice; `;` stands between values that have commas")
         count *= len(values)
     if count > MOST:
         raise ValueError(f"the grid has {count:,} settings; at most {MOST:,} are trained in one sweep")
@@ -46,7 +48,7 @@ def _read_option(text: str) -> tuple[str, list[str]]:
     """`learning_rate=1e-3,3e-3`; with `;` between values that have commas themselves."""
     name, sign, listed = text.partition("=")
     values = [value.strip() for value in listed.split(";" if ";" in listed else ",")]
-    if not sign or not all(values):
+    if not sign or not all(values) or not _as_name(name).isidentifier():
         raise ValueError(f"--sweep {text}: must be NAME=VALUE,VALUE")
     return _as_name(name), values
 
@@ -59,10 +61,13 @@ def _read_file(file: Path) -> Grid:
     except (UnicodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{file}: is not TOML ({str(error).splitlines()[0]})") from None
     grid: Grid = {}
-    for name, values in found.items():
+    for written, values in found.items():
+        name = _as_name(written)
+        if name in grid:
+            raise ValueError(f"{file}: {written}: is varied twice")
         if not isinstance(values, list) or not values:
             raise ValueError(f"{file}: {name} = {values!r}: must be a list of values, such as [1e-3, 3e-3]")
-        grid[_as_name(name)] = [_as_text(file, name, value) for value in values]
+        grid[name] = [_as_text(file, name, value) for value in values]
     return grid
 
 

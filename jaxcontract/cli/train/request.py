@@ -230,6 +230,8 @@ def _request_run(parsed: Any, out: Path | None, run: dict[str, Any]) -> Request:
 
 def _check_run(directory: Path | None, run: dict[str, Any]) -> Setting:
     """The setting of a run, when all of its configuration is well formed. Raises ValueError."""
+    if "grid" in run:
+        raise ValueError(f"--resume {directory}: holds a sweep; `jaxcontract sweep --resume` goes on with it")
     seeds: Any = run.get("seeds")
     well_formed = run.get("preset") in list(PRESETS) and isinstance(seeds, list) and seeds
     if not well_formed or not all(_is_count(run.get(name)) for name in NUMBERS):

@@ -25,7 +25,7 @@ def run_large(
     """
     grid, request = grid or {}, points[0].request
     try:
-        refuse_unsuited(request)
+        refuse_unsuited(request, "a sweep" if grid else "seeds that are trained in waves, more than --wave")
         check_place(request)
         name = "sweep" if grid else request.preset
         opened = open_run(request.out, name, configuration_of(points, grid), request.option)
@@ -40,8 +40,8 @@ def run_large(
         close_run(opened)
 
 
-def refuse_unsuited(request: Request) -> None:
-    """Raises ValueError where a run in waves cannot be what is asked for."""
+def refuse_unsuited(request: Request, kind: str) -> None:
+    """Raises ValueError where a large run cannot be what is asked for. kind: of the run, for a person."""
     watched = request.watching.tensorboard or request.watching.wandb
     for option, given in (
         ("--init-from", request.init_from),
@@ -49,7 +49,7 @@ def refuse_unsuited(request: Request) -> None:
         ("--num-updates", request.extend_to),
     ):
         if given:
-            raise ValueError(f"{option}: not with seeds or settings that are trained in waves; see --wave")
+            raise ValueError(f"{option}: not with {kind}")
 
 
 def _go_on(run: Run, opened: RunDirectory, points: Sequence[Point], grid: Mapping[str, Sequence[str]]) -> int:

@@ -59,9 +59,15 @@ def _join(parts: Sequence[tuple[list[dict[str, Any]], list[int]]]) -> Curves:
     return Curves(
         [line["update"] for line in first],
         [line["env_steps"] for line in first],
-        [line["optimum"][places[0]] for line in first],
+        [_at(line["optimum"], places[0]) for line in first],
         {name: column(name) for name in names},
     )
+
+
+def _at(optimum: Any, place: int) -> float:
+    """The optimum of a member: one for a whole wave of one setting."""
+    found: float = optimum[place] if isinstance(optimum, list) else optimum
+    return found
 
 
 def curve_rows(values: Mapping[str, str], curves: Curves) -> Iterator[dict[str, Any]]:

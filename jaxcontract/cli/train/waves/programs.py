@@ -1,7 +1,7 @@
 """Members that one compiled program trains, and how many of them at a time."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +10,7 @@ from jaxcontract.cli.train.waves.members import AT_A_TIME, Member, Point
 from jaxcontract.core.protocols import Environment
 from jaxcontract.training.cores import on_cpu
 from jaxcontract.training.data_parallel import compile_data_parallel
-from jaxcontract.training.seeds import Program, Training, compile_program
+from jaxcontract.training.seeds import Program, Training, as_arrays, compile_program, one_seed
 from jaxcontract.training.units import play_in
 
 COPIES = 4  # of a learner on the host: at work, as it was last saved, being saved, its policy
@@ -89,7 +89,7 @@ def plan_wave(share: Share, program: Program, asked: int | None, num_processes: 
     Raises:
         ValueError: when the memory is not enough for one.
     """
-    learner = jax.eval_shape(program.training([0], *_numbers(share)).start)
+    learner = jax.eval_shape(*_first_learner(share))
     own = COPIES * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(learner))
     devices, limit = program.engine.num_devices, free_memory()
     if on_cpu():
@@ -111,9 +111,12 @@ def plan_wave(share: Share, program: Program, asked: int | None, num_processes: 
     return count, f"{count} at a time, which takes about {_told(takes)}{where}{free}"
 
 
-def _numbers(share: Share) -> tuple[Any, Any]:
+def _first_learner(share: Share) -> tuple[Callable[..., Any], Any]:
+    """What makes a learner of a share, and of what."""
     request = share.members[0].point.request
-    return request.setting.game.in_learner_units().make()[1], request.learner
+    env, params = request.setting.game.in_learner_units().make()
+    begin, _ = one_seed(env, request.learner.make())
+    return begin, (jax.random.key(0), as_arrays(params), as_arrays(request.learner))
 
 
 def free_memory() -> int | None:

@@ -122,8 +122,7 @@ def _plan(large: LargeRun, number: int, share: Share, progress: WavesProgress) -
         ValueError: when not even one fits.
     """
     path = large.run.out / PLAN
-    plan = read_json(path)
-    sizes = plan["at_a_time"] if isinstance(plan, dict) else {}
+    sizes = _read_plan(path)
     if str(number) in sizes:
         return sizes[str(number)], None
     places = large.run.request.devices or num_places()
@@ -137,6 +136,14 @@ def _plan(large: LargeRun, number: int, share: Share, progress: WavesProgress) -
     return count, program if on_cpu() else None
 
 
+def _read_plan(path: Path) -> dict[str, int]:
+    """How many members of each share go at a time; of a file that is damaged, nothing: it is planned anew."""
+    plan = read_json(path)
+    sizes = plan.get("at_a_time") if isinstance(plan, dict) else None
+    sizes = sizes if isinstance(sizes, dict) else {}
+    return {name: size for name, size in sizes.items() if type(size) is int and size > 0}
+
+
 def _cut(large: LargeRun, share: Share, count: int) -> Iterator[Wave]:
     """The waves of a share, each with its directory. Raises ValueError."""
     members: list[Member] = share.members
@@ -145,8 +152,8 @@ def _cut(large: LargeRun, share: Share, count: int) -> Iterator[Wave]:
         chosen = members[start : start + count]
         if len(chosen) < needed:
             raise ValueError(
-                f"--processes {needed}: a wave has {len(chosen)} seeds; each process trains one at least; "
-                "see --wave"
+                f"--processes {needed}: a wave of this run has {len(chosen)} seeds, of which each process "
+                f"trains one at least; start {len(chosen)} at most"
             )
         yield Wave(chosen, out / "waves" / f"{chosen[0].number:06}-{chosen[-1].number:06}")
 

@@ -107,7 +107,7 @@ def train_wave(wave: Wave, training: Training, context: Context) -> Ended:
     keeper = _keep(wave, training, context)
     now = keeper.start()
     measures, leader = measures_of(wave.members, context.judges), context.leader
-    request = wave.members[0].point.request
+    request, settings = wave.members[0].point.request, {member.point.name for member in wave.members}
     points = measured_training(
         training,
         lambda policies: leader.measure("curve", measures["curve"], policies),
@@ -118,7 +118,8 @@ def train_wave(wave: Wave, training: Training, context: Context) -> Ended:
     )
     try:
         for point in points:
-            keeper.curve.append(strict(point.as_dict() | {"optimum": point.column("optimum")}))
+            own = {} if len(settings) == 1 else {"optimum": point.column("optimum")}
+            keeper.curve.append(strict(point.as_dict() | own))
             context.progress(point, request.num_updates)
     except InterruptedRunError:
         if keeper.unsaved:
