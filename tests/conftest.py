@@ -3,10 +3,11 @@
 import os
 import tempfile
 
-# Before JAX is imported: programs that two tests compile alike, in this process or in one that they
-# start, are compiled once.
-CACHE = tempfile.TemporaryDirectory(prefix="jaxcontract-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
+# Before JAX is imported: programs that two tests compile alike, in this process, in another worker or in one
+# that they start, are compiled once.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    CACHE = tempfile.TemporaryDirectory(prefix="jaxcontract-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 # Files of tests that take longest come first, so that no worker is left alone with one at the end.
@@ -36,7 +37,10 @@ LONGEST = (
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+from quick_programs import compile_in_half_the_time  # noqa: E402
 
+with compile_in_half_the_time():
+    jax.devices()
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
