@@ -8,7 +8,7 @@ import tempfile
 if "PYTEST_XDIST_WORKER" not in os.environ:
     CACHE = tempfile.TemporaryDirectory(prefix="jaxcontract-tests-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 # Files of tests that take longest come first, so that no worker is left alone with one at the end.
 LONGEST = (
@@ -37,9 +37,12 @@ LONGEST = (
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
-from quick_programs import compile_in_half_the_time  # noqa: E402
 
-with compile_in_half_the_time():
+from quick_programs import compile_as_here  # noqa: E402
+
+# XLA reads its flags once, when it starts: what tests start compiles as it does for a person.
+with pytest.MonkeyPatch.context() as patch:
+    patch.setenv("XLA_FLAGS", compile_as_here()["XLA_FLAGS"])
     jax.devices()
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

@@ -94,7 +94,7 @@ def above(count: int) -> Tally:
 
 
 ROWS = {
-    "sigkill": Row("SIGKILL at a random moment of a run", sigkills, 50, 2),
+    "sigkill": Row("SIGKILL at a random moment of a run", sigkills, 50, 1),
     "save": Row(
         "SIGKILL inside a save", lambda n: Tally(n, faulty.storage.apart("kills_in_a_save", n)), 120, 12
     ),

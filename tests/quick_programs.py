@@ -3,32 +3,27 @@
 A test of bits or of speed compiles as a person's run does.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator
 from importlib.metadata import version
 
-# Each worker of the tests has a core, so that nothing is gained by compiling the parts of a program side by side.
-HALF = "--xla_cpu_parallel_codegen_split_count=1"
+# A worker of the tests has one core: it gains nothing by compiling the parts of a program side by side.
+SOONER = "--xla_cpu_parallel_codegen_split_count=1"
 # The other way of fusing is gone from jaxlib 0.12, whose processes end at a flag that they do not know.
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
-    HALF += " --xla_cpu_use_fusion_emitters=false"
-QUICKLY = f"{HALF} --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    SOONER += " --xla_cpu_use_fusion_emitters=false"
+QUICKLY = f"{SOONER} --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
-@contextlib.contextmanager
-def compile_in_half_the_time() -> Iterator[None]:
-    """A block at whose end XLA, which reads its flags once, has read these for the process, and for no other."""
-    asked = os.environ.get("XLA_FLAGS")
-    os.environ["XLA_FLAGS"] = f"{HALF} {asked or ''}".strip()
-    yield
-    if asked is None:
-        del os.environ["XLA_FLAGS"]
-    else:
-        os.environ["XLA_FLAGS"] = asked
+def add_flags(flags: str) -> dict[str, str]:
+    """This process's environment with flags for XLA in front of those that it has."""
+    return {**os.environ, "XLA_FLAGS": f"{flags} {os.environ.get('XLA_FLAGS', '')}".strip()}
 
 
 def compile_quickly() -> dict[str, str]:
     """The environment of a process whose programs are compiled for their results, not for their speed."""
-    asked = os.environ.get("XLA_FLAGS", "")
-    return {**os.environ, "XLA_FLAGS": f"{asked} {QUICKLY}".strip()}
+    return add_flags(QUICKLY)
+
+
+def compile_as_here() -> dict[str, str]:
+    """The environment of a process whose bits are to be those of the tests' own."""
+    return add_flags(SOONER)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jaxcontract.config import older
-from jaxcontract.core.fields import Record
+from jaxcontract.core.fields import Record, refuse
 from jaxcontract.envs.config import ContractGame
 from jaxcontract.envs.game import Game
 from jaxcontract.envs.registry import GAMES
@@ -33,7 +33,7 @@ class Setting(Record):
 
     Raises:
         ValueError: when the network works on items and the game has none, or the learner climbs the slope of
-            the reward, and the game's has none to climb.
+            the reward, and the game's has none to climb, or uses derivative action where there are no rivals.
     """
 
     game: Game = dataclasses.field(default_factory=ContractGame)
@@ -45,6 +45,10 @@ class Setting(Record):
             game, learner = GAMES.name_of(self.game), ALGORITHMS.name_of(self.algorithm)
             why = self.game.without_slope
             raise ValueError(f"algorithm = {learner}: cannot learn the game {game}: {why}; choose ppo or sac")
+        gain = getattr(self.algorithm, "derivative_gain", 0)
+        if gain and not self.game.has_rivals:
+            allowed = f"0 in the game {GAMES.name_of(self.game)}, which has one player"
+            raise refuse(type(self.algorithm).__name__, "derivative_gain", gain, allowed)
         network = self.algorithm.network
         if getattr(network, "needs_items", False) and not self.game.has_items:
             raise ValueError(

@@ -73,6 +73,11 @@ class CapacityGame(Game):
             allowed = f"so much that some network is worth serving: the best leaves S = {worth:.3g}"
             raise refuse("System", "unit_profit", self.problem.unit_profit, allowed)
 
+    @property
+    def has_rivals(self) -> bool:
+        """They are two."""
+        return True
+
     def describe(self) -> str:
         """Its capacity."""
         return f"2 stations, K = 1, capacity L/M = {self.env.capacity:g}"

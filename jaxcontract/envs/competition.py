@@ -242,6 +242,23 @@ class PlayersInRows:
         played = self.env._play(key, state, action, self.env._params(params))
         return played
 
+    def reward_against(
+        self, key: jax.Array, state: CompetitionState, action: jax.Array, rivals: jax.Array, params: Any
+    ) -> jax.Array:
+        """What each player earns by its own action [A, N B] if all others take `rivals` [A, N B]: [N B].
+
+        The key is that of the `step` with `action`, whose chances these are.
+        """
+        (rounds,) = state.round.shape
+        players = jnp.arange(action.shape[-1] // rounds)
+
+        def earn_alone(player):
+            own = jnp.repeat(players == player, rounds)
+            reward = self.step(key, state, jnp.where(own, action, rivals), params)[2]
+            return jnp.reshape(reward, (-1, rounds))[player]
+
+        return jnp.ravel(jax.vmap(earn_alone)(players))
+
 
 def make_params(
     env: CompetitionEnv, system: System, distribution: NetworkDistribution, numbers: dict[str, Any]

@@ -76,6 +76,11 @@ class CompetitionGame(Game):
             allowed = f"{bands}, the bands of type_edges = {self.law.type_edges}"
             raise refuse(type(self.env).__name__, "num_types", self.env.num_types, allowed)
 
+    @property
+    def has_rivals(self) -> bool:
+        """From two stations on."""
+        return bool(self.env.num_stations > 1)
+
     def describe(self) -> str:
         """Its sizes and the devices' taste."""
         rules, count = self.env, self.env.num_stations

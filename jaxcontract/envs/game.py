@@ -34,6 +34,11 @@ class Game(Record):
     # Whether the environment has `item_layout()`.
     has_items: ClassVar[bool] = False
 
+    @property
+    def has_rivals(self) -> bool:
+        """Whether several players learn against one another."""
+        return False
+
     def make(self) -> tuple[Environment, Any]:
         """The environment and its parameters."""
         made: tuple[Environment, Any] = resolve(self.environment)(self)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxcontract.core.protocols import Environment
 from jaxcontract.core.pytree import register
 from jaxcontract.core.rounds_last import find_rounds_last
+from jaxcontract.learning.derivative_action import find_earlier_reward
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 
 
@@ -29,6 +30,7 @@ class Trajectory:
     terminated: jax.Array  # [T, B]
     truncated: jax.Array  # [T, B]
     final_observation: jax.Array  # [T, O, B]  before a reset, where there was one
+    earlier_reward: jax.Array | None = None  # [T, B]  against the rivals' trailing copies, where there are
 
 
 def rollout(
@@ -40,12 +42,14 @@ def rollout(
     observation: jax.Array,
     length: int,
     group_size: int = 1,
+    trailing: NetworkPolicy | None = None,
 ) -> tuple[Any, jax.Array, Trajectory]:
     """Play T = `length` rounds of each of B environments.
 
     env_state: [..., B], observation: [O, B]: where the last rollout left off. The key is consumed.
     group_size: m, actions that are tried in each state; those two are then [..., B/m], and what follows on
         the first action of each group goes on
+    trailing: of games of several players, by which rivals act for `earlier_reward`
 
     Returns (env_state, observation, trajectory).
     """
@@ -56,9 +60,12 @@ def rollout(
         output = repeat_each(policy.output(observation), group_size)
         draw = policy.head.sample(key_action, output, policy.parameters)
         action = policy.bijector.forward(policy.head.raw_action(draw))
-        following, env_state, reward, terminated, truncated, info = step(
-            key_env, env, params, repeat_each(env_state, group_size), action
-        )
+        before = repeat_each(env_state, group_size)
+        earlier = None
+        if trailing is not None:
+            rivals = draw_actions(key_action, trailing, observation, group_size)
+            earlier = find_earlier_reward(key_env, env, params, before, action, rivals)
+        following, env_state, reward, terminated, truncated, info = step(key_env, env, params, before, action)
         following, env_state = take_first((following, env_state), group_size)
         played = Trajectory(
             observation=observation,
@@ -68,11 +75,19 @@ def rollout(
             terminated=terminated,
             truncated=truncated,
             final_observation=info["final_observation"],
+            earlier_reward=earlier,
         )
         return (env_state, following), played
 
     carry, trajectory = jax.lax.scan(play, (env_state, observation), jax.random.split(key, length))
     return *carry, trajectory
+
+
+def draw_actions(key: jax.Array, policy: NetworkPolicy, observation: jax.Array, group_size: int) -> jax.Array:
+    """Actions [A, B] that a policy draws at observations [O, B / group_size]. The key is consumed."""
+    output = repeat_each(policy.output(observation), group_size)
+    draw = policy.head.sample(key, output, policy.parameters)
+    return policy.bijector.forward(policy.head.raw_action(draw))
 
 
 def repeat_each(batch: Any, count: int) -> Any:

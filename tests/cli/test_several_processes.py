@@ -103,6 +103,7 @@ def test_what_process_0_refuses_ends_the_others_too(tmp_path):
     assert said[0].endswith("--out taken: is not empty; name a new directory\n")
 
 
+@pytest.mark.long
 def test_waves_of_two_processes_are_those_of_one(job):
     given = [*RUN, "--seeds", "5", "--wave", "4"]
     assert Job(job.folder, given).finish("waves", processes=2) == 0

@@ -155,6 +155,7 @@ def test_what_is_printed_teaches(finished):
         assert words in printed
 
 
+@pytest.mark.long
 def test_a_seed_earns_the_same_alone(finished, tmp_path):
     out, _ = finished
     other_breaks = ("--curve-points", "1", "--checkpoint-every", "3")
@@ -169,7 +170,8 @@ def test_a_seed_earns_the_same_alone(finished, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "preset", ["raw", "paper", "stress", pytest.param("capacity", marks=pytest.mark.long)]
+    "preset",
+    ["paper", *(pytest.param(name, marks=pytest.mark.long) for name in ("raw", "stress", "capacity"))],
 )
 def test_the_other_presets_run(preset, tmp_path):
     asked = "--seeds 2 --out out --num-updates 2 --eval-states 100 --curve-states 50".split()

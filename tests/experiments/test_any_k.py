@@ -17,6 +17,7 @@ LARGE = EXPERIMENTS / "policies" / "any_k_256"
 WORST = {2: 0.01, 24: 0.02, 64: 0.04}  # gaps that it must not exceed
 
 
+@pytest.mark.long
 def test_its_gap_is_small_at_every_number_of_types():
     policy, (env, params) = jc.load_policy(DIRECTORY), jc.load_env(DIRECTORY)
     assert (env.fewest_types, env.num_types, env.leave_out_types) == (2, 64, (5, 24))

@@ -47,9 +47,17 @@ def run(*arguments, cwd):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def complete(tmp_path_factory):
     cwd = tmp_path_factory.mktemp("paper")
     done = run(*TOY, "--out", "out", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return cwd / "out", done.stdout
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    cwd = tmp_path_factory.mktemp("some")
+    done = run(*TOY, "--only", "fig2b,incentives,market", "--out", "out", cwd=cwd)
     assert done.returncode == 0, done.stderr
     return cwd / "out", done.stdout
 
@@ -63,8 +71,9 @@ def numbers(table, name):
     return np.array([float(row[name] or "nan") for row in table])
 
 
-def test_every_figure_has_its_picture_and_numbers(finished):
-    out, printed = finished
+@pytest.mark.long
+def test_every_figure_has_its_picture_and_numbers(complete):
+    out, printed = complete
     assert {path.stem for path in out.glob("*.png")} == FIGURES
     for path in out.glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
@@ -75,8 +84,9 @@ def test_every_figure_has_its_picture_and_numbers(finished):
     assert "summary.md" in printed
 
 
-def test_the_summary_gives_a_verdict_and_numbers_for_every_claim(finished):
-    text = (finished[0] / "summary.md").read_text("utf-8")
+@pytest.mark.long
+def test_the_summary_gives_a_verdict_and_numbers_for_every_claim(complete):
+    text = (complete[0] / "summary.md").read_text("utf-8")
     claims = re.findall(
         r"^- \*\*(.+)\*\* \*(Holds|Holds in part|Does not hold)\.\* (.+)$", text, re.MULTILINE
     )
@@ -86,25 +96,26 @@ def test_the_summary_gives_a_verdict_and_numbers_for_every_claim(finished):
         assert any(said in claim for claim, _, _ in claims)
     assert "What cannot be reproduced" in text
     for name in re.findall(r"`(\w+)\.csv`", text):
-        assert (finished[0] / f"{name}.csv").is_file()
+        assert (complete[0] / f"{name}.csv").is_file()
 
 
-def test_the_texts_take_their_numbers_from_the_run(finished):
-    text = (finished[0] / "summary.md").read_text("utf-8")
-    peak = {row["curve"]: row for row in rows(finished[0], "fig3_peaks")}["exact"]
+@pytest.mark.long
+def test_the_texts_take_their_numbers_from_the_run(complete):
+    text = (complete[0] / "summary.md").read_text("utf-8")
+    peak = {row["curve"]: row for row in rows(complete[0], "fig3_peaks")}["exact"]
     found = re.search(r"moves the peak to α = ([\d.]+) ", text)
     assert found
     assert found[1] == f"{float(peak['aoi_preference']):.3f}"
     options = "--quick --seeds 2 --others 1 --budget 0.001 --states 200"
     assert f"`python experiments/reproduce_paper.py {options}`" in text  # what was typed, not a part of it
-    types = [row for row in rows(finished[0], "sweeps") if row["parameter"] == "number of types K"]
+    types = [row for row in rows(complete[0], "sweeps") if row["parameter"] == "number of types K"]
     for row in types:  # of one seed each
         assert f"{float(row['value']):g}: {float(row['screening_gap']):.1%}" in text
-    gap = max(float(row["screening_gap"]) for row in rows(finished[0], "sweeps"))
+    gap = max(float(row["screening_gap"]) for row in rows(complete[0], "sweeps"))
     assert f"The worst seed of all sweeps has {gap:.0%}" in text
     errors = re.search(r"standard errors up to ([\d.]+);", text)
     assert errors
-    assert float(errors[1]) >= numbers(rows(finished[0], "fig3_exact"), "standard_error").max()
+    assert float(errors[1]) >= numbers(rows(complete[0], "fig3_exact"), "standard_error").max()
 
 
 @pytest.mark.parametrize(
@@ -120,15 +131,16 @@ def test_seeds_without_a_value_are_counted():
     assert (percent(1.0), percent(0.99999)) == ("100.00 %", "99.99 %")
 
 
-def test_the_learning_curves_are_complete(finished):
-    table = rows(finished[0], "fig2a")
+@pytest.mark.long
+def test_the_learning_curves_are_complete(complete):
+    table = rows(complete[0], "fig2a")
     for scheme, least in (("PPO printed", 512), ("PPO feasible", 2048)):
         seeds = {row["seed"] for row in table if row["scheme"] == scheme}
         assert seeds == {"312", "313"}
         steps = numbers([row for row in table if row["scheme"] == scheme], "env_steps")
         assert steps.min() == 0
         assert steps.max() >= 2 * least
-    levels = {row["scheme"]: float(row["regret"]) for row in rows(finished[0], "fig2a_levels")}
+    levels = {row["scheme"]: float(row["regret"]) for row in rows(complete[0], "fig2a_levels")}
     assert 0 == levels["optimum"] < levels["pooled"] < levels["random feasible"]
 
 
@@ -140,8 +152,9 @@ def test_the_printed_states_have_the_golden_items(finished):
     np.testing.assert_allclose(numbers(exact, "payment"), payment, rtol=1e-6)
 
 
-def test_exact_fig_3_is_where_it_should_be(finished):
-    table = rows(finished[0], "fig3_exact")
+@pytest.mark.long
+def test_exact_fig_3_is_where_it_should_be(complete):
+    table = rows(complete[0], "fig3_exact")
     alpha, mean = numbers(table, "aoi_preference"), numbers(table, "optimum")
     population = numbers(table, "population_mean")
     assert (alpha[0], alpha[-1]) == (0.01, 1.0)
@@ -149,18 +162,19 @@ def test_exact_fig_3_is_where_it_should_be(finished):
     assert np.all(np.abs(mean - population) < 4 * numbers(table, "standard_error") + 1e-9)
     assert numbers(table, "standard_error").max() < 0.06
     assert numbers(table, "difference_standard_error").max() < 0.06
-    peak = {row["curve"]: row for row in rows(finished[0], "fig3_peaks")}["exact"]
+    peak = {row["curve"]: row for row in rows(complete[0], "fig3_peaks")}["exact"]
     assert abs(float(peak["aoi_preference"]) - 0.40) < 0.03
     assert float(peak["low"]) < float(peak["aoi_preference"]) < float(peak["high"])
     for state in ("state 1", "state 2", "state 3"):
         curve = numbers(
-            [r for r in rows(finished[0], "fig3_single_states") if r["state"] == state], "optimum"
+            [r for r in rows(complete[0], "fig3_single_states") if r["state"] == state], "optimum"
         )
         assert np.all(np.diff(curve) > 0)
 
 
-def test_no_scheme_beats_the_optimum_and_complete_information_does(finished):
-    table = rows(finished[0], "schemes")
+@pytest.mark.long
+def test_no_scheme_beats_the_optimum_and_complete_information_does(complete):
+    table = rows(complete[0], "schemes")
     assert {(row["setting"], row["num_types"]) for row in table} == {
         (setting, size) for setting in ("paper", "stress") for size in ("2", "8")
     }
@@ -185,13 +199,14 @@ def test_types_prefer_their_own_items(finished):
         assert (own[:, None] - utility).min() > -1e-6
 
 
-def test_sweeps_and_sensitivity_have_every_value(finished):
-    swept = {row["parameter"] for row in rows(finished[0], "sweeps")}
+@pytest.mark.long
+def test_sweeps_and_sensitivity_have_every_value(complete):
+    swept = {row["parameter"] for row in rows(complete[0], "sweeps")}
     assert len(swept) == 5
-    devices = [row for row in rows(finished[0], "sweeps") if "devices" in row["parameter"]]
+    devices = [row for row in rows(complete[0], "sweeps") if "devices" in row["parameter"]]
     each = numbers(devices, "optimum") / numbers(devices, "value")
     np.testing.assert_allclose(each, each[0], rtol=1e-9)
-    settings = {(row["learner"], row["setting"]) for row in rows(finished[0], "sensitivity")}
+    settings = {(row["learner"], row["setting"]) for row in rows(complete[0], "sensitivity")}
     assert len(settings) == 9
 
 
@@ -206,15 +221,16 @@ def test_the_simulation_agrees_with_the_model(finished):
     assert np.all(off <= 4 * numbers(earned, "realised_error"))
 
 
-def test_the_papers_contract_is_not_the_one_for_devices_that_may_walk_away(finished):
-    table = rows(finished[0], "participation")
+@pytest.mark.long
+def test_the_papers_contract_is_not_the_one_for_devices_that_may_walk_away(complete):
+    table = rows(complete[0], "participation")
     best, naive = numbers(table, "best"), numbers(table, "naive")
     assert np.all(naive <= numbers(table, "upper_bound"))
     assert np.all(best >= naive - 1e-6 * best)
     (first,) = [row for row in table if row["state"] == "1" and float(row["taste_scale"]) == 1.0]
     assert float(first["best"]) == pytest.approx(2344.9974, rel=1e-5)
     assert float(first["naive"]) == pytest.approx(1281.2027, rel=1e-5)
-    text = (finished[0] / "summary.md").read_text("utf-8")
+    text = (complete[0] / "summary.md").read_text("utf-8")
     assert re.search(r"contract of \(10\) is what a base station should post.*\*Does not hold", text)
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -31,6 +30,7 @@ from jaxcontract.storage.manifest import (
 )
 from jaxcontract.storage.policies import save_policies
 from paths import EXPERIMENTS, GOLDEN_FILES
+from quick_programs import compile_as_here
 
 SCRIPT = EXPERIMENTS / "export_policy.py"
 CASES = {
@@ -125,7 +125,9 @@ def elsewhere(code, blocked, states, folder):
     np.savez(folder / "states.npz", **by_name(states))
     code = BLOCK.format(blocked=blocked, states=str(folder / "states.npz")) + code
     code += f"\nnp.savez({str(folder / 'contracts.npz')!r}, frequency=c.frequency, payment=c.payment)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=compile_as_here()
+    )
     assert done.returncode == 0, done.stderr
     with np.load(folder / "contracts.npz") as contracts:
         return contracts["frequency"], contracts["payment"]
@@ -590,7 +592,7 @@ def command(*arguments, without=None):
     )
     words = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(
-        words, capture_output=True, text=True, timeout=120, env=dict(os.environ), check=False
+        words, capture_output=True, text=True, timeout=120, env=compile_as_here(), check=False
     )
 
 

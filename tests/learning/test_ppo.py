@@ -539,6 +539,7 @@ NUMBERS = (
     "entropy_coefficient",
     "max_gradient_norm",
     "lookahead_rate",
+    "trailing_rate",
 )
 PARTS = ("network", "policy_head")
 OTHER_SIZES = {
@@ -560,7 +561,7 @@ OTHER_SIZES = {
 
 def test_every_field_is_a_number_or_a_size():
     names = {field.name for field in dataclasses.fields(PPOConfig)}
-    assert names == {*NUMBERS, *OTHER_SIZES, *PARTS, "group_size"}
+    assert names == {*NUMBERS, *OTHER_SIZES, *PARTS, "group_size", "derivative_gain"}
 
 
 def test_equal_configs_and_changed_numbers_do_not_retrace():
@@ -634,7 +635,10 @@ REFUSED = {
     ),
     "averaged_updates": ((-1, 2.5, *NOT_NUMBERS), "a whole number in [0, inf)"),
     "lookahead_updates": ((-1, 2.5, *NOT_NUMBERS), "a whole number in [0, inf)"),
-    "lookahead_rate": ((0, -0.1, 1.01, *NOT_NUMBERS), "a number in (0, 1]"),
+    **dict.fromkeys(
+        ("lookahead_rate", "trailing_rate"), ((0, -0.1, 1.01, *NOT_NUMBERS), "a number in (0, 1]")
+    ),
+    "derivative_gain": ((-1, -1e-9, *NOT_NUMBERS), FROM_ZERO),
     "final_entropy_share": ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE),
     **dict.fromkeys(("discount", "gae_lambda"), ((-1e-9, 1.001, 2, *NOT_NUMBERS), SHARE)),
     "estimator": (("", "GAE", "td", 1, None, [], ["gae"], NAN, object), "one of gae, paper"),

@@ -29,6 +29,7 @@ def test_a_network_that_does_not_say_its_width_takes_the_whole_step():
     assert float(step_size(jc.PPOConfig(network=plain), 0)) == pytest.approx(3e-3)
 
 
+@pytest.mark.long
 def test_a_wide_network_does_not_run_away():
     """With whole steps the mean kl of this training is 6.3."""
     env = jc.ContractEnv(num_types=8)

@@ -96,6 +96,7 @@ def test_the_mixed_equilibrium_cannot_be_exploited(capacity, system):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("capacity", [0.90])  # where a finite sample shows most
 def test_draws_of_the_equilibrium_come_near(capacity):
     count = 4_000_000

@@ -135,14 +135,13 @@ def test_checkpoints_of_the_version_before_are_refused_in_a_line_that_says_what_
 
 def test_a_learner_survives_being_arrays():
     env = jc.ContractEnv()
-    config = jc.PPOConfig(num_envs=8, minibatches=2)
-    learner = init(jax.random.key(3), env, env.default_params, config)
-    arrays = to_arrays(learner)
-    again = from_arrays(init(jax.random.key(4), env, env.default_params, config), arrays)
-    one, _ = update(learner, env, env.default_params, config)
-    other, _ = update(again, env, env.default_params, config)
-    expected = to_arrays(one)
-    assert all(array.tobytes() == expected[name].tobytes() for name, array in to_arrays(other).items())
+    game = {"env": env, "params": env.default_params, "config": jc.PPOConfig(num_envs=8, minibatches=2)}
+    begin, go_on = (jax.jit(function, static_argnames="env") for function in (init, update))
+    learner = begin(jax.random.key(3), **game)
+    again = from_arrays(begin(jax.random.key(4), **game), to_arrays(learner))
+    expected = to_arrays(go_on(learner, **game)[0])
+    found = to_arrays(go_on(again, **game)[0])
+    assert all(array.tobytes() == expected[name].tobytes() for name, array in found.items())
 
 
 def test_arrays_do_not_change_with_the_learner_that_they_are_of():

@@ -45,6 +45,7 @@ def test_where_the_chunks_are_cut_changes_nothing():
     chex.assert_trees_all_equal(weights_after([4], [6]), weights_after([4], [1, 3, 2]))
 
 
+@pytest.mark.long
 def test_a_chunk_is_that_many_updates():
     learner = init(jax.random.key(4), ENV, ENV.default_params, CONFIG)
     step = jax.jit(update, static_argnames="env")

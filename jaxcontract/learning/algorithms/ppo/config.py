@@ -20,8 +20,8 @@ WITH_GROUPS = {"group_size": 8, "epochs": 2, "clip_range": 0.6}
 class PPOConfig(LearnerConfig):
     """What PPO is told. The paper's symbol, where it has one, stands in each meaning.
 
-    Sizes, words and switches are static, and so are `target_kl` and `final_entropy_share`: a change compiles
-    anew. The other numbers are traced.
+    Sizes, words and switches are static, and so are `target_kl`, `final_entropy_share` and `derivative_gain`:
+    a change compiles anew. The other numbers are traced.
 
     network:     the function that is learned, a `Network`; the critic is another of its kind
     policy_head: what its output says of an action, a `PolicyHead`
@@ -65,6 +65,20 @@ class PPOConfig(LearnerConfig):
         "weight of the entropy bonus at the last of several updates, reached linearly, over the first",
         static=True,
         low=0,
+        high=1,
+    )
+    derivative_gain: float = number(
+        0.0,
+        "gain of derivative action, of games of several players: how much a reward counts besides by how far "
+        "it is above that against the rivals' trailing copies; 0: none",
+        static=True,
+        low=0,
+    )
+    trailing_rate: Any = number(
+        0.03,
+        "part of the way to the policy that its trailing copy goes in an update, less as the step size falls",
+        low=0,
+        above=True,
         high=1,
     )
 
@@ -112,6 +126,8 @@ class PPOConfig(LearnerConfig):
         if self.entropy_coefficient == 0 or self.num_updates == 1:
             why = "num_updates = 1" if self.num_updates == 1 else "entropy_coefficient = 0"
             found["final_entropy_share"] = why
+        if self.derivative_gain == 0:
+            found["trailing_rate"] = "derivative_gain = 0"
         if self.minibatches == 1:
             found["partition"] = "minibatches = 1"
         if self.gradient_steps == 1:

@@ -20,10 +20,11 @@ from jaxcontract.learning.algorithms.ppo.config import PPOConfig as PPOConfig
 from jaxcontract.learning.algorithms.ppo.loss import clipped_surrogate, standardize, value_error
 from jaxcontract.learning.algorithms.ppo.minibatches import cut, draw_minibatches
 from jaxcontract.learning.algorithms.ppo.return_scale import add_returns, no_returns, to_outputs, to_values
+from jaxcontract.learning.derivative_action import Trailing, follow, lead
 from jaxcontract.learning.divergence import watch_divergence
 from jaxcontract.learning.loop import Metrics
 from jaxcontract.learning.networks.initialize import init_network
-from jaxcontract.learning.optimizer import descend, make_optimizer
+from jaxcontract.learning.optimizer import descend, make_optimizer, step_size
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 from jaxcontract.learning.rollout import Trajectory, repeat_each, rollout
 from jaxcontract.learning.train_state import TrainState, begin_rounds
@@ -39,15 +40,22 @@ class PPOState(TrainState):
     """PPO under way. `weights`: {"actor", "critic", "head"}, the paper's ω.
 
     With groups of actions there is no critic. returns: what is known of its targets, where it counts in
-    their mean and deviation; None where it does not.
+    their mean and deviation; None where it does not. trailing: of the policy, where there is derivative
+    action; None where there is not.
     """
 
     returns: Any = None
+    trailing: Trailing | None = None
 
     @property
     def policy(self) -> NetworkPolicy:
         """What has been learned."""
         return self.make_policy(self.weights["actor"], self.weights["head"])
+
+    @property
+    def trailing_policy(self) -> NetworkPolicy | None:
+        """The trailing copy of the policy, where there is one."""
+        return None if self.trailing is None else self.make_policy(*self.trailing)
 
     def with_policy(self, policy: NetworkPolicy) -> Self:
         """The learner with the network and the head's parameters of another policy; all else stays."""
@@ -87,8 +95,14 @@ def init(key: jax.Array, env: Environment, params: Any, config: PPOConfig) -> PP
     if config.group_size == 1:
         weights["critic"] = init_network(network, key_critic, env, num_inputs, 1)
     optimizer_state = make_optimizer(config, 0).init(weights)
-    returns = no_returns() if config.normalize_returns else None
-    return PPOState(weights=weights, optimizer_state=optimizer_state, key=key_train, returns=returns, **begun)
+    return PPOState(
+        weights=weights,
+        optimizer_state=optimizer_state,
+        key=key_train,
+        returns=no_returns() if config.normalize_returns else None,
+        trailing=Trailing(weights["actor"], weights["head"]) if config.derivative_gain else None,
+        **begun,
+    )
 
 
 def update(learner: PPOState, env: Environment, params: Any, config: PPOConfig) -> tuple[PPOState, Metrics]:
@@ -103,6 +117,7 @@ def update(learner: PPOState, env: Environment, params: Any, config: PPOConfig) 
         learner.observation,
         config.num_steps,
         config.group_size,
+        learner.trailing_policy,
     )
     batch = make_batch(learner, trajectory, observation, config)
     if learner.returns is not None and batch.target is not None:
@@ -117,6 +132,9 @@ def update(learner: PPOState, env: Environment, params: Any, config: PPOConfig) 
         key=key,
         num_updates=learner.num_updates + 1,
     )
+    if learner.trailing is not None:
+        rate = config.trailing_rate * step_size(config, learner.num_updates - 1) / config.learning_rate
+        learner = dataclasses.replace(learner, trailing=follow(learner.trailing, learner.policy, rate))
     metrics = {"reward": jnp.mean(trajectory.reward), **metrics}
     return watch_divergence(learner, metrics), metrics
 
@@ -145,17 +163,20 @@ def judge(
     learner: PPOState, trajectory: Trajectory, following: jax.Array, config: PPOConfig
 ) -> tuple[jax.Array, jax.Array | None]:
     """Advantages of a rollout and the critic's targets, [T, B] each; no targets where there is no critic."""
+    reward = trajectory.reward
+    if trajectory.earlier_reward is not None:
+        reward = lead(reward, trajectory.earlier_reward, config.derivative_gain)
     if config.group_size > 1:
-        return group_advantages(trajectory.reward, config.group_size), None
+        return group_advantages(reward, config.group_size), None
     value = _values(learner, trajectory.observation)
     if config.estimator == "paper":
         discount = jnp.where(trajectory.terminated, 0.0, config.discount)
-        advantage = printed_advantages(trajectory.reward, discount, value)
-        target = discounted_returns(trajectory.reward, discount)
+        advantage = printed_advantages(reward, discount, value)
+        target = discounted_returns(reward, discount)
     else:
         is_cut = config.discount * jnp.any(trajectory.truncated) > 0
         reward, discount = end_episodes(
-            trajectory.reward,
+            reward,
             trajectory.terminated,
             trajectory.truncated,
             _values_if(is_cut, learner, trajectory.final_observation),
