@@ -85,6 +85,29 @@ def test_players_who_turn_around_their_equilibrium_come_to_it():
     assert distance(1.0) < 0.7
 
 
+def exploitability_of_replicators(bonus, gain, capacity=0.9, places=100, steps=20_000):
+    """Where softmax players end who climb exact payoffs and an entropy bonus, in shares of the payoff."""
+    rest, top = 1 - capacity, 2 * capacity - 1
+    rents = (np.arange(places) + 0.5) / places
+    above = (rents[:, None] > rents) + 0.5 * (rents[:, None] == rents)
+    payoff = (1 - rents)[:, None] * (rest + top * above) / rest
+    law = np.full(places, 1 / places)
+    copy = law
+    for _ in range(steps):
+        gains = lead(payoff @ law, payoff @ copy, gain) - bonus * np.log(law)
+        copy = copy + 0.05 * (law - copy)
+        law = law * np.exp(0.02 * (gains - law @ gains))
+        law = np.maximum(law / law.sum(), 1e-300)
+    return np.max(payoff @ law) - law @ payoff @ law
+
+
+def test_an_equilibrium_that_repels_is_held_at_a_tenth_of_the_bonus():
+    """At L/M = 0.9, on a grid of rents, without PPO: what limits players is the game."""
+    assert 0.1 < exploitability_of_replicators(0.15, 0.0) < 0.16
+    assert exploitability_of_replicators(0.1, 0.0) > 0.2
+    assert exploitability_of_replicators(0.02, 10.0) < 0.03
+
+
 @pytest.mark.parametrize("stations", [2, 3])
 def test_a_reward_against_rivals_is_that_of_a_round_with_them(stations):
     """Of the environment that plays one round, and knows nothing of rows."""

@@ -29,6 +29,7 @@ OTHER = {
     "target_kl": 1e-9,
     "final_entropy_share": 0.0,
     "lookahead_rate": 0.9,
+    "trailing_rate": 0.5,
     "violation_price": 3.0,
     "safety_margin": 0.01,
     "final_learning_rate": 0.1,
@@ -39,24 +40,23 @@ SETTINGS = {
     "as printed": {"estimator": "paper", "num_steps": 3, "discount": 0.9, "reward": "paper"},
     "one step": {"epochs": 1, "minibatches": 1, "num_updates": 1, "safety_margin": 0.02},
 }
+NOT_ASKED = {"final_entropy_share", "lookahead_rate", "trailing_rate"}
 IDLE = {
-    "default": {"gae_lambda", "episode_length", "violation_price", "final_entropy_share", "lookahead_rate"},
-    "discounted": {"final_entropy_share", "lookahead_rate"},
+    "default": {"gae_lambda", "episode_length", "violation_price", *NOT_ASKED},
+    "discounted": {*NOT_ASKED},
     "as printed": {
         "gae_lambda",
         "episode_length",
         "violation_price",
         "safety_margin",
-        "final_entropy_share",
-        "lookahead_rate",
+        *NOT_ASKED,
     },
     "one step": {
         "gae_lambda",
         "episode_length",
         "clip_range",
         "target_kl",
-        "final_entropy_share",
-        "lookahead_rate",
+        *NOT_ASKED,
         "final_learning_rate",
         "partition",
     },
