@@ -4,11 +4,12 @@ import pytest
 
 import faults
 
-TIMED = {"cost"}  # means nothing while other tests keep the cores busy
+# The cost means nothing while other tests keep the cores busy; `test_signals.py` sends the signals.
+LONG = {"cost", "signals"}
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in TIMED)) for name in faults.ROWS]
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in faults.ROWS]
 )
 def test_faults_are_survived(name, pytestconfig):
     row = faults.ROWS[name]

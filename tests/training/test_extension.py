@@ -105,6 +105,7 @@ def kill(*_):
     raise OSError("killed")
 
 
+@pytest.mark.long
 def test_a_run_that_was_extended_at_one_step_size_is_one_longer_run_bit_for_bit(
     run, ended, extended, tmp_path
 ):

@@ -185,6 +185,7 @@ print(training.num_devices, metrics["reward"].shape[0], *log_stds)
 """
 
 
+@pytest.mark.long
 def test_a_mesh_of_devices_learns_what_the_cores_do():
     """The way of accelerators, on two CPU devices and small enough for a CPU to batch seeds."""
     command = [sys.executable, "-c", BATCHED]
