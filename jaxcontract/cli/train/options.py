@@ -73,13 +73,15 @@ def add_run_options(parser: OneLineParser, alone: bool = False) -> None:
         "--resume",
         type=path,
         metavar="DIR",
-        help="go on with the run in DIR, as it was asked for; --num-updates N extends one that has ended",
+        help="go on with the run in DIR, as it was asked for; --num-updates N extends one that has ended and "
+        "was neither a sweep nor in waves",
     )
     add(
         "--init-from",
         type=path,
         metavar="DIR",
-        help="begin with the policies of the run in DIR, seed by seed (default: with fresh ones)",
+        help="begin with the policies of the run in DIR, seed by seed (default: with fresh ones); goes with "
+        "neither a sweep nor waves",
     )
     counts = {
         "--checkpoint-every": (None, "updates between checkpoints (default: a tenth of the training)"),
