@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxcontract.core.rounds_last import find_rounds_last
-from jaxcontract.learning.policies.network_policy import NetworkPolicy
 
 
 class Trailing(NamedTuple):
@@ -15,10 +14,10 @@ class Trailing(NamedTuple):
     parameters: Any
 
 
-def follow(trailing: Trailing, policy: NetworkPolicy, rate: jax.Array | float) -> Trailing:
-    """θ̄ ← θ̄ + rate (θ − θ̄): the copy after an update of the policy."""
-    now = Trailing(policy.weights, policy.parameters)
-    return jax.tree.map(lambda old, new: old + rate * (new - old), trailing, now)
+def follow(trailing: Trailing, now: Trailing, rate: jax.Array | float) -> Trailing:
+    """θ̄ ← θ̄ + rate (θ − θ̄): the copy after an update of the policy to `now`."""
+    followed: Trailing = jax.tree.map(lambda old, new: old + rate * (new - old), trailing, now)
+    return followed
 
 
 def find_earlier_reward(

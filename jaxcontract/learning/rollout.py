@@ -63,7 +63,8 @@ def rollout(
         before = repeat_each(env_state, group_size)
         earlier = None
         if trailing is not None:
-            rivals = draw_actions(key_action, trailing, observation, group_size)
+            # From the same key: these actions differ by no more than the two policies do.
+            rivals = trailing.sample(key_action, repeat_each(observation, group_size).T).T
             earlier = find_earlier_reward(key_env, env, params, before, action, rivals)
         following, env_state, reward, terminated, truncated, info = step(key_env, env, params, before, action)
         following, env_state = take_first((following, env_state), group_size)
@@ -81,13 +82,6 @@ def rollout(
 
     carry, trajectory = jax.lax.scan(play, (env_state, observation), jax.random.split(key, length))
     return *carry, trajectory
-
-
-def draw_actions(key: jax.Array, policy: NetworkPolicy, observation: jax.Array, group_size: int) -> jax.Array:
-    """Actions [A, B] that a policy draws at observations [O, B / group_size]. The key is consumed."""
-    output = repeat_each(policy.output(observation), group_size)
-    draw = policy.head.sample(key, output, policy.parameters)
-    return policy.bijector.forward(policy.head.raw_action(draw))
 
 
 def repeat_each(batch: Any, count: int) -> Any:

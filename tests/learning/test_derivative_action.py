@@ -140,12 +140,11 @@ def test_a_rival_who_pays_less_leaves_the_capacity():
 def test_the_copy_follows_at_its_rate():
     env = CapacityEnv()
     policy = init(KEY, env, env.default_params, jc.PPOConfig(num_envs=8, minibatches=1)).policy
-    copy = jax.tree.map(jnp.zeros_like, Trailing(policy.weights, policy.parameters))
+    now = Trailing(policy.weights, policy.parameters)
+    copy = jax.tree.map(jnp.zeros_like, now)
     for _ in range(3):
-        copy = follow(copy, policy, 0.2)
-    for got, end in zip(
-        jax.tree.leaves(copy), jax.tree.leaves((policy.weights, policy.parameters)), strict=True
-    ):
+        copy = follow(copy, now, 0.2)
+    for got, end in zip(jax.tree.leaves(copy), jax.tree.leaves(now), strict=True):
         np.testing.assert_allclose(got, (1 - 0.8**3) * end, rtol=1e-5)
 
 

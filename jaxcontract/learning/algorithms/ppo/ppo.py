@@ -126,15 +126,13 @@ def update(learner: PPOState, env: Environment, params: Any, config: PPOConfig) 
     learner = dataclasses.replace(
         learner,
         weights=weights,
+        trailing=follow_weights(learner, weights, config),
         optimizer_state=optimizer_state,
         env_state=env_state,
         observation=observation,
         key=key,
         num_updates=learner.num_updates + 1,
     )
-    if learner.trailing is not None:
-        rate = config.trailing_rate * step_size(config, learner.num_updates - 1) / config.learning_rate
-        learner = dataclasses.replace(learner, trailing=follow(learner.trailing, learner.policy, rate))
     metrics = {"reward": jnp.mean(trajectory.reward), **metrics}
     return watch_divergence(learner, metrics), metrics
 
@@ -254,6 +252,14 @@ def _loss(weights: Any, learner: PPOState, batch: Batch, config: PPOConfig) -> t
         metrics["value_error"] = value_error(value, to_outputs(learner.returns, batch.target))
         objective -= config.value_coefficient * metrics["value_error"]
     return -objective, metrics
+
+
+def follow_weights(learner: PPOState, weights: Any, config: PPOConfig) -> Trailing | None:
+    """The trailing copy after an update to these weights; slower where the policy's steps are smaller."""
+    if learner.trailing is None:
+        return None
+    rate = config.trailing_rate * step_size(config, learner.num_updates) / config.learning_rate
+    return follow(learner.trailing, Trailing(weights["actor"], weights["head"]), rate)
 
 
 def entropy_weight(config: PPOConfig, num_updates: jax.Array) -> Any:
