@@ -113,3 +113,30 @@ def test_waves_of_two_processes_are_those_of_one(job):
     found = {row["seed"]: row["regret"] for rows in ended.values() for row in rows}
     alone = read_json(job.folder / "one" / "summary.json")["seeds"]
     assert [found[row["seed"]] for row in alone] == [row["regret"] for row in alone]
+
+
+@pytest.mark.long
+def test_a_sweep_of_two_processes_is_that_of_one(tmp_path):
+    grid = "sweep --sweep learning_rate=1e-3,1e-2 --sweep num_envs=64,32 --seeds 3 --num-updates 6".split()
+    sizes = "--hidden-sizes 8 --eval-states 50 --curve-states 20 --curve-points 2".split()
+    for name, before in {"one": [], "two": ["launch", "-n", "2", "--"]}.items():
+        command = [sys.executable, "-m", "jaxcontract", *before, *grid, *sizes, "--out", name]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    one, two = ((tmp_path / name / "results.csv").read_text() for name in ("one", "two"))
+    assert one == two
+    assert one.count("done") == 12
+
+
+def test_a_program_of_fewer_seeds_than_processes_is_refused_and_leaves_nothing(tmp_path):
+    sweep = "sweep --sweep num_envs=64,32 --seeds 1 --num-updates 6 --out few".split()
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxcontract", "launch", "-n", "2", "--", *sweep],
+        cwd=tmp_path,
+        env=compile_quickly(),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "one for each process; num_envs=64 is a program of its own" in done.stderr
+    assert not (tmp_path / "few").exists()

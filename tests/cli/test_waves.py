@@ -321,7 +321,8 @@ def test_a_grid_of_a_file_is_that_of_the_command_line(tmp_path):
         ),
         (["--sweep", "hidden_sizes=64,64"], "has 64 twice; `;` stands between values that have commas"),
         (["--sweep", "=3"], "--sweep =3: must be NAME=VALUE,VALUE"),
-        (["--sweep", "num_envs=64", "--processes", "2"], "unknown option --processes"),
+        (["--sweep", "processes=1,2"], "--sweep processes: is of the run, the same for all settings"),
+        (["--sweep", "num_envs=64", "--processes", "2"], "--coordinator: --coordinator, --processes, --pro"),
         (["no.toml"], "no.toml: cannot be read (No such file or directory)"),
         (["--resume", "nowhere"], "--resume nowhere: holds no run that can be read (config.json)"),
     ],
@@ -344,6 +345,11 @@ def test_a_grid_that_cannot_be_is_one_line(capsys, given, said):
         ("learning_rate = [{a = 1}]", "must be a number, a word, true, false, or a list of these"),
         ("learning_rate = [inf]", "learning_rate = inf: must be"),
         ("learning_rate = [", "is not TOML"),
+        ("learning_rat = [1]", "grid.toml: error: unknown option --learning-rat; did you mean"),
+        (
+            "num_envs = [64, 128]\nlearning_rate = [-1]",
+            "grid.toml: error: PPOConfig.learning_rate = -1.0: must",
+        ),
     ],
 )
 def test_a_file_that_is_no_grid_is_one_line(tmp_path, capsys, text, said):

@@ -1,4 +1,4 @@
-"""Train in several processes on this machine: each with its share of the seeds and of the cores."""
+"""Train or sweep in several processes on this machine: each with its share of the seeds and of the cores."""
 
 import os
 import socket
@@ -11,25 +11,27 @@ from jaxcontract.cli.processes.child import Child
 from jaxcontract.cli.processes.options import NAMES, Joining
 from jaxcontract.cli.processes.supervisor import supervise
 from jaxcontract.cli.program import Program, name_command
-from jaxcontract.cli.train.command import read_options
+from jaxcontract.cli.sweep import command as sweep
+from jaxcontract.cli.train import command as train
 
 PROGRAM = name_command("launch")
-COMMAND = "train"
+COMMANDS = {"train": train.read_options, "sweep": sweep.read_options}
 EPILOG = """\
 examples:
   PROGRAM -n 2 -- train --seeds 64 --out runs/many
   PROGRAM -n 8 -- train --seeds 4096             on eight GPUs, one for each process
+  PROGRAM -n 2 -- sweep grid.toml --seeds 20
   PROGRAM -n 2 -- train --resume runs/many       goes on where that stopped
   PROGRAM -n 2 -- train --help                   what `train` takes
 
 The result is that of one process with all seeds, on a CPU to the bit. Process 0 writes and prints. When a
 process dies, the others end within seconds, and the same command goes on; so does one process alone, or
 another number of them. On several machines start one process on each, with the options --coordinator,
---processes and --process-id of `train`, or --cluster.
+--processes and --process-id of `train` and `sweep`, or --cluster.
 
 exit codes:
   75   a process is gone; the same command goes on
-  and those of `train`
+  and those of `train` and `sweep`
 """
 
 
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
     own, command = _split(words)
     parser = OneLineParser(
         prog=program.name,
-        usage=f"{program.name} [-h] -n N -- train ...",
+        usage=f"{program.name} [-h] -n N -- train|sweep ...",
         description=__doc__,
         epilog=program.fill_in(EPILOG),
     )
@@ -47,34 +49,35 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
         "-n", "--processes", type=count, metavar="N", required=True, help="how many processes"
     )
     number = parser.parse_args(own).processes
-    if not command or command[0] != COMMAND:
+    if not command or command[0] not in COMMANDS:
         named = f"{command[0]} is not a command for several processes" if command else "no command is named"
-        parser.error(f"{named}; write {program.name} -n {number} -- {COMMAND} ...")
-    called = program._replace(call=f"{program.call} -n {number} -- {COMMAND}")
-    train = Program(program.name.replace("launch", COMMAND), called.call)
-    options = read_options(command[1:], train)
+        parser.error(f"{named}; write {program.name} -n {number} -- {' or '.join(COMMANDS)} ...")
+    name, *arguments = command
+    called = program._replace(call=f"{program.call} -n {number} -- {name}")
+    started = Program(program.name.replace("launch", name), called.call)
+    options = COMMANDS[name](arguments, started)
     if given := sorted(options.given & (NAMES - {"start_timeout"})):
         parser.error(f"--{given[0].replace('_', '-')}: `launch` says it to each process; leave it out")
-    if options.parsed.seeds < number and not options.parsed.resume:
+    if name == "train" and options.parsed.seeds < number and not options.parsed.resume:
         parser.error(f"--seeds {options.parsed.seeds}: must be in [{number}, inf), one for each process")
-    return supervise(lambda: _start(number, command[1:], options.parsed.start_timeout, called), train)
+    return supervise(lambda: _start(number, command, options.parsed.start_timeout, called), started)
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words of `launch`, and those of the command, which begin after `--` or with `train`."""
+    """The words of `launch`, and those of the command, which begin after `--` or with its name."""
     for place, word in enumerate(words):
-        if word in ("--", COMMAND):
+        if word == "--" or word in COMMANDS:
             return list(words[:place]), list(words[place + (word == "--") :])
     return list(words), []
 
 
-def _start(number: int, arguments: Sequence[str], start_timeout: float, called: Program) -> list[Child]:
+def _start(number: int, command: Sequence[str], start_timeout: float, called: Program) -> list[Child]:
     coordinator = f"127.0.0.1:{_free_port()}"
     cores = share_cores(number)
     return [
         Child(
             joining.name,
-            [*_before_arguments(), COMMAND, *arguments, *joining.words],
+            [*_before_arguments(), *command, *joining.words],
             called.call,
             launched=number > 1,
             cores=cores[index],

@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxcontract.cli.options import OneLineParser, given_options, path
+from jaxcontract.cli.processes.options import read_joining
 from jaxcontract.cli.program import Program, name_command
 from jaxcontract.cli.setting_options import add_setting_options, find_owner
 from jaxcontract.cli.sweep.grid import Grid, each_setting, read_grid
+from jaxcontract.cli.train.command import Options
 from jaxcontract.cli.train.options import ANEW, add_run_options, read_watching
 from jaxcontract.cli.train.request import Request, request_new_run, request_told
 from jaxcontract.cli.train.waves.command import run_large
 from jaxcontract.cli.train.waves.members import Point
 from jaxcontract.storage.run_directory import read_run
+from jaxcontract.training.processes import ALONE, Processes
 
 PROGRAM = name_command("sweep")
 EPILOG = """\
@@ -31,6 +34,8 @@ grid.toml names options of `train` with underscores, each with a list of values:
 Every combination of the values is trained with the same seeds; the other options are those of `train`.
 Settings that differ in numbers share a compiled program; sizes and names of another kind compile anew. A
 seed that diverges, or a setting that the device cannot hold, is a row that says so, and the others go on.
+In several processes (`launch -n 2 -- sweep ...`) each trains its share of every wave; there a setting that
+the device cannot hold ends the run.
 
 writes results.csv (a row for each seed of each setting, as its wave ends), curves.csv (quantiles over the
 seeds), sweep.png, settings/ (the curves of each, for `plot`), waves/ (policies) and summary.json.
@@ -41,9 +46,24 @@ exit codes: those of `train`; 3 where a seed diverged or a setting failed
 
 def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> tuple[list[Point], Grid]:
     """Read the command line, without JAX; on bad input, one line and exit code 2."""
+    return make_points(read_options(arguments, program), arguments, program)
+
+
+def read_options(arguments: Sequence[str] | None, program: Program) -> Options:
+    """Read the command line, and no file; on bad input, one line and exit code 2."""
     parser = make_parser(arguments, program)
     parsed = parser.parse_args(arguments)
-    given = given_options(parser, arguments)
+    try:
+        return Options(parsed, given_options(parser, arguments), parser, read_joining(parsed))
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def make_points(
+    options: Options, arguments: Sequence[str] | None, program: Program
+) -> tuple[list[Point], Grid]:
+    """The settings asked for, and the grid, of the files too; on bad input, one line and exit code 2."""
+    parsed, given = options.parsed, options.given
     try:
         read_watching(parsed).check_installed()
         if parsed.resume:
@@ -56,10 +76,11 @@ def parse(arguments: Sequence[str] | None = None, program: Program = PROGRAM) ->
             return read_points(parsed)
         grid = read_grid(parsed.grid, parsed.sweep)
         refuse_names(grid, given)
-        points = [Point(request_setting(values, arguments, program), values) for values in each_setting(grid)]
+        named = program._replace(name=f"{program.name}: {parsed.grid}") if parsed.grid else program
+        points = [Point(request_setting(values, arguments, named), values) for values in each_setting(grid)]
         refuse_twins(points)
     except ValueError as error:
-        parser.error(str(error))
+        options.parser.error(str(error))
     return points, grid
 
 
@@ -82,7 +103,7 @@ def make_parser(arguments: Sequence[str] | None, program: Program) -> OneLinePar
         metavar="NAME=V,V",
         help="an option of `train` and the values to give it; may be given several times",
     )
-    add_run_options(parser, alone=True)
+    add_run_options(parser)
     try:
         add_setting_options(parser, arguments)
     except ValueError as error:
@@ -93,7 +114,7 @@ def make_parser(arguments: Sequence[str] | None, program: Program) -> OneLinePar
 def refuse_names(grid: Grid, given: set[str]) -> None:
     """Raises ValueError when an option is varied that is not of a setting, or that is given too."""
     run = OneLineParser()
-    add_run_options(run, alone=True)
+    add_run_options(run)
     own = {action.dest for action in run._actions}
     for name in grid:
         if name in own:
@@ -112,13 +133,22 @@ def refuse_twins(points: Sequence[Point]) -> None:
 
 
 def request_setting(values: Mapping[str, str], arguments: Sequence[str] | None, program: Program) -> Request:
-    """The run of one setting: the command line with these options. Raises ValueError."""
+    """The run of one setting: the command line with these options. Raises ValueError.
+
+    program: begins the lines about what these options say
+    """
     import sys
 
     base = list(sys.argv[2:] if arguments is None else arguments)
     words = [*base, *(word for name, value in values.items() for word in as_option(name, value))]
     parser = make_parser(words, program)
-    return request_new_run(parser.parse_args(words))
+    parsed = parser.parse_args(words)  # of which what the command line says has been found to be well formed
+    try:
+        return request_new_run(parsed)
+    except ValueError as error:
+        if any(name in str(error) for name in values):
+            parser.error(str(error))
+        raise
 
 
 def as_option(name: str, value: str) -> list[str]:
@@ -143,5 +173,14 @@ def read_points(parsed: argparse.Namespace) -> tuple[list[Point], Grid]:
 
 def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> int:
     """Sweep as the command line asks: the exit code."""
-    points, grid = parse(arguments, program)
-    return run_large(points, program, grid=grid)
+    options = read_options(arguments, program)
+
+    def lead(called: Program, processes: Processes) -> int:
+        points, grid = make_points(options, arguments, called)
+        return run_large(points, called, processes, grid)
+
+    if options.joining is None:
+        return lead(program, ALONE)
+    from jaxcontract.cli.train.several import run_as_one
+
+    return run_as_one(options.joining, program, options.parsed, lead)

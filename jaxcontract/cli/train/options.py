@@ -56,8 +56,8 @@ ANEW = {
 EXTENDS = "num_updates"  # and a run that has ended goes on to so many
 
 
-def add_run_options(parser: OneLineParser, alone: bool = False) -> None:
-    """Add everything that is not part of a setting. alone: whether it is always the only process."""
+def add_run_options(parser: OneLineParser) -> None:
+    """Add everything that is not part of a setting."""
     add = parser.add_argument
     add("--seeds", type=count, default=5, metavar="N", help="how many seeds (default 5)")
     add("--first-seed", type=int, default=0, metavar="SEED", help="they are SEED, SEED + 1, … (default 0)")
@@ -112,8 +112,7 @@ def add_run_options(parser: OneLineParser, alone: bool = False) -> None:
         help="spread the rounds of each seed over the devices, one seed after another, instead of the seeds",
     )
     _add_watching_options(parser)
-    if not alone:
-        add_process_options(parser)
+    add_process_options(parser)
 
 
 def _add_watching_options(parser: OneLineParser) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from jaxcontract.cli.program import BAD_INPUT, DONE, INTERRUPTED, PARTLY_DONE, Program
 from jaxcontract.cli.train.request import Request, check_place
 from jaxcontract.cli.train.run import Run
-from jaxcontract.cli.train.waves.members import Point, configuration_of
+from jaxcontract.cli.train.waves.members import Point, configuration_of, list_members
 from jaxcontract.storage.files import read_json
 from jaxcontract.storage.run_directory import SUMMARY, RunDirectory, abandon_run, close_run, open_run
 from jaxcontract.training.devices import require_device
@@ -59,12 +59,16 @@ def _go_on(run: Run, opened: RunDirectory, points: Sequence[Point], grid: Mappin
     say_when_interrupted(run.how_to_go_on)
     try:
         require_device()
+        from jaxcontract.cli.train.waves.programs import refuse_small, share_programs
+
+        shares = share_programs(list_members(points))
+        refuse_small(shares, run.processes.count)
     except ValueError as error:
         abandon_run(opened)
         return run.program.fail(BAD_INPUT, str(error))
     from jaxcontract.cli.train.waves.run import LargeRun, train_waves
 
-    return train_waves(LargeRun(run, points, grid))
+    return train_waves(LargeRun(run, points, grid, shares))
 
 
 def _all_done(run: Run) -> bool:

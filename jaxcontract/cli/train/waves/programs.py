@@ -57,6 +57,16 @@ def share_programs(members: Sequence[Member]) -> list[Share]:
     return shares
 
 
+def refuse_small(shares: Sequence[Share], num_processes: int) -> None:
+    """Raises ValueError when a program has fewer members than there are processes, before any is trained."""
+    least = min((share.members for share in shares), key=len)
+    if len(least) < num_processes:
+        one = f"; {least[0].point.name} is a program of its own" if least[0].point.values else ""
+        raise ValueError(
+            f"--seeds {len(least)}: must be in [{num_processes}, inf), one for each process{one}"
+        )
+
+
 def compile_share(share: Share, count: int) -> Program:
     """The program that trains so many of these members at a time."""
     request = share.members[0].point.request

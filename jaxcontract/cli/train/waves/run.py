@@ -10,14 +10,13 @@ from jaxcontract.cli.console import make_console
 from jaxcontract.cli.program import BAD_INPUT, NOT_LOADABLE, NOT_WRITTEN, PARTLY_DONE
 from jaxcontract.cli.train.run import Run
 from jaxcontract.cli.train.training import keep_programs, watch
-from jaxcontract.cli.train.waves.members import Member, Point, list_members
+from jaxcontract.cli.train.waves.members import Member, Point
 from jaxcontract.cli.train.waves.outcome import finish, write_results
 from jaxcontract.cli.train.waves.programs import (
     Share,
     compile_share,
     in_their_units,
     plan_wave,
-    share_programs,
     train_together,
 )
 from jaxcontract.cli.train.waves.progress import WavesProgress
@@ -38,11 +37,12 @@ FAILURES = (jax.errors.JaxRuntimeError, MemoryError)
 
 
 class LargeRun(NamedTuple):
-    """A run of more than one wave: its settings, and the options that they differ in."""
+    """A run of more than one wave: its settings, the options that they differ in, its programs."""
 
     run: Run
     points: Sequence[Point]
     grid: Mapping[str, Sequence[str]]
+    shares: Sequence[Share]
 
 
 def train_waves(large: LargeRun) -> int:
@@ -50,13 +50,12 @@ def train_waves(large: LargeRun) -> int:
     run, fail = large.run, large.run.program.fail
     if run.request.compilation_cache:
         keep_programs(run.request.compilation_cache)
-    members = list_members(large.points)
-    device = describe_devices(min(len(members), run.request.devices or num_places()))
+    count, shares = sum(len(share.members) for share in large.shares), large.shares
+    device = describe_devices(min(count, run.request.devices or num_places()))
     console = make_console()
-    shares = share_programs(members)
-    _announce(large, device, len(members), len(shares), console)
+    _announce(large, device, count, len(shares), console)
     ended: dict[Path, tuple[Wave, Ended]] = {}
-    with Interruption(holding=False) as interruption, WavesProgress(console, len(members)) as progress:
+    with Interruption(holding=False) as interruption, WavesProgress(console, count) as progress:
         context = Context(
             interruption,
             run.program.say,
