@@ -43,19 +43,21 @@ class Contest(NamedTuple):
     options:   what its runs are asked for
     measure:   what they are judged by
     has_slope: whether the plain gradient can climb its reward
+    repels:    whether its equilibrium repels players, who need derivative action to come to it
     richer:    what runs of heads other than the Gaussian are asked for besides
     """
 
     options: Sequence[str]
     measure: str
     has_slope: bool = True
+    repels: bool = False
     richer: Sequence[str] = ()
 
 
 def of_capacity(share: str) -> Contest:
     """Heads that can draw the equilibrium's law have less need of a bonus than a Gaussian."""
     game = "--game", "capacity", "--capacity", share
-    return Contest(game, "exploitability", has_slope=False, richer=("--preset", "capacity"))
+    return Contest(game, "exploitability", has_slope=False, repels=True, richer=("--preset", "capacity"))
 
 
 STAKES = "--preset", "stress", "--taste-scale", "0.1"
@@ -70,9 +72,11 @@ GAMES = {
     "capacity-0.9": of_capacity("0.9"),
     "enrolment": Contest(("--preset", "enrolment"), "share_of_bound", has_slope=False),
 }
+DERIVATIVE = "--derivative-gain", "3", "--entropy-coefficient", "0.03", "--final-entropy-share", "0.5"
 HEADS = {
     "gaussian": ("--policy-head", "gaussian"),
     "mixture": ("--policy-head", "mixture"),
+    "mixture-derivative": ("--policy-head", "mixture", *DERIVATIVE),
     "diffusion": ("--policy-head", "diffusion"),
     "gradient": ("--policy-head", "gaussian", "--algorithm", "gradient"),
     "diffusion-gradient": ("--policy-head", "diffusion", "--algorithm", "gradient"),
@@ -141,7 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs = list_runs(parsed)
     if not runs:
         games, heads = ", ".join(parsed.games), ", ".join(parsed.heads)
-        return PROGRAM.fail(BAD_INPUT, f"--heads {heads}: cannot learn {games}, whose rewards have no slope")
+        why = "gradients need a reward with a slope, derivative action is for capacity games"
+        return PROGRAM.fail(BAD_INPUT, f"--heads {heads}: cannot learn {games}: {why}")
     try:
         for game, head, options in runs:
             print(f"{game}, {head} ...", flush=True)
@@ -166,12 +171,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def list_runs(parsed: argparse.Namespace) -> list[tuple[str, str, Sequence[str]]]:
-    """(game, head, options) of every run. The plain gradient needs a slope."""
+    """(game, head, options) of every run: of each game the heads that have a use in it."""
     runs: list[tuple[str, str, Sequence[str]]] = [
         (game, head, HEADS[head])
         for game in parsed.games
         for head in parsed.heads
         if GAMES[game].has_slope or "gradient" not in HEADS[head]
+        if GAMES[game].repels or DERIVATIVE[0] not in HEADS[head]
     ]
     for steps in parsed.denoising_steps:
         options = (*HEADS["diffusion"], "--denoising-steps", str(steps))

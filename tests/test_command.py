@@ -14,7 +14,7 @@ from jaxcontract.cli.design.request import EXAMPLE
 from jaxcontract.cli.program import name_script
 from paths import EXAMPLES, ROOT
 
-SMALL = "--seeds 1 --num-updates 2 --num-envs 64 --eval-states 100 --curve-states 50".split()
+SMALL = "--seeds 1 --num-updates 2 --num-envs 64 --eval-states 100 --curve-states 100".split()
 
 
 @pytest.fixture

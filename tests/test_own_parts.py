@@ -150,7 +150,7 @@ def test_the_options_of_ones_own_are_in_the_help_and_are_checked(folder):
 @pytest.mark.long
 def test_a_network_of_ones_own_learns_contracts_and_is_exported(folder):
     """Of the contract game, whose policies are exported in a way of their own."""
-    sizes = "--seeds 1 --num-updates 2 --num-envs 16 --eval-states 20 --curve-states 8".split()
+    sizes = "--seeds 1 --num-updates 2 --num-envs 16 --eval-states 20 --curve-states 20".split()
     run(folder, "train", "--network", "polynomial", "--degree", "2", *sizes, "--out", "contracts")
     run(folder, "export", "contracts", "contracts.jaxexport")
     found = run(folder, "-c", CONTRACTS, program=())

@@ -28,7 +28,7 @@ CONTEST = f"--game paper --seeds 1 --sizes 16x2 --env-steps 64 --states 50 --lea
 
 # What makes a command small. One that is not here is not in the README, or a size is to be found for it.
 SMALLER = {
-    "experiments/run_ppo.py": "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50",
+    "experiments/run_ppo.py": "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 200",
     "experiments/design_contract.py": "",
     "experiments/reproduce_paper.py": "--quick --only market",
     "experiments/own_metric.py": "",
@@ -38,13 +38,13 @@ SMALLER = {
     "experiments/plot_runs.py": "",
     "-c": "",
     "jaxcontract design": "",
-    "jaxcontract train": "--seeds 1 --num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50",
+    "jaxcontract train": "--seeds 1 --num-updates 4 --num-envs 64 --eval-states 200 --curve-states 200",
     "jaxcontract export": "",
     "benchmarks/peers.py": CONTEST,
     "benchmarks/time_to_optimum.py": f"{CONTEST} --points 2 --plot time.png",
 }
 # Best responses of every state cost more than the training.
-OF_STATIONS = "--seeds 1 --eval-states 16 --curve-states 8 --curve-points 2"
+OF_STATIONS = "--seeds 1 --eval-states 8 --curve-states 8 --curve-points 1"
 # Of other people's, and not in every environment: without it a script says what to install.
 NEEDS = {"experiments/train_sb3.py": "stable_baselines3", "experiments/train_pendulum.py": "gymnax"}
 

@@ -12,7 +12,7 @@ from jaxcontract.cli.plot import main as plot
 from paths import EXPERIMENTS
 from quick_programs import compile_quickly
 
-SMALL = "--num-updates 3 --num-envs 64 --eval-states 40 --curve-states 10 --curve-points 1".split()
+SMALL = "--num-updates 3 --num-envs 64 --eval-states 40 --curve-states 40 --curve-points 1".split()
 ROWS = np.random.default_rng(0).uniform(0.5, 1.0, (5, 8)).astype(np.float32)
 
 

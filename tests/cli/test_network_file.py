@@ -62,7 +62,7 @@ def test_networks_of_two_deployments_are_refused_with_their_rows(networks):
 @pytest.mark.long
 def test_a_policy_is_trained_on_the_law_and_options_come_first(networks, tmp_path):
     out = tmp_path / "run"
-    small = "--seeds 1 --num-updates 2 --num-envs 16 --eval-states 50 --curve-states 16".split()
+    small = "--seeds 1 --num-updates 2 --num-envs 16 --eval-states 50 --curve-states 50".split()
     asked = ["--network-file", str(networks(*ROWS)), "--aoi-range", "0.6,1", "--out", str(out)]
     assert main([*asked, *small]) == 0
     summary = json.loads((out / "summary.json").read_text())

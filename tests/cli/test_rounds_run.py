@@ -11,7 +11,7 @@ import jaxcontract as jc
 from paths import EXPERIMENTS
 from quick_programs import compile_quickly
 
-SMALL = "--seeds 2 --num-updates 3 --eval-states 6 --curve-states 3 --curve-points 1 --num-types 1".split()
+SMALL = "--seeds 2 --num-updates 3 --eval-states 6 --curve-states 6 --curve-points 1 --num-types 1".split()
 LENGTH = {"enrolment": 7, "budget": 9, "enrolment_budget": 10}
 
 

@@ -20,7 +20,7 @@ from paths import EXAMPLES, EXPERIMENTS
 from quick_programs import compile_quickly
 
 SCRIPT = EXPERIMENTS / "run_ppo.py"
-SMALL = "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50 --curve-points 2".split()
+SMALL = "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 200 --curve-points 2".split()
 
 
 def run(*arguments, cwd, timeout=240, env=None):
@@ -174,7 +174,7 @@ def test_a_seed_earns_the_same_alone(finished, tmp_path):
     ["paper", *(pytest.param(name, marks=pytest.mark.long) for name in ("raw", "stress", "capacity"))],
 )
 def test_the_other_presets_run(preset, tmp_path):
-    asked = "--seeds 2 --out out --num-updates 2 --eval-states 100 --curve-states 50".split()
+    asked = "--seeds 2 --out out --num-updates 2 --eval-states 100 --curve-states 100".split()
     done = run("--preset", preset, *asked, cwd=tmp_path, env=compile_quickly())
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
@@ -421,6 +421,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.mark.long
 def test_a_device_that_does_not_answer_is_reported_and_the_run_goes_on_later(finished, tmp_path):
     asked = ("--seeds", "3", "--first-seed", "5", "--out", str(tmp_path / "out"), *SMALL)
     command = [sys.executable, "-c", HANGS.format(script=str(SCRIPT)), *asked, "--stall-limit", "1"]

@@ -19,7 +19,7 @@ from jaxcontract.cli.train.waves import run as waves_run
 from jaxcontract.cli.train.waves.members import Point, list_members
 from jaxcontract.storage.metrics import read_metrics
 
-SMALL = "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50 --curve-points 2".split()
+SMALL = "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 200 --curve-points 2".split()
 PROGRAM = name_command("sweep")
 
 
@@ -256,6 +256,7 @@ def test_a_setting_that_the_device_cannot_hold_does_not_end_the_others(tmp_path,
     assert sweep.main(["--resume", str(out)], PROGRAM) == 3
 
 
+@pytest.mark.long
 def test_games_of_a_sweep_have_measures_of_their_own(tmp_path):
     out = tmp_path / "run"
     given = ["--sweep", "game=contract,capacity", "--seeds", "1", *SMALL, "--out", str(out)]

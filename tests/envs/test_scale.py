@@ -95,7 +95,7 @@ def test_games_in_which_the_unit_matters_and_the_papers_own_are_trained_as_they_
     assert game.in_learner_units() is game
 
 
-@pytest.mark.parametrize("network", [MLP(), DeepSets(item_units=8)])
+@pytest.mark.parametrize("network", [MLP(), pytest.param(DeepSets(item_units=8), marks=pytest.mark.long)])
 def test_a_policy_trained_in_other_units_plays_in_those_of_the_game(network):
     """Deep sets scale a feature alike in all items: the two halves of the types' range differ here."""
     config = jc.PPOConfig(num_updates=3, num_envs=32, num_steps=4, minibatches=2, network=network)

@@ -84,7 +84,7 @@ def test_a_job_that_could_not_go_on_is_refused(tmp_path):
 def test_two_tasks_find_each_other_as_slurm_says(tmp_path):
     ours = f'exec {sys.executable} -m jaxcontract "$@"'
     environment = programs(tmp_path / "bin", srun=SRUN, jaxcontract=ours)
-    sizes = "--seeds 2 --num-updates 4 --num-envs 32 --minibatches 2 --eval-states 20 --curve-states 10"
+    sizes = "--seeds 2 --num-updates 4 --num-envs 32 --minibatches 2 --eval-states 20 --curve-states 20"
     done = submit(environment, *sizes.split(), "--curve-points", "1", "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "error" not in done.stderr

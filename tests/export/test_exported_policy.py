@@ -75,7 +75,7 @@ def random_policy(setting, normalizer, bijector, generator):
     )
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=["default", "raw", pytest.param("stress", marks=pytest.mark.long)])
 def exported(request, tmp_path_factory):
     """(file, directory of the policies) of each case."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -14,7 +14,7 @@ import numpy as np
 SCRIPT = Path(__file__).parents[2] / "experiments" / "run_ppo.py"
 RUN = (
     "--seeds 2 --num-updates 120 --num-envs 512 --checkpoint-every 7 --eval-states 200 "
-    "--curve-states 50 --curve-points 5 --hidden-sizes 32,32"
+    "--curve-states 200 --curve-points 5 --hidden-sizes 32,32"
 ).split()
 TIME_LIMIT = 120.0
 

@@ -15,7 +15,7 @@ from jaxcontract.storage.run_directory import abandon_run, close_run, open_run
 from paths import EXPERIMENTS
 
 SCRIPT = EXPERIMENTS / "run_ppo.py"
-SMALL = "--seeds 1 --num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50".split()
+SMALL = "--seeds 1 --num-updates 4 --num-envs 64 --eval-states 200 --curve-states 200".split()
 RUN = {"seeds": [0]}
 # Works in the directory as the same command would, until it is killed.
 OWNER = f"""

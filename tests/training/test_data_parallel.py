@@ -57,7 +57,9 @@ print(json.dumps({"far": far, "devices": both.engine.num_devices,
 )
 def test_two_devices_learn_what_one_does(game):
     command = [sys.executable, "-c", TRAINED, game]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, env=compile_quickly(), check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["devices"] == 2
@@ -87,7 +89,7 @@ def test_states_that_do_not_divide_are_refused_in_one_line():
 
 
 def test_seeds_in_waves_can_each_be_spread_too(tmp_path):
-    sizes = "--num-updates 2 --num-envs 64 --eval-states 20 --curve-states 10 --curve-points 1"
+    sizes = "--num-updates 2 --num-envs 64 --eval-states 20 --curve-states 20 --curve-points 1"
     command = [sys.executable, "-m", "jaxcontract", "train", "--data-parallel", "--seeds", "2", "--wave", "1"]
     done = subprocess.run(
         [*command, *sizes.split(), "--out", "run"],

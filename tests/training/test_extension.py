@@ -17,7 +17,7 @@ from paths import EXPERIMENTS
 
 SCRIPT = EXPERIMENTS / "run_ppo.py"
 SMALL = (
-    "--seeds 2 --num-updates 4 --num-envs 64 --hidden-sizes 8 --eval-states 100 --curve-states 20 "
+    "--seeds 2 --num-updates 4 --num-envs 64 --hidden-sizes 8 --eval-states 100 --curve-states 100 "
     "--curve-points 2 --checkpoint-every 3"
 ).split()
 CONSTANT = ["--learning-rate", "0.01", "--final-learning-rate", "0.01"]

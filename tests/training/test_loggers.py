@@ -19,7 +19,7 @@ from paths import EXPERIMENTS
 from quick_programs import compile_quickly
 
 SCRIPT = EXPERIMENTS / "run_ppo.py"
-SMALL = "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 50 --curve-points 4".split()
+SMALL = "--num-updates 4 --num-envs 64 --eval-states 200 --curve-states 200 --curve-points 4".split()
 SMALL += ["--seeds", "2", "--first-seed", "5", "--checkpoint-every", "2"]
 
 # What we use of wandb, with a file for a server.
