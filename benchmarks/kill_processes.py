@@ -94,6 +94,8 @@ class Job:
     def kill(self, name: str, process: int, moment: float) -> Kill | None:
         """Start the training in two processes and kill one; None where it had ended by then.
 
+        A job that ends with 0 had ended: process 0 had written all, and the other was about to leave.
+
         moment: seconds after its start, or after its first checkpoint where it is negative
         """
         with self.start(name) as job:
@@ -107,7 +109,8 @@ class Job:
             os.kill(victim, 9)
             began = time.monotonic()
             _, said = job.communicate(timeout=TIME_LIMIT)
-        return Kill(process, moment, time.monotonic() - began, job.returncode, said)
+        seconds = time.monotonic() - began
+        return Kill(process, moment, seconds, job.returncode, said) if job.returncode else None
 
 
 def find_process(parent: int, process: int) -> int | None:

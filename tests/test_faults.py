@@ -4,8 +4,9 @@ import pytest
 
 import faults
 
-# The cost means nothing while other tests keep the cores busy; `test_signals.py` sends the signals.
-LONG = {"cost", "signals"}
+# The cost means nothing while other tests keep the cores busy; `test_signals.py` sends the signals, and
+# `test_several_processes.py` kills.
+LONG = {"cost", "signals", "sigkill"}
 
 
 @pytest.mark.parametrize(

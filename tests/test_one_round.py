@@ -149,7 +149,13 @@ def test_on_the_host_too(name, argument, axis):
     refuses(lambda: getattr(jc, name)(**given), name, argument)
 
 
-@pytest.mark.parametrize("name", PURE)
+# What compiles for longest.
+SEARCHES = {"best_response", "participation_contract"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in SEARCHES)) for name in PURE]
+)
 def test_a_vmap_is_a_loop_over_rounds(name):
     function = getattr(jc, name)
     rows = [arguments(name, row) for row in range(2)]

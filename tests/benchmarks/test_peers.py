@@ -28,6 +28,7 @@ def finished(tmp_path_factory):
     return {run["name"]: run for run in json.loads(file.read_text())["runs"]}, done.stdout
 
 
+@pytest.mark.long
 def test_our_own_figures_are_complete(finished):
     run = finished[0]["jaxcontract"]
     assert (run["status"], run["game"], run["seeds"], run["env_steps"]) == ("done", "paper", 2, 160)

@@ -191,6 +191,7 @@ SCRIPT = [
 ]
 
 
+@pytest.mark.long
 def test_results_are_written_though_nobody_reads_to_the_end(tmp_path):
     with subprocess.Popen(
         SCRIPT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, bufsize=0

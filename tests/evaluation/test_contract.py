@@ -172,6 +172,7 @@ np.savez(sys.argv[1], precision=str(states.max_aoi.dtype), **numbers)
 OTHERWISE = {"JAX_ENABLE_X64": "1", "JAX_DEFAULT_PRNG_IMPL": "rbg", "JAX_THREEFRY_PARTITIONABLE": "0"}
 
 
+@pytest.mark.long
 def test_unseen_states_and_random_contracts_are_the_same_numbers_whatever_jax_is_set_to(tmp_path):
     for name, settings in (("usual", {}), ("otherwise", OTHERWISE)):
         command = [sys.executable, "-c", DRAWS, str(tmp_path / name)]

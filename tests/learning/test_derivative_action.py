@@ -108,7 +108,7 @@ def test_an_equilibrium_that_repels_is_held_at_a_tenth_of_the_bonus():
     assert exploitability_of_replicators(0.02, 10.0) < 0.03
 
 
-@pytest.mark.parametrize("stations", [2, 3])
+@pytest.mark.parametrize("stations", [pytest.param(2, marks=pytest.mark.long), 3])
 def test_a_reward_against_rivals_is_that_of_a_round_with_them(stations):
     """Of the environment that plays one round, and knows nothing of rows."""
     env, params = CompetitionGame(env=CompetitionRules(num_stations=stations)).make()

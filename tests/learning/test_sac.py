@@ -318,7 +318,7 @@ LEARNS = SACConfig(
     ("head", "box"),
     [
         pytest.param(Gaussian(), (-INFINITY, INFINITY), marks=LONG),
-        (Gaussian(), (0.0, 1.0)),
+        pytest.param(Gaussian(), (0.0, 1.0), marks=LONG),
         (CHAIN, (-INFINITY, INFINITY)),
     ],
 )

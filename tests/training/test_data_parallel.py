@@ -88,6 +88,7 @@ def test_states_that_do_not_divide_are_refused_in_one_line():
             )
 
 
+@pytest.mark.long
 def test_seeds_in_waves_can_each_be_spread_too(tmp_path):
     sizes = "--num-updates 2 --num-envs 64 --eval-states 20 --curve-states 20 --curve-points 1"
     command = [sys.executable, "-m", "jaxcontract", "train", "--data-parallel", "--seeds", "2", "--wave", "1"]
