@@ -7,7 +7,8 @@ import os
 from importlib.metadata import version
 
 # A worker of the tests has one core: it gains nothing by compiling the parts of a program side by side.
-SOONER = "--xla_cpu_parallel_codegen_split_count=1"
+IN_ONE_PART = "--xla_cpu_parallel_codegen_split_count=1"  # which changes no bit
+SOONER = IN_ONE_PART
 # The other way of fusing is gone from jaxlib 0.12, whose processes end at a flag that they do not know.
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
     SOONER += " --xla_cpu_use_fusion_emitters=false"

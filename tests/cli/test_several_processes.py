@@ -10,7 +10,7 @@ import pytest
 from jaxcontract.cli.launch.command import _free_port
 from jaxcontract.storage.files import read_json
 from kill_processes import IN_TIME, Job, wait_for_step
-from quick_programs import compile_quickly
+from quick_programs import IN_ONE_PART, add_flags, compile_quickly
 
 RUN = (
     "--seeds 2 --num-updates 150 --num-envs 256 --minibatches 2 --checkpoint-every 3 --eval-states 50 "
@@ -21,7 +21,8 @@ RUN = (
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
     """A training, and what it gives in one process."""
-    made = Job(tmp_path_factory.mktemp("several"), RUN)  # quick programs depend on the cores
+    # Quicker programs than these depend on the cores.
+    made = Job(tmp_path_factory.mktemp("several"), RUN, add_flags(IN_ONE_PART))
     assert made.finish("one", processes=1) == 0
     made.expected = made.outcome("one")
     return made
