@@ -103,7 +103,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         type=names_of(HEADS),
         default=list(HEADS),
         metavar="NAME,…",
-        help=f"{', '.join(HEADS)} {said}",
+        help=f"{', '.join(HEADS)} {said}; of each game those that have a use in it",
     )
     add(
         "--denoising-steps",
@@ -122,7 +122,7 @@ def names_of(known: dict[str, Any]) -> Any:
     """What reads some of these names with commas between them."""
 
     def read(text: str) -> list[str]:
-        names = [name.strip() for name in text.split(",")]
+        names = list(dict.fromkeys(name.strip() for name in text.split(",")))
         unknown = [name for name in names if name not in known]
         if unknown:
             raise argparse.ArgumentTypeError(f"{unknown[0]!r}: must be one of {', '.join(known)}")
@@ -146,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not runs:
         games, heads = ", ".join(parsed.games), ", ".join(parsed.heads)
         why = "gradients need a reward with a slope, derivative action is for capacity games"
-        return PROGRAM.fail(BAD_INPUT, f"--heads {heads}: cannot learn {games}: {why}")
+        return PROGRAM.fail(BAD_INPUT, f"--heads {heads}: no use in {games}: {why}")
     try:
         for game, head, options in runs:
             print(f"{game}, {head} ...", flush=True)
@@ -215,7 +215,8 @@ def arguments_of(parsed: argparse.Namespace, game: str, options: Sequence[str]) 
     """What `run_ppo.py` is asked for."""
     contest = GAMES[game]
     richer = () if "gaussian" in options else contest.richer
-    sizes = ("--seeds", str(parsed.seeds), "--curve-points", "2")
+    points = min(2, parsed.num_updates or 2)
+    sizes = ("--seeds", str(parsed.seeds), "--curve-points", str(points))
     updates = ("--num-updates", str(parsed.num_updates)) if parsed.num_updates else ()
     return [*contest.options, *richer, *options, *sizes, *updates]
 

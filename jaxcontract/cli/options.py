@@ -15,10 +15,18 @@ class OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line and exits with 2; guesses what a misspelt option meant.
 
     find_owner: what an option goes with that this parser has not, or None where nothing has it
+    source:     what the options are of, where that is not the command line
     """
 
-    def __init__(self, *, find_owner: Callable[[str], str | None] = lambda _: None, **keywords: Any) -> None:
+    def __init__(
+        self,
+        *,
+        find_owner: Callable[[str], str | None] = lambda _: None,
+        source: str | Path = "",
+        **keywords: Any,
+    ) -> None:
         self._find_owner = find_owner
+        self._source = f"{source}: " if source else ""
         super().__init__(
             allow_abbrev=False,
             formatter_class=HelpFormatter,
@@ -26,7 +34,7 @@ class OneLineParser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {self._source}{message}\n")
 
     def parse_args(self, args=None, namespace=None):
         if isinstance(sys.stdout, io.TextIOWrapper):

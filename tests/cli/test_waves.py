@@ -286,7 +286,7 @@ def test_a_wave_that_cannot_be_saved_when_it_is_interrupted_says_so(tmp_path, mo
 def test_a_grid_of_a_file_is_that_of_the_command_line(tmp_path):
     file = tmp_path / "grid.toml"
     file.write_text('learning-rate = [1e-3, 0.01]\nnum_envs = [64.0, 1_28]\nnetwork = ["mlp"]\nx = [true]\n')
-    grid = read_grid(file, ["hidden_sizes=64,64;32"])
+    grid, _ = read_grid(file, ["hidden_sizes=64,64;32"])
     assert grid == {
         "learning_rate": ["0.001", "0.01"],
         "num_envs": ["64", "128"],
@@ -324,6 +324,7 @@ def test_a_grid_of_a_file_is_that_of_the_command_line(tmp_path):
         (["--sweep", "=3"], "--sweep =3: must be NAME=VALUE,VALUE"),
         (["--sweep", "processes=1,2"], "--sweep processes: is of the run, the same for all settings"),
         (["--sweep", "num_envs=64", "--processes", "2"], "--coordinator: --coordinator, --processes, --pro"),
+        (["--sweep", "num_envs=64,32", "--init-from", "there"], "--init-from: not with a sweep"),
         (["no.toml"], "no.toml: cannot be read (No such file or directory)"),
         (["--resume", "nowhere"], "--resume nowhere: holds no run that can be read (config.json)"),
     ],
@@ -337,6 +338,19 @@ def test_a_grid_that_cannot_be_is_one_line(capsys, given, said):
     assert said in printed
 
 
+def test_a_file_is_not_blamed_for_what_the_command_line_says(tmp_path, capsys):
+    file = tmp_path / "grid.toml"
+    file.write_text("learning_rate = [1e-3]")
+    for option, said in (
+        ("discount=0.5,2", "error: PPOConfig.discount = 2.0: must be"),
+        ("discount=a", "error: argument --discount: invalid float value"),
+        ("bogus=1", "error: unknown option --bogus"),
+    ):
+        with pytest.raises(SystemExit):
+            sweep.parse([str(file), "--sweep", option])
+        assert f"sweep: {said}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -346,10 +360,17 @@ def test_a_grid_that_cannot_be_is_one_line(capsys, given, said):
         ("learning_rate = [{a = 1}]", "must be a number, a word, true, false, or a list of these"),
         ("learning_rate = [inf]", "learning_rate = inf: must be"),
         ("learning_rate = [", "is not TOML"),
-        ("learning_rat = [1]", "grid.toml: error: unknown option --learning-rat; did you mean"),
+        ("", "grid.toml: names no option; name what to vary"),
+        ("learning_rate = [1e-3, 0.001]", "grid.toml: learning_rate: has 0.001 twice\n"),
+        ("seeds = [2, 3]", "grid.toml: seeds: is of the run, the same for all settings"),
+        ("no_normalize_advantages = [true]", "grid.toml: no_normalize_advantages: name normalize_advantages"),
+        ('normalize_advantages = ["yes"]', "grid.toml: normalize_advantages = yes: must be true or false"),
+        ("num_envs = [true]", "grid.toml: num_envs = true: must be a value, neither true nor false"),
+        ('"" = [1]', "grid.toml: '': must be the name of an option"),
+        ("learning_rat = [1]", "grid.toml: unknown option --learning-rat; did you mean"),
         (
             "num_envs = [64, 128]\nlearning_rate = [-1]",
-            "grid.toml: error: PPOConfig.learning_rate = -1.0: must",
+            "grid.toml: PPOConfig.learning_rate = -1.0: must",
         ),
     ],
 )

@@ -76,4 +76,4 @@ def test_a_head_that_can_learn_none_of_the_games_is_one_line(tmp_path, capsys):
     assert compare_heads.main(given) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "--heads gradient: cannot learn capacity-0.75" in said
+    assert "--heads gradient: no use in capacity-0.75" in said

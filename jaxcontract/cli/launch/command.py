@@ -55,9 +55,10 @@ def main(arguments: Sequence[str] | None = None, program: Program = PROGRAM) -> 
     name, *arguments = command
     called = program._replace(call=f"{program.call} -n {number} -- {name}")
     started = Program(program.name.replace("launch", name), called.call)
+    own_options = {f"--{one.replace('_', '-')}" for one in NAMES - {"start_timeout"}}
+    if given := sorted(own_options & {word.partition("=")[0] for word in arguments}):
+        parser.error(f"{given[0]}: `launch` says it to each process; leave it out")
     options = COMMANDS[name](arguments, started)
-    if given := sorted(options.given & (NAMES - {"start_timeout"})):
-        parser.error(f"--{given[0].replace('_', '-')}: `launch` says it to each process; leave it out")
     if name == "train" and options.parsed.seeds < number and not options.parsed.resume:
         parser.error(f"--seeds {options.parsed.seeds}: must be in [{number}, inf), one for each process")
     return supervise(lambda: _start(number, command, options.parsed.start_timeout, called), started)

@@ -3,13 +3,14 @@
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jaxcontract.cli.options import OneLineParser, given_options, path
 from jaxcontract.cli.processes.options import read_joining
 from jaxcontract.cli.program import Program, name_command
 from jaxcontract.cli.setting_options import add_setting_options, find_owner
-from jaxcontract.cli.sweep.grid import Grid, each_setting, read_grid
+from jaxcontract.cli.sweep.grid import Grid, Places, each_setting, read_grid
 from jaxcontract.cli.train.command import Options
 from jaxcontract.cli.train.options import ANEW, add_run_options, read_watching
 from jaxcontract.cli.train.request import Request, request_new_run, request_told
@@ -74,20 +75,28 @@ def make_points(
                     f"{option}: --resume goes on with a sweep as it was asked for; leave this out"
                 )
             return read_points(parsed)
-        grid = read_grid(parsed.grid, parsed.sweep)
-        refuse_names(grid, given)
-        named = program._replace(name=f"{program.name}: {parsed.grid}") if parsed.grid else program
-        points = [Point(request_setting(values, arguments, named), values) for values in each_setting(grid)]
+        if parsed.init_from:
+            raise ValueError("--init-from: not with a sweep")
+        grid, places = read_grid(parsed.grid, parsed.sweep)
+        refuse_names(grid, places, given)
+        points = [
+            Point(request_setting(values, places, parsed.grid, arguments, program), values)
+            for values in each_setting(grid)
+        ]
         refuse_twins(points)
     except ValueError as error:
         options.parser.error(str(error))
     return points, grid
 
 
-def make_parser(arguments: Sequence[str] | None, program: Program) -> OneLineParser:
-    """The options of `train`, and what is varied."""
+def make_parser(arguments: Sequence[str] | None, program: Program, source: Path | str = "") -> OneLineParser:
+    """The options of `train`, and what is varied. source: of the words that are not the command line's."""
     parser = OneLineParser(
-        prog=program.name, description=__doc__, epilog=program.fill_in(EPILOG), find_owner=find_owner
+        prog=program.name,
+        description=__doc__,
+        epilog=program.fill_in(EPILOG),
+        find_owner=find_owner,
+        source=source,
     )
     parser.add_argument(
         "grid",
@@ -111,14 +120,14 @@ def make_parser(arguments: Sequence[str] | None, program: Program) -> OneLinePar
     return parser
 
 
-def refuse_names(grid: Grid, given: set[str]) -> None:
+def refuse_names(grid: Grid, places: Places, given: set[str]) -> None:
     """Raises ValueError when an option is varied that is not of a setting, or that is given too."""
     run = OneLineParser()
     add_run_options(run)
     own = {action.dest for action in run._actions}
     for name in grid:
         if name in own:
-            raise ValueError(f"--sweep {name}: is of the run, the same for all settings; leave it out")
+            raise ValueError(f"{places[name]}: is of the run, the same for all settings; leave it out")
         if name in given:
             raise ValueError(f"--{name.replace('_', '-')}: is varied by the sweep; leave it out")
 
@@ -132,23 +141,51 @@ def refuse_twins(points: Sequence[Point]) -> None:
             raise ValueError(f"{point.name}: is the setting {twin}, written otherwise; leave one out")
 
 
-def request_setting(values: Mapping[str, str], arguments: Sequence[str] | None, program: Program) -> Request:
+def request_setting(
+    values: Mapping[str, str],
+    places: Places,
+    file: Path | None,
+    arguments: Sequence[str] | None,
+    program: Program,
+) -> Request:
     """The run of one setting: the command line with these options. Raises ValueError.
 
-    program: begins the lines about what these options say
+    What is wrong with a value of the file is told with the file's name.
     """
     import sys
 
     base = list(sys.argv[2:] if arguments is None else arguments)
-    words = [*base, *(word for name, value in values.items() for word in as_option(name, value))]
-    parser = make_parser(words, program)
-    parsed = parser.parse_args(words)  # of which what the command line says has been found to be well formed
+    of_file = [name for name in values if not places[name].startswith("--")]
+    for name, value in values.items():
+        if name not in of_file:
+            base += as_option(name, value)
+    parser = make_parser(base, program)
+    refuse_kinds(parser, {name: value for name, value in values.items() if name not in of_file}, places)
+    if of_file:
+        parser.parse_args(base)  # so that what is wrong from here on is the file's
+        base += [word for name in of_file for word in as_option(name, values[name])]
+        parser = make_parser(base, program, file or "")
+        refuse_kinds(parser, {name: values[name] for name in of_file}, places)
+    parsed = parser.parse_args(base)
     try:
         return request_new_run(parsed)
     except ValueError as error:
-        if any(name in str(error) for name in values):
+        if any(name in str(error) for name in of_file):
             parser.error(str(error))
         raise
+
+
+def refuse_kinds(parser: OneLineParser, values: Mapping[str, str], places: Places) -> None:
+    """Raises ValueError where a flag has a value that is not true or false, or another option has one."""
+    for name, value in values.items():
+        option = f"--{name.replace('_', '-')}"
+        action = next((one for one in parser._actions if option in one.option_strings), None)
+        if action is None:
+            continue  # which the parser tells
+        is_flag = action.nargs == 0
+        if is_flag != (value in ("true", "false")):
+            allowed = "true or false" if is_flag else "a value, neither true nor false"
+            raise ValueError(f"{places[name]} = {value}: must be {allowed}")
 
 
 def as_option(name: str, value: str) -> list[str]:

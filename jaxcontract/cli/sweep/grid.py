@@ -9,33 +9,39 @@ from typing import Any
 MOST = 10_000  # settings
 
 Grid = dict[str, list[str]]  # option: its values as they would stand on a command line
+Places = dict[str, str]  # option: where it is varied, for a person
 
 
-def read_grid(file: Path | None, given: Sequence[str]) -> Grid:
-    """The grid of a file, and of `name=value,value` each.
+def read_grid(file: Path | None, given: Sequence[str]) -> tuple[Grid, Places]:
+    """The grid of a file, and of `name=value,value` each, and where each option of it stands.
 
     Raises:
         ValueError: one line naming the option, or the file, and what is wrong with it.
     """
     grid = _read_file(file) if file else {}
+    places = {name: f"{file}: {name}" for name in grid}
     for text in given:
         name, values = _read_option(text)
         if name in grid:
             raise ValueError(f"--sweep {name}: is varied twice")
-        grid[name] = values
+        grid[name], places[name] = values, f"--sweep {name}"
     if not grid:
-        raise ValueError("name what to vary: --sweep learning_rate=1e-3,3e-3, or a file such as grid.toml")
+        empty = f"{file}: names no option; " if file else ""
+        raise ValueError(
+            f"{empty}name what to vary: --sweep learning_rate=1e-3,3e-3, or a file such as grid.toml"
+        )
     count = 1
     for name, values in grid.items():
         if name.startswith("no_"):
-            raise ValueError(f"{name}: name {name[3:]}, with the values true and false")
+            raise ValueError(f"{places[name]}: name {name[3:]}, with the values true and false")
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
-            raise ValueError(f"{name}: has {twice} twice; `;` stands between values that have commas")
+            hint = "; `;` stands between values that have commas" if places[name].startswith("--") else ""
+            raise ValueError(f"{places[name]}: has {twice} twice{hint}")
         count *= len(values)
     if count > MOST:
         raise ValueError(f"the grid has {count:,} settings; at most {MOST:,} are trained in one sweep")
-    return grid
+    return grid, places
 
 
 def each_setting(grid: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:
@@ -65,6 +71,8 @@ def _read_file(file: Path) -> Grid:
         name = _as_name(written)
         if name in grid:
             raise ValueError(f"{file}: {written}: is varied twice")
+        if not name.isidentifier():
+            raise ValueError(f"{file}: {written!r}: must be the name of an option")
         if not isinstance(values, list) or not values:
             raise ValueError(f"{file}: {name} = {values!r}: must be a list of values, such as [1e-3, 3e-3]")
         grid[name] = [_as_text(file, name, value) for value in values]

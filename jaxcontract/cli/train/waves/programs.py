@@ -58,7 +58,10 @@ def share_programs(members: Sequence[Member]) -> list[Share]:
 
 
 def refuse_small(shares: Sequence[Share], num_processes: int) -> None:
-    """Raises ValueError when a program has fewer members than there are processes, before any is trained."""
+    """Raises ValueError when a wave would have fewer members than there are processes, before any trains."""
+    wave = shares[0].members[0].point.request.wave
+    if wave is not None and wave < num_processes:
+        raise ValueError(f"--wave {wave}: must be in [{num_processes}, inf), one seed for each process")
     least = min((share.members for share in shares), key=len)
     if len(least) < num_processes:
         one = f"; {least[0].point.name} is a program of its own" if least[0].point.values else ""
