@@ -64,9 +64,11 @@ def refuse_small(shares: Sequence[Share], num_processes: int) -> None:
         raise ValueError(f"--wave {wave}: must be in [{num_processes}, inf), one seed for each process")
     least = min((share.members for share in shares), key=len)
     if len(least) < num_processes:
-        one = f"; {least[0].point.name} is a program of its own" if least[0].point.values else ""
+        first, settings = least[0].point, len({member.point.name for member in least})
+        one = f"; {first.name} has a program of its own" if first.values and settings == 1 else ""
         raise ValueError(
-            f"--seeds {len(least)}: must be in [{num_processes}, inf), one for each process{one}"
+            f"--seeds {len(first.request.seeds)}: must be in [{-(-num_processes // settings)}, inf), one for "
+            f"each process{one}"
         )
 
 
