@@ -54,9 +54,9 @@ class Contest(NamedTuple):
     richer: Sequence[str] = ()
 
 
-def of_capacity(share: str) -> Contest:
+def of_capacity(share: str, *others: str) -> Contest:
     """Heads that can draw the equilibrium's law have less need of a bonus than a Gaussian."""
-    game = "--game", "capacity", "--capacity", share
+    game = "--game", "capacity", "--capacity", share, *others
     return Contest(game, "exploitability", has_slope=False, repels=True, richer=("--preset", "capacity"))
 
 
@@ -70,6 +70,7 @@ GAMES = {
     "capacity-0.6": of_capacity("0.6"),
     "capacity-0.75": of_capacity("0.75"),
     "capacity-0.9": of_capacity("0.9"),
+    "menus-0.75": of_capacity("0.75", "--num-types", "2", "--unit-profit", "1", "--slot-duration", "0.1"),
     "enrolment": Contest(("--preset", "enrolment"), "share_of_bound", has_slope=False),
 }
 DERIVATIVE = "--derivative-gain", "3", "--entropy-coefficient", "0.03", "--final-entropy-share", "0.5"

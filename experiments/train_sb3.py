@@ -120,7 +120,7 @@ def compare(parsed: argparse.Namespace) -> None:
     game = parsed.setting.game
     parsed.env, parsed.params = game.make()
     reference = game.make_reference(parsed.env, parsed.params)
-    states = reference.test_states(parsed.eval_states or game.eval_states, TEST_SEED)
+    states = reference.test_states(parsed.eval_states or game.count_states()[0], TEST_SEED)
     rows: list[tuple[str, Any, float | None, int | None]] = []
     for name, train in LEARNERS.items():
         console.print(f"{name}: {parsed.seconds:g} s ...")

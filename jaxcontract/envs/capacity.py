@@ -6,14 +6,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.core.fields import check_key, check_parts, documented, refuse
+from jaxcontract.core.fields import check_key, check_parts, documented
 from jaxcontract.core.pytree import register
 from jaxcontract.core.spaces import Box
-from jaxcontract.envs.capacity_config import CapacityGame, CapacityRules
-from jaxcontract.envs.capacity_rules import STATIONS, draw_equal_networks, find_prices, share_served
+from jaxcontract.envs.capacity_config import CapacityGame, CapacityNumbers, CapacityOptions
+from jaxcontract.envs.capacity_rules import (
+    STATIONS,
+    draw_equal_networks,
+    find_prices,
+    make_offers,
+    share_served,
+)
 from jaxcontract.envs.competition import PlayersInRows
 from jaxcontract.envs.competition_rules import CompetitionState, observe_all
-from jaxcontract.envs.params import check_one_game
+from jaxcontract.envs.params import check_one_game, check_types
 from jaxcontract.mechanism.network_states import NetworkDistribution, observation_bounds
 from jaxcontract.mechanism.records import Contract, NetworkState, System, floats
 from jaxcontract.mechanism.rounds import put_rounds_last
@@ -22,11 +28,11 @@ from jaxcontract.mechanism.rounds import put_rounds_last
 @register
 @documented
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class CapacityParams(CapacityRules):
+class CapacityParams(CapacityNumbers):
     """Everything numeric about the game; all traced.
 
     system:       the deployment of both stations
-    distribution: the law of the networks, of one device type
+    distribution: the law of the networks
     reward_unit:  what rewards are divided by
 
     Raises:
@@ -47,20 +53,23 @@ class CapacityParams(CapacityRules):
 @jax.tree_util.register_static
 @documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CapacityEnv:
-    """Two equal stations offer devices of one type a payment each, every round.
+class CapacityEnv(CapacityOptions):
+    """Two equal stations post a menu each for K types of devices, every round; K is 1 or 2.
 
-    Both ask for f°, which the equilibrium has. The higher payer fills its capacity L, the other gets the
-    M − L that are left, and ties are split evenly. The symmetric equilibrium is mixed: a policy must draw
-    its payments (`jc.capacity_distribution`).
+    Both ask for f° of every type, which the equilibrium has with one. A device applies where it is left more.
+    The station that all prefer fills its capacity L, the other gets the M − L that are left; what comes of
+    other orders, `share_served` says. The symmetric equilibrium is mixed: a policy must draw its payments
+    (`jc.capacity_distribution`; with two types, `mechanism.menu_game` finds one on a grid of menus).
 
-    Observation: [2, 8], (11) of the network, then its Ā_max and D̄_max again, which are the rival's as well.
-    Action: [2, 1], x in [0, 1]: the payment is r = c_0 + S x, from the device's cost to all that its data
-        is worth. Other numbers count as what they say: below 0 no device comes, above 1 each one is a loss.
+    Observation: [2, 6 + 2K], (11) of the network, then its Ā_max and D̄_max again, the rival's as well.
+    Action: [2, K], x in [0, 1]. The first type is paid r = c_0 + S x_1, from its cost to all that its data is
+        worth. Other numbers count as what they say: below 0 no device of it comes, above 1 each one is a
+        loss. x_2 is where u_2 − u_1 lies between the two ends that IC leaves; beyond them it counts as the
+        nearer one.
     Reward: [2], U_i in units of `reward_unit`. It has no slope that leads anywhere: it jumps where a station
         outbids the other, and falls with its own payment everywhere else.
-    Info: `contract` [2, 1], `utility` U_i [2], `served` [2], the share of the devices that each serves, and
-        gymnax's `terminated`, `truncated`, `final_observation`.
+    Info: `contract` [2, K], `utility` U_i [2], `served` [2, K], the share of each type's devices that each
+        serves, and gymnax's `terminated`, `truncated`, `final_observation`.
     Episode: truncated, never terminated: the next network does not depend on actions.
 
     Raises:
@@ -79,7 +88,7 @@ class CapacityEnv:
     @property
     def default_params(self) -> CapacityParams:
         """The paper's constants, and L/M = 3/4."""
-        return make_params(System(), NetworkDistribution.equal_bands(1), {})
+        return make_params(System(), NetworkDistribution.equal_bands(self.num_types), {})
 
     def reset(
         self, key: jax.Array, params: CapacityParams | None = None
@@ -87,7 +96,7 @@ class CapacityEnv:
         """The first round of an episode: (observation, state). The key is consumed.
 
         Raises:
-            ValueError: when the key is none, or the params are of several types, or a batch.
+            ValueError: when the key is none, or the params are for another number of types, or a batch.
         """
         check_key(self.name, key)
         observation, state = self._begin(key, self._params(params), 1)
@@ -103,16 +112,18 @@ class CapacityEnv:
         """
         params = self._params(params)
         action = floats(action, self.name, "action")
-        if jnp.shape(action) != (STATIONS, 1):
-            raise ValueError(f"{self.name}: actions of shape {jnp.shape(action)}: must be ({STATIONS}, 1)")
+        shape = (STATIONS, self.num_types)
+        if jnp.shape(action) != shape:
+            raise ValueError(f"{self.name}: actions of shape {jnp.shape(action)}: must be {shape}")
         observation, state, reward, terminated, truncated, info = self._play(key, state, action.T, params)
         contract = jax.tree.map(jnp.transpose, info["contract"])
         ends = {"terminated": terminated[0], "truncated": truncated[0]}
-        info = {**info, **ends, "contract": contract, "final_observation": info["final_observation"].T}
+        rows = {name: info[name].T for name in ("served", "final_observation")}
+        info = {**info, **ends, **rows, "contract": contract}
         return observation.T, state, reward, ends["terminated"], ends["truncated"], info
 
     def observe(self, network: NetworkState, params: CapacityParams | None = None) -> jax.Array:
-        """What either station sees of the network of one round: [8]."""
+        """What either station sees of the network of one round: [6 + 2K]."""
         rows = put_rounds_last(jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), network))
         return observe_all(self._params(params).system, rows, STATIONS)[:, 0]
 
@@ -123,12 +134,12 @@ class CapacityEnv:
         return PlayersInRows(env=self) if ours else None
 
     def action_space(self, params: CapacityParams | None = None) -> Box:
-        """[1] of each station: x in [0, 1]."""
+        """[K] of each station: x in [0, 1]."""
         del params
-        return Box(0.0, 1.0, (1,))
+        return Box(0.0, 1.0, (self.num_types,))
 
     def observation_space(self, params: CapacityParams | None = None) -> Box:
-        """[8] of each station, bounded by the distribution of networks."""
+        """[6 + 2K] of each station, bounded by the distribution of networks."""
         params = self._params(params)
         law = params.distribution
         own = observation_bounds(params.system, law)
@@ -148,8 +159,10 @@ class CapacityEnv:
     ) -> tuple[jax.Array, CompetitionState, jax.Array, jax.Array, jax.Array, dict[str, Any]]:
         """One round of each of B, every argument with an axis of R = 2 B rows last."""
         prices = find_prices(params.system, state.networks)
-        served = share_served(action[0], params.capacity)
-        utility = params.system.num_devices * served * (prices.surplus * (1.0 - action))[0]
+        offers = make_offers(prices, state.networks.device_types, action)
+        probs = state.networks.type_probs
+        served = share_served(offers.rents, probs, params.capacity)
+        utility = params.system.num_devices * jnp.sum(probs * served * offers.margin, axis=0)
         observation, following = self._begin(key, params, state.round.shape[0])
         rounds = state.round + 1
         truncated = rounds >= params.episode_length
@@ -157,7 +170,7 @@ class CapacityEnv:
         ends = jnp.tile(truncated, STATIONS)
         terminated = jnp.zeros_like(ends)
         info = {
-            "contract": Contract(frequency=prices.frequency, payment=prices.cost + prices.surplus * action),
+            "contract": Contract(frequency=prices.frequency, payment=offers.payment),
             "utility": utility,
             "served": served,
             "terminated": terminated,
@@ -169,11 +182,9 @@ class CapacityEnv:
     def _params(self, params: CapacityParams | None) -> CapacityParams:
         if params is None:
             return self.default_params
-        numbers = [field.name for field in dataclasses.fields(CapacityRules)]
+        numbers = [field.name for field in dataclasses.fields(CapacityNumbers)]
         check_one_game(params, CapacityParams, numbers)
-        if params.distribution.num_types != 1:
-            edges = params.distribution.type_edges
-            raise refuse("CapacityParams", "distribution.type_edges", edges, "2 numbers: there is one type")
+        check_types(self, params)
         return params
 
 
@@ -183,10 +194,10 @@ def make_params(system: System, distribution: NetworkDistribution, numbers: dict
     middle = NetworkState(
         max_aoi=jnp.mean(law.aoi_range),
         max_latency=jnp.mean(law.latency_range),
-        type_probs=jnp.ones(1),
-        device_types=jnp.mean(law.type_edges)[None],
+        type_probs=jnp.full(law.num_types, 1.0 / law.num_types),
+        device_types=0.5 * (law.type_edges[1:] + law.type_edges[:-1]),
     )
-    unit = float(find_prices(system, middle).surplus[0])
+    unit = float(jnp.mean(find_prices(system, middle).surplus))
     unit = unit if unit > 0 else float(system.unit_profit)
     return CapacityParams(
         system=system,
@@ -202,8 +213,8 @@ def make_env(game: CapacityGame) -> tuple[CapacityEnv, CapacityParams]:
     distribution = NetworkDistribution(
         aoi_range=law.aoi_range,
         latency_range=law.latency_range,
-        type_edges=law.edges(1),
+        type_edges=law.edges(game.env.num_types),
         concentration=law.concentration,
     )
-    numbers = {field.name: getattr(game.env, field.name) for field in dataclasses.fields(CapacityRules)}
-    return CapacityEnv(), make_params(game.problem, distribution, numbers)
+    numbers = {field.name: getattr(game.env, field.name) for field in dataclasses.fields(CapacityNumbers)}
+    return CapacityEnv(num_types=game.env.num_types), make_params(game.problem, distribution, numbers)

@@ -7,18 +7,28 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jaxcontract.core.fields import Record, number, refuse, whole
+from jaxcontract.core.protocols import Environment, Reference
+from jaxcontract.core.registry import resolve
 from jaxcontract.envs.game import Game
 from jaxcontract.learning.algorithms.ppo.config import WITH_CRITIC
 from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.mechanism.system import System
 from jaxcontract.mechanism.validation import check_quality, greatest_index
 
+MENU_REFERENCE = "jaxcontract.evaluation.menu_reference:MenuReference"  # of two types
 FREQUENCIES = 257  # at which it is looked for a contract that earns something
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CapacityRules(Record):
-    """The numbers of the game, traced under JAX: all that a person can choose of the rules."""
+class CapacityOptions(Record):
+    """What shapes the game. Static under JAX."""
+
+    num_types: int = whole(1, "device types K", low=1, high=2)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CapacityNumbers(Record):
+    """The numbers of the game, traced under JAX."""
 
     capacity: Any = number(
         0.75, "share L/M of the devices that a station can serve", low=0.5, above=True, high=1, below=True
@@ -27,16 +37,21 @@ class CapacityRules(Record):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class CapacityRules(CapacityOptions, CapacityNumbers):
+    """All that a person can choose of the rules."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class CapacityGame(Game):
-    """Two equal stations pay for devices of one type, and the higher payer is served first.
+    """Two equal stations pay for devices of one type or two, and the higher payer is served first.
 
     problem: the deployment of both
-    law:     where the networks come from, of one device type
+    law:     where the networks come from
     env:     the rules
 
     Raises:
-        ValueError: when no contract has a quality of data, or none earns anything, or the law is of several
-            types.
+        ValueError: when no contract has a quality of data, or none earns anything, or the law is of another
+            number of types.
     """
 
     environment: ClassVar[str] = "jaxcontract.envs.capacity:make_env"
@@ -64,11 +79,13 @@ class CapacityGame(Game):
         if not np.all((shares > 0.5) & (shares < 1)):
             allowed = "in (0.5, 1) in single precision too"
             raise refuse("CapacityRules", "capacity", self.env.capacity, allowed)
-        if len(self.law.type_edges) > 2:
-            raise refuse("NetworkLaw", "type_edges", self.law.type_edges, "2 numbers: there is one type")
+        bands = len(self.law.type_edges) - 1
+        if bands > 0 and bands != self.env.num_types:
+            allowed = f"{bands}, the bands of type_edges = {self.law.type_edges}"
+            raise refuse("CapacityRules", "num_types", self.env.num_types, allowed)
         if self.problem.brings_its_own:
             return
-        worth = _greatest_surplus(self.problem, self.law)
+        worth = _greatest_surplus(self.problem, self.law, self.env.num_types)
         if worth <= 0:
             allowed = f"so much that some network is worth serving: the best leaves S = {worth:.3g}"
             raise refuse("System", "unit_profit", self.problem.unit_profit, allowed)
@@ -80,14 +97,27 @@ class CapacityGame(Game):
 
     def describe(self) -> str:
         """Its capacity."""
-        return f"2 stations, K = 1, capacity L/M = {self.env.capacity:g}"
+        return f"2 stations, K = {self.env.num_types}, capacity L/M = {self.env.capacity:g}"
+
+    def make_reference(self, env: Environment, params: Any) -> Reference:
+        """With one type the mixed equilibrium is known; with two the best deviation is searched for."""
+        if self.env.num_types == 1:
+            return super().make_reference(env, params)
+        reference: Reference = resolve(MENU_REFERENCE)(env, params)
+        return reference
+
+    def count_states(self) -> tuple[int, int]:
+        """Fewer with two types, whose laws are looked at in a plane."""
+        return super().count_states() if self.env.num_types == 1 else (64, 8)
 
 
-def _greatest_surplus(problem: System, law: NetworkLaw) -> float:
+def _greatest_surplus(problem: System, law: NetworkLaw, num_types: int) -> float:
     """The largest β QoD(f) − f/φ in the network with the mildest requirements and the cheapest devices."""
     frequency = np.geomspace(problem.min_frequency, problem.max_frequency, FREQUENCIES)
     each = problem.replace(min_frequency=frequency, max_frequency=frequency)
     index = greatest_index(each, law.aoi_range[-1], law.latency_range[-1])
     has_quality = index > 0
-    earned = problem.unit_profit * np.log(index[has_quality]) - frequency[has_quality] / law.edges(1)[-1]
+    earned = (
+        problem.unit_profit * np.log(index[has_quality]) - frequency[has_quality] / law.edges(num_types)[-1]
+    )
     return float(np.max(earned, initial=-np.inf))

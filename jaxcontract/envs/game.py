@@ -49,6 +49,10 @@ class Game(Record):
         reference: Reference = resolve(self.reference)(env, params)
         return reference
 
+    def count_states(self) -> tuple[int, int]:
+        """On how many states a result, and a point of a learning curve, is measured where nobody says."""
+        return self.eval_states, self.curve_states
+
     def in_learner_units(self) -> "Game":
         """The same game as it is trained on, in units that do not depend on a person's choice of them.
 

@@ -24,6 +24,7 @@ from jaxcontract.figures.curves import sensitivity as sensitivity
 from jaxcontract.figures.design_rows import Design as Design
 from jaxcontract.figures.design_rows import designs as designs
 from jaxcontract.figures.market_checks import market as market
+from jaxcontract.figures.menus import menu_density as menu_density
 from jaxcontract.figures.observed_costs import GroupedCosts as GroupedCosts
 from jaxcontract.figures.observed_costs import Resolution as Resolution
 from jaxcontract.figures.observed_costs import grouping as grouping

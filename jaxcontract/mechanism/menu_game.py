@@ -17,8 +17,9 @@ from jaxcontract.mechanism.optimum import complete_information_contract
 from jaxcontract.mechanism.records import Contract, NetworkState, System
 from jaxcontract.mechanism.rounds import check_round
 
-MOST_PIVOTS = 2_000
+MOST_PIVOTS = 20_000  # of 60 menus some paths take 4,000
 BELIEFS = 10  # to start from until a restricted game is solved
+ROUNDING = 1e-6  # of a payment in single precision, by which one that leaves nothing may seem to leave less
 ENOUGH = 1e-11  # gap of a restricted game that is solved
 
 
@@ -73,7 +74,7 @@ def menu_payoffs(system: System, state: NetworkState, menus: Contract, capacity:
     quality = np.asarray(quality_of_data(system, state, menus.frequency), float)
     utility, profit = payment - cost * taken, float(system.unit_profit) * quality - payment
     probs = np.asarray(state.type_probs, float)
-    comes = utility >= 0.0
+    comes = utility >= -ROUNDING * payment
     own, other = utility[:, None, :], utility[None, :, :]
     share = probs * comes[:, None, :] * np.where(own > other, 1.0, np.where(own == other, 0.5, 0.0))
     applicants = share.sum(axis=2)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -44,6 +45,18 @@ def test_a_run_is_measured_and_drawn(finished):
     assert summary["best_single_payment"]["mode_exploitability"] == pytest.approx(1 - 1 / 1.8, abs=1e-6)
     for picture in ("learning_curve.png", "payments.png"):
         assert (finished / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_of_two_types_is_measured_and_drawn(tmp_path):
+    asked = "--game capacity --num-types 2 --unit-profit 1 --slot-duration 0.1 --policy-head mixture".split()
+    train(*asked, "--seeds", "2", "--out", "out", *SMALL, "--eval-states", "4", cwd=tmp_path)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    for seed in summary["seeds"]:
+        assert 0.0 < seed["exploitability"] < summary["best_single_menu"]["exploitability"] < 1.0
+        assert seed["feasible"] == 1.0
+    assert (tmp_path / "out" / "payments.png").read_bytes().startswith(b"\x89PNG")
+    drawn = jc.load_policy(tmp_path / "out").sample(jax.random.key(0), np.ones((3, 10), np.float32))
+    assert drawn.shape == (3, 2)
 
 
 @pytest.mark.long

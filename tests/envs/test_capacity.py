@@ -7,17 +7,20 @@ import pytest
 
 import jaxcontract as jc
 from jaxcontract.cli.train.command import parse
-from jaxcontract.config.presets import PRESETS
+from jaxcontract.config.presets import PRESETS, STRESS
 from jaxcontract.config.setting import Setting, setting_from_dict
 from jaxcontract.envs.capacity import CapacityEnv, CapacityParams
 from jaxcontract.envs.capacity_config import CapacityGame, CapacityRules
+from jaxcontract.envs.competition_rules import CompetitionState
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig
+from jaxcontract.mechanism.menu_game import list_menus, menu_payoffs
 from jaxcontract.mechanism.network_law import NetworkLaw
 from jaxcontract.mechanism.system import System
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 ENV = CapacityEnv()
+TYPES = np.array([2.0, 12.0])
 RENTS = np.array([[0.3, 0.5, 0.2, -0.1, -0.1, 0.0, 1.2], [0.5, 0.3, 0.2, 0.4, -0.2, -0.3, 0.9]])
 
 
@@ -113,9 +116,13 @@ def test_an_episode_is_cut_after_its_rounds(played):
             lambda: ENV.reset(
                 jax.random.key(0), CapacityParams(distribution=jc.NetworkDistribution.equal_bands(2))
             ),
-            "there is one type",
+            "CapacityEnv.num_types = 1: must be 2, the bands of",
         ),
-        (lambda: CapacityGame(law=NetworkLaw(type_edges=(1.0, 2.0, 3.0))), "there is one type"),
+        (
+            lambda: CapacityGame(law=NetworkLaw(type_edges=(1.0, 2.0, 3.0))),
+            "CapacityRules.num_types = 1: must be 2, the bands of type_edges",
+        ),
+        (lambda: CapacityRules(num_types=3), r"num_types = 3: must be .*\[1, 2\]"),
         (lambda: CapacityGame(problem=System(unit_profit=1e-9)), "some network is worth serving"),
         (
             lambda: Setting(game=CapacityGame(), algorithm=GradientConfig()),
@@ -146,6 +153,54 @@ def test_a_game_says_where_a_learner_starts_from_and_a_person_may_say_otherwise(
     assert "entropy_coefficient = 0.0 (preset: 0.26)" in other.changes
     assert parse([]).setting.algorithm == PRESETS["default"].algorithm
     assert setting_from_dict(asked.setting.as_dict()) == asked.setting
+
+
+@pytest.mark.parametrize("capacity", [0.6, 0.75, 0.9])
+@pytest.mark.parametrize("cheap", [0.84, 0.5, 0.3])
+def test_rounds_of_two_types_pay_what_the_game_of_menus_says(capacity, cheap):
+    state = jc.NetworkState(
+        max_aoi=0.95, max_latency=0.73, type_probs=np.array([cheap, 1 - cheap]), device_types=TYPES
+    )
+    menus = list_menus(STRESS, state, 5, 4)
+    payoffs = menu_payoffs(STRESS, state, menus, capacity)
+    actions = np.stack(
+        [part.ravel() for part in np.meshgrid(np.linspace(0, 1, 5), np.linspace(0, 1, 4), indexing="ij")]
+    )
+    own, other = (part.ravel() for part in np.meshgrid(*[np.arange(20)] * 2, indexing="ij"))
+    action = np.concatenate([actions[:, own], actions[:, other]], axis=1)
+    rows = jax.tree.map(
+        lambda leaf: np.repeat(np.reshape(np.asarray(leaf, np.float32), (-1, 1)), 800, axis=1), state
+    )
+    params = CapacityParams(
+        system=STRESS, distribution=jc.NetworkDistribution.equal_bands(2), capacity=capacity
+    )
+    played = CompetitionState(networks=rows, round=jnp.zeros(400, int))
+    step = jax.jit(CapacityEnv(num_types=2).rounds_last().step)
+    info = step(jax.random.key(0), played, action, params)[-1]
+    # In single precision equal offers may differ: those to type 2 by menus of other rents.
+    apart = np.abs(np.subtract(*(info["contract"].payment[1].reshape(2, -1)))) > 1e-5
+    apart |= own == other
+    np.testing.assert_allclose(info["utility"][:400][apart], payoffs.ravel()[apart], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(info["contract"].payment[:, :400].T, menus.payment[own], rtol=1e-5)
+    total = np.sum(
+        np.asarray(state.type_probs)[:, None] * (info["served"][:, :400] + info["served"][:, 400:])
+    )
+    np.testing.assert_allclose(total, 400, rtol=1e-5)  # there is room for all
+
+
+def test_a_menu_below_zero_serves_nobody_and_a_step_beyond_its_ends_counts_as_the_end():
+    env = CapacityEnv(num_types=2)
+    _, state = env.reset(jax.random.key(0))
+    step = jax.jit(env.step)
+
+    def play(*actions):
+        return step(jax.random.key(1), state, jnp.array(actions), env.default_params)[-1]
+
+    alone = play([0.3, 0.5], [-0.5, 0.0])
+    np.testing.assert_allclose(alone["served"][:, 0], [0.75, 0.0])
+    np.testing.assert_array_equal(
+        play([0.3, 1.5], [0.2, -2.0])["utility"], play([0.3, 1.0], [0.2, 0.0])["utility"]
+    )
 
 
 def test_the_game_says_its_capacity():

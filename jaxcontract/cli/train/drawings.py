@@ -21,6 +21,8 @@ from jaxcontract.learning.algorithms.registry import ALGORITHMS
 from jaxcontract.learning.policies.network_policy import NetworkPolicy
 
 BINS = 200
+GRID = 21, 3  # menus of two types among which an equilibrium is found, u_1 by u_2 − u_1
+DRAWS = 100_000  # of learned menus
 HIDDEN = ("equilibrium",)  # nothing, which a logarithmic axis has no place for
 
 
@@ -179,7 +181,13 @@ def draw_market_shares(shown: Shown) -> Any:
 
 
 def draw_payments(shown: Shown) -> Any:
-    """The density of the payments that each seed draws, beside the equilibrium's."""
+    """The density of the payments that each seed draws, beside the equilibrium's, or its menus."""
+    game: Any = shown.request.setting.game
+    return draw_rents(shown) if game.env.num_types == 1 else draw_menus(shown)
+
+
+def draw_rents(shown: Shown) -> Any:
+    """The density of the rents that each seed leaves to the one type, beside the equilibrium's."""
     from jaxcontract.figures import payment_density
     from jaxcontract.mechanism.capacity import capacity_distribution
 
@@ -190,6 +198,27 @@ def draw_payments(shown: Shown) -> Any:
     learned = np.array([reference.densities(policy, shown.states, edges) for policy in shown.policies])
     title = f"{shown.request.game}; mean over {shown.request.curve_states:,} fixed states"
     return payment_density(edges, learned, exact, title=title)
+
+
+def draw_menus(shown: Shown) -> Any:
+    """The menus that all seeds draw in the first of the states, beside an equilibrium on a grid of menus."""
+    import jax
+
+    from jaxcontract.figures import menu_density
+    from jaxcontract.mechanism.menu_game import list_menus, menu_payoffs, solve_menu_game
+
+    reference: Any = shown.reference
+    system, state = reference.params.system, jax.tree.map(lambda leaf: leaf[0], shown.states.states)
+    menus = list_menus(system, state, *GRID)
+    payoffs = menu_payoffs(system, state, menus, float(reference.params.capacity))
+    places = np.meshgrid(*(np.linspace(0.0, 1.0, size) for size in GRID), indexing="ij")
+    drawn = [reference.draw(policy, shown.states, DRAWS // len(shown.policies)) for policy in shown.policies]
+    return menu_density(
+        np.concatenate(drawn),
+        np.stack([part.ravel() for part in places], axis=1),
+        solve_menu_game(payoffs).weights,
+        title=f"{shown.request.game}; one fixed state",
+    )
 
 
 def _first(tree: Any) -> Any:

@@ -161,12 +161,13 @@ def request_new_run(parsed: Any) -> Request:
     if parsed.init_from and hasattr(parsed, "initial_std"):
         raise ValueError("--initial-std: is of fresh policies, and those of --init-from have their own")
     seeds = list(range(parsed.first_seed, parsed.first_seed + parsed.seeds))
+    eval_states, curve_states = setting.game.count_states()
     return Request(
         seeds=seeds,
         out=parsed.out,
         curve_points=parsed.curve_points or min(24, num_updates),
-        eval_states=parsed.eval_states or setting.game.eval_states,
-        curve_states=parsed.curve_states or setting.game.curve_states,
+        eval_states=parsed.eval_states or eval_states,
+        curve_states=parsed.curve_states or curve_states,
         checkpoint_every=parsed.checkpoint_every or -(-num_updates // 10),
         preset=preset,
         setting=setting,
