@@ -13,6 +13,7 @@ from jaxcontract.core.pytree import from_arrays, to_arrays
 from jaxcontract.core.spaces import Box
 from jaxcontract.evaluation.chain_law import chain_law
 from jaxcontract.learning.algorithms.gradient.config import GradientConfig
+from jaxcontract.learning.algorithms.ppo.ppo import Batch, _loss
 from jaxcontract.learning.boxes import make_bijector, make_normalizer
 from jaxcontract.learning.loop import repeat
 from jaxcontract.learning.policies.diffusion import Diffusion
@@ -169,6 +170,82 @@ def test_nothing_is_undefined_at_the_ends_of_a_schedule(schedule, steps):
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(both))
 
 
+@pytest.mark.usefixtures("float64")
+def test_a_thinned_draw_has_the_last_step_of_a_chain_and_another():
+    """The density of both by SciPy; all others are drawn alike, and are of one and the same chain."""
+    head = Diffusion(denoising_steps=4, denoiser_units=UNITS, schedule="cosine")
+    parameters, _ = shaken(head, 2)
+    output = jax.random.normal(jax.random.key(2), (UNITS, 3000))
+    draw = head.thinned.sample(KEY, output, parameters)
+    step, pairs = np.asarray(draw[0]), np.asarray(draw[1:]).reshape(4, 2, -1)
+    assert draw.shape == (9, 3000)
+    np.testing.assert_allclose(np.bincount(step.astype(int), minlength=5)[2:], 1000, atol=130)
+    np.testing.assert_array_equal(head.thinned.raw_action(draw), pairs[3])
+    np.testing.assert_array_equal(pairs[1][:, step == 2], pairs[2][:, step == 2])  # x_1 is both ends'
+    log_std = np.asarray(parameters["log_std"])[:, None]
+    mean = head.step_mean(1, draw[5:7], output, parameters)
+    expected = scipy.stats.norm.logpdf(pairs[3], mean, np.exp(log_std)).sum(axis=0)
+    for n in (2, 3, 4):
+        mean = head.step_mean(n, draw[1:3], output, parameters)
+        other = scipy.stats.norm.logpdf(pairs[1], mean, head.posterior.std[n - 1]).sum(axis=0)
+        expected = expected + np.where(step == n, other, 0.0)
+    np.testing.assert_allclose(head.thinned.log_prob(draw, output, parameters), expected, rtol=1e-9)
+
+
+@pytest.mark.usefixtures("float64")
+def test_the_mean_over_drawn_steps_is_the_last_step_and_the_mean_of_the_others():
+    """Of the gradient too: three times the thinned one is the whole chain's and twice the last step's."""
+    head = Diffusion(denoising_steps=4, denoiser_units=UNITS)
+    parameters, output = shaken(head, 2)
+    draw = head.sample(KEY, output, parameters)
+    ends = draw.reshape(5, 2)
+
+    def thinned(parameters, n):
+        part = jnp.concatenate([jnp.full(1, float(n)), ends[4 - n], ends[5 - n], ends[3], ends[4]])
+        return head.thinned.log_prob(part, output, parameters)
+
+    def last(parameters):
+        mean = head.step_mean(1, ends[3], output, parameters)
+        return jax.scipy.stats.norm.logpdf(ends[4], mean, jnp.exp(parameters["log_std"])).sum()
+
+    def both(parameters):
+        return sum(thinned(parameters, n) for n in (2, 3, 4)), head.log_prob(draw, output, parameters)
+
+    of_thinned, of_whole = jax.jacrev(both)(parameters)
+    of_last = jax.grad(last)(parameters)
+    for name, gradient in of_thinned.items():
+        np.testing.assert_allclose(gradient, of_whole[name] + 2 * of_last[name], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_chain_of_two_steps_is_learned_from_whole(steps):
+    head = Diffusion(denoising_steps=steps)
+    assert head.thinned is head
+
+
+@pytest.mark.parametrize("bonus", [0.0, 0.1])
+def test_a_bonus_has_its_slope_where_it_counts(bonus):
+    """One gradient step on rewards that are all alike, where nothing but a bonus moves the policy."""
+    env, params = jc.ContractEnv(), jc.ContractEnv().default_params
+    config = SMALL.replace(entropy_coefficient=bonus, policy_head=Diffusion(denoising_steps=3))
+    learner = config.make().init(KEY, env, params, config)
+    head, size = config.policy_head, config.network
+    observation = jnp.ones((len(learner.observation), 6))
+    output = size.apply(learner.weights["actor"], observation)
+    draw = head.thinned.sample(KEY, output, learner.weights["head"])
+    batch = Batch(
+        observation=observation,
+        draw=draw,
+        log_prob=head.thinned.log_prob(draw, output, learner.weights["head"]),
+        advantage=jnp.zeros(6),
+        target=None,
+    )
+    gradient = jax.jit(jax.grad(lambda weights: _loss(weights, learner, batch, config)[0]))(learner.weights)
+    slope = jax.grad(lambda parameters: head.entropy(output, parameters))(learner.weights["head"])
+    for name, found in gradient["head"].items():
+        np.testing.assert_allclose(found, -bonus * slope[name], rtol=1e-4, atol=1e-6)
+
+
 SMALL = jc.PPOConfig(
     num_updates=3,
     num_envs=24,
@@ -178,10 +255,13 @@ SMALL = jc.PPOConfig(
 )
 
 
-@pytest.mark.parametrize("group_size", [4, pytest.param(1, marks=pytest.mark.long)])
-def test_ppo_moves_the_chain(group_size):
+@pytest.mark.parametrize(
+    ("group_size", "steps"), [(4, 3), pytest.param(4, 2, marks=pytest.mark.long), (1, 3)]
+)
+def test_ppo_moves_the_chain(group_size, steps):
     env = jc.ContractEnv()
-    config = SMALL.replace(group_size=group_size)
+    head = Diffusion(denoising_steps=steps, denoiser_units=4)
+    config = SMALL.replace(group_size=group_size, policy_head=head)
     learner, metrics = jax.jit(jc.train, static_argnames="env")(KEY, env, env.default_params, config)
     assert np.all(metrics["kl"][:-1] > 0)  # the last step has size 0
     fresh = config.policy_head.init(4)

@@ -25,7 +25,8 @@ class Diffusion(Record):
     x_N is standard normal; x_{n−1} is normal around the mean of DDPM's posterior (arXiv:2006.11239, eq. 7),
     which the denoiser's prediction x̂_0 of the clean action enters. x_0 is the raw action. A draw is the whole
     chain, [(N + 1) A, ...], x_N first: its density is a product of normals, so that PPO can take the chain
-    for the rounds of an inner MDP (DPPO, arXiv:2409.00588). The density of x_0 alone has no closed form.
+    for the rounds of an inner MDP (DPPO, arXiv:2409.00588), two of each chain (`thinned`). The density of x_0
+    alone has no closed form.
 
     The denoiser has one layer of tanh: x̂_0(x_n, n, s) = C tanh(e(s) + B x_n + b_n) + c, e(s) the network's
     output at the observation, its embedding. Its parameters:
@@ -43,6 +44,8 @@ class Diffusion(Record):
 
     # By the plain gradient its parameters are learned too, from draws.
     learns_by_draws: ClassVar[bool] = True
+    # It takes as long as all else in a gradient step of PPO.
+    estimates_entropy: ClassVar[bool] = True
 
     denoising_steps: int = whole(5, "denoising steps N from noise to an action", low=1, high=100)
     denoiser_units: int = whole(16, "units of the denoiser's layer, and size of the embedding", low=1)
@@ -68,6 +71,11 @@ class Diffusion(Record):
     def posterior(self) -> Posterior:
         """What a step keeps of x̂_0 and of x_n."""
         return make_posterior(self.schedule, self.denoising_steps)
+
+    @property
+    def thinned(self) -> "Diffusion | ThinnedDiffusion":
+        """The head by which PPO plays and learns; itself where a chain has two steps at most."""
+        return ThinnedDiffusion(whole=self) if self.denoising_steps > 2 else self
 
     def num_outputs(self, num_actions: int) -> int:
         """The size of the embedding, whatever the number of actions."""
@@ -111,12 +119,16 @@ class Diffusion(Record):
 
     def sample(self, key: Any, output: Any, parameters: Any) -> Any:
         """A chain x_N, …, x_0, [(N + 1) A, ...]. The key is consumed."""
-        import jax
         import jax.numpy as jnp
 
+        return jnp.concatenate(self.sample_chain(key, output, parameters))
+
+    def sample_chain(self, key: Any, output: Any, parameters: Any) -> list[Any]:
+        """x_N, …, x_0, [A, ...] each. The key is consumed."""
+        import jax
+
         shape = (self.denoising_steps + 1, parameters["bias"].shape[0], *output.shape[1:])
-        chain, _ = self._follow(jax.random.normal(key, shape, output.dtype), output, parameters)
-        return jnp.concatenate(chain)
+        return self._follow(jax.random.normal(key, shape, output.dtype), output, parameters)[0]
 
     def _follow(self, noise: Any, output: Any, parameters: Any) -> Any:
         """The chain that noise [N + 1, A, ...] makes, x_N, …, x_0, and the last step's mean [A, ...]."""
@@ -157,16 +169,17 @@ class Diffusion(Record):
         num_actions, steps = len(parameters["bias"]), self.denoising_steps
         rows = output.reshape(output.shape[0], -1)
         rows = rows[:, :: max(1, rows.shape[1] // LOOKED_AT)][:, :LOOKED_AT]
-        noise = jnp.asarray(_spread_evenly(steps + 1, num_actions, rows.shape[1]), rows.dtype)
-        beside = jnp.broadcast_to(rows[:, None], (rows.shape[0], CHAINS, rows.shape[1]))
-        chain, mean = self._follow(noise, beside, parameters)
+        noise = _spread_evenly(steps + 1, num_actions, rows.shape[1]).reshape(steps + 1, num_actions, -1)
+        beside = jnp.repeat(rows, CHAINS, axis=1)
+        chain, mean = self._follow(jnp.asarray(noise, rows.dtype), beside, parameters)
         std = _beside(jnp.exp(parameters["log_std"]), mean)
-        scaled = (chain[-1] / std)[:, :, None] - (mean / std)[:, None]
-        exponents = -0.5 * jnp.sum(scaled**2, axis=0)  # [CHAINS, CHAINS, ...]
+        ends, means = ((part / std).reshape(num_actions, -1, CHAINS) for part in (chain[-1], mean))
+        # [..., CHAINS, CHAINS]: the density at the last one's end, as the first one's last step has it.
+        exponents = -0.5 * jnp.sum((ends[:, :, None] - means[..., None]) ** 2, axis=0)
         log_mean = jax.nn.logsumexp(exponents, axis=1) - math.log(CHAINS)
         constant = jnp.sum(parameters["log_std"]) + 0.5 * math.log(2 * math.pi) * num_actions
         slope = (log_slope or _log_slope_of_sigmoid)(chain[-1])
-        return constant + jnp.mean(jnp.sum(slope, axis=0) - log_mean)
+        return constant + jnp.mean(jnp.sum(slope, axis=0)) - jnp.mean(log_mean)
 
     def bound(self, parameters: Any) -> Any:
         """The last step's deviation between the least one and what float32 can hold."""
@@ -200,14 +213,73 @@ class Diffusion(Record):
         return _beside(of_clean, noisy) * clean + _beside(of_noisy, noisy) * noisy
 
 
+@dataclasses.dataclass(frozen=True)
+class ThinnedDiffusion:
+    """A diffusion whose draws hold two steps of each chain: the last, and one drawn of the others.
+
+    As a `PolicyHead` it has the parameters and the raw actions of the whole. A draw is [n, x_n, x_{n−1}, x_1,
+    x_0], [1 + 4 A, ...], n uniform on 2 … N, and its log_prob the sum of both steps' log densities: the mean
+    over n counts the steps before the last together as much as one. DPPO learns from (round, step) pairs too,
+    and discounts the noisier steps (arXiv:2409.00588, section 4). The last step makes the action, and is
+    never left out: one step of each chain, any, ended at 12 times the regret. At N − 1 times the weight,
+    which the gradient of the whole chain's density would ask for, noise that an action hardly depends on
+    drowns the last step's.
+
+    whole: the diffusion
+    """
+
+    whole: Diffusion
+
+    def sample(self, key: Any, output: Any, parameters: Any) -> Any:
+        """A draw [1 + 4 A, ...]. The key is consumed."""
+        import jax
+        import jax.numpy as jnp
+
+        count, batch = self.whole.denoising_steps, output.shape[1:]
+        key_chain, key_step = jax.random.split(key)
+        # Each x_n is kept: XLA would draw its noise again for whatever takes it.
+        chain = jax.lax.optimization_barrier(self.whole.sample_chain(key_chain, output, parameters))
+        step = jax.random.randint(key_step, batch, 2, count + 1)
+        # Of the ends of all steps, n = N first, those of the one that is drawn.
+        drawn = _one_hot(step, count, output.dtype)[::-1]
+        noisy, following = (
+            sum(here[None] * end for here, end in zip(drawn[:-1], ends, strict=False))
+            for ends in (chain, chain[1:])
+        )
+        return jnp.concatenate([step[None].astype(output.dtype), noisy, following, *chain[-2:]])
+
+    def raw_action(self, draw: Any) -> Any:
+        """x_0 [A, ...]."""
+        return draw[-(draw.shape[0] // 4) :]
+
+    def log_prob(self, draw: Any, output: Any, parameters: Any) -> Any:
+        """ln of the density of the two steps of a draw [1 + 4 A, ...]. Returns [...]."""
+        import jax.numpy as jnp
+
+        noisy, following, noisy_last, action = jnp.split(draw[1:], 4)
+        drawn = _one_hot(draw[0], self.whole.denoising_steps, output.dtype)
+        of_clean, of_noisy, std = (
+            jnp.sum(_beside(jnp.asarray(part, output.dtype), drawn) * drawn, axis=0)[None]
+            for part in self.whole.posterior
+        )
+        # A product has a fast derivative; on a GPU it must not round the biases.
+        bias = jnp.tensordot(parameters["step_bias"], drawn, axes=(0, 0), precision="highest")
+        # One step after the other: stacked, they would take three times as long on a CPU.
+        mean = of_clean * _denoise(noisy, output + bias, parameters) + of_noisy * noisy
+        last = self.whole.step_mean(1, noisy_last, output, parameters)
+        return _log_normal(following, mean, std) + _log_normal(
+            action, last, _beside(jnp.exp(parameters["log_std"]), last)
+        )
+
+
 @functools.lru_cache(maxsize=8)
 def _spread_evenly(steps: int, num_actions: int, count: int) -> np.ndarray:
-    """Standard normals [steps, A, CHAINS, count] for `count` sets of chains, each a Latin hypercube."""
+    """Standard normals [steps, A, count, CHAINS] for `count` sets of chains, each a Latin hypercube."""
     shape = (steps, num_actions, count, CHAINS)
     draws = np.random.default_rng(0)
     order = draws.permuted(np.broadcast_to(np.arange(CHAINS), shape), axis=-1)
     inverse = np.vectorize(statistics.NormalDist().inv_cdf)
-    return np.moveaxis(inverse((order + draws.uniform(0.01, 0.99, shape)) / CHAINS), -1, -2)
+    return inverse((order + draws.uniform(0.01, 0.99, shape)) / CHAINS)
 
 
 def _denoise(noisy: Any, conditioned: Any, parameters: Any) -> Any:
@@ -223,6 +295,22 @@ def _log_slope_of_sigmoid(raw: Any) -> Any:
     import jax
 
     return jax.nn.log_sigmoid(raw) + jax.nn.log_sigmoid(-raw)
+
+
+def _one_hot(step: Any, count: int, dtype: Any) -> Any:
+    """1 in the place of each n, 1 … N = `count`, of [...] and 0 elsewhere, [N, ...]."""
+    import jax.numpy as jnp
+
+    return (step[None] == _beside(jnp.arange(1, count + 1), step[None])).astype(dtype)
+
+
+def _log_normal(values: Any, mean: Any, std: Any) -> Any:
+    """ln of the density of A normals at values [A, ...], deviations [A or 1, ...]. Returns [...]."""
+    import jax.numpy as jnp
+
+    squares = jnp.sum(((values - mean) / std) ** 2, axis=0)
+    log_std = jnp.sum(jnp.log(std), axis=0) * (len(mean) / len(std))
+    return -0.5 * squares - log_std - 0.5 * math.log(2 * math.pi) * len(mean)
 
 
 def _beside(values: Any, batch: Any) -> Any:

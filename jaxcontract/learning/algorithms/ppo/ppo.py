@@ -7,7 +7,7 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 
-from jaxcontract.core.protocols import Algorithm, Environment
+from jaxcontract.core.protocols import Algorithm, Environment, PolicyHead
 from jaxcontract.core.pytree import register
 from jaxcontract.learning.algorithms.ppo.advantage import (
     advantages,
@@ -110,14 +110,14 @@ def update(learner: PPOState, env: Environment, params: Any, config: PPOConfig) 
     key, key_rollout, *key_draw = jax.random.split(learner.key, 2 if config.partition == "fixed" else 3)
     env_state, observation, trajectory = rollout(
         key_rollout,
-        learner.policy,
+        _playing(learner.policy),
         env,
         params,
         learner.env_state,
         learner.observation,
         config.num_steps,
         config.group_size,
-        learner.trailing_policy,
+        None if learner.trailing_policy is None else _playing(learner.trailing_policy),
     )
     batch = make_batch(learner, trajectory, observation, config)
     if learner.returns is not None and batch.target is not None:
@@ -229,18 +229,24 @@ def learn(
     keys = None if key is None else jax.random.split(key, config.epochs)
     carry, metrics = jax.lax.scan(epoch, carry, keys, length=config.epochs)
     weights, optimizer_state = carry[0] if config.target_kl else carry
-    return weights, optimizer_state, jax.tree.map(jnp.mean, metrics)
+    metrics = jax.tree.map(jnp.mean, metrics)
+    # Where there is no bonus no step has asked for it: it is that of the new policy.
+    if _estimates_entropy(learner.head):
+        output = learner.network.apply(weights["actor"], batch.observation[0])
+        metrics["entropy"] = learner.head.entropy(output, weights["head"])
+    return weights, optimizer_state, metrics
 
 
 def _loss(weights: Any, learner: PPOState, batch: Batch, config: PPOConfig) -> tuple[jax.Array, Metrics]:
     """−(L_C − c L_V + entropy bonus) over one minibatch  (20)."""
     network, head = learner.network, learner.head
     output = repeat_each(network.apply(weights["actor"], batch.observation), config.group_size)
-    log_ratio = head.log_prob(batch.draw, output, weights["head"]) - batch.log_prob
+    log_ratio = thinned(head).log_prob(batch.draw, output, weights["head"]) - batch.log_prob
     advantage = standardize(batch.advantage) if config.normalize_advantages else batch.advantage
     surrogate = clipped_surrogate(log_ratio, advantage, config.clip_range)
-    entropy = head.entropy(output, weights["head"])
-    objective = surrogate + entropy_weight(config, learner.num_updates) * entropy
+    bonus_weight = entropy_weight(config, learner.num_updates)
+    entropy = _entropy_for(bonus_weight, head, output, weights["head"])
+    objective = surrogate + bonus_weight * entropy
     metrics = {
         "surrogate": surrogate,
         "entropy": entropy,
@@ -252,6 +258,28 @@ def _loss(weights: Any, learner: PPOState, batch: Batch, config: PPOConfig) -> t
         metrics["value_error"] = value_error(value, to_outputs(learner.returns, batch.target))
         objective -= config.value_coefficient * metrics["value_error"]
     return -objective, metrics
+
+
+def thinned(head: PolicyHead) -> Any:
+    """The head by which rounds are played and learned from: of one whose draws are long, a part of them."""
+    return getattr(head, "thinned", head)
+
+
+def _playing(policy: NetworkPolicy) -> NetworkPolicy:
+    """The policy with the head by which it plays."""
+    return dataclasses.replace(policy, head=thinned(policy.head))
+
+
+def _estimates_entropy(head: PolicyHead) -> bool:
+    """Whether the head's entropy takes long."""
+    return getattr(head, "estimates_entropy", False)
+
+
+def _entropy_for(weight: Any, head: PolicyHead, output: jax.Array, parameters: Any) -> jax.Array:
+    """The entropy for a bonus of this weight; 0, of one that is estimated, where it has none."""
+    if not _estimates_entropy(head):
+        return head.entropy(output, parameters)
+    return jax.lax.cond(weight > 0, lambda: head.entropy(output, parameters), lambda: jnp.zeros(()))
 
 
 def follow_weights(learner: PPOState, weights: Any, config: PPOConfig) -> Trailing | None:
