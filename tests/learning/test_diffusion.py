@@ -270,7 +270,7 @@ def test_ppo_moves_the_chain(group_size, steps):
     _, _, played = rollout(
         KEY, learner.policy, env, env.default_params, learner.env_state, learner.observation, 2, group_size
     )
-    assert played.draw.shape == (2, 12, 24)
+    assert played.draw.shape == (2, 4 * (steps + 1), 24)
 
 
 def test_training_that_goes_on_is_training_that_never_stopped():
