@@ -94,7 +94,7 @@ class PolicyHead(Protocol):
 
     One may have `thinned`, a head with the same raw actions, by whose sample, raw_action and log_prob PPO
     plays and learns in its place: of long draws those hold a part. Where an entropy takes long,
-    `estimates_entropy`, PPO asks for it in gradient steps only where a bonus counts, otherwise once an update.
+    `estimates_entropy`, PPO asks for it in gradient steps only where a bonus counts, else once an update.
 
     One of which `without_slope` says why its draws have no derivative is refused by both.
 
