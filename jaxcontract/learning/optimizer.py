@@ -42,9 +42,12 @@ def make_optimizer(
         optax.scale_by_adam(eps=1e-5),
         optax.scale(-step_size(config, num_updates, beside)),
     ]
-    if beside is None:
-        parts += _steady(config, num_updates)
-    return optax.flatten(optax.chain(*parts))
+    steady = _steady(config, num_updates) if beside is None else []
+    times = getattr(config, "head_step", 1.0)
+    if beside is not None or times == 1.0:
+        return optax.flatten(optax.chain(*parts, *steady))
+    # Ahead of lookahead and averages, which are of the weights that the whole of a step leads to.
+    return optax.chain(optax.flatten(optax.chain(*parts)), _scale_head(times), *map(optax.flatten, steady))
 
 
 def _steady(config: LearnerConfig, num_updates: jax.Array | int) -> list[optax.GradientTransformation]:
@@ -58,6 +61,21 @@ def _steady(config: LearnerConfig, num_updates: jax.Array | int) -> list[optax.G
             average_last(config.averaged_updates, config.gradient_steps, num_updates, config.num_updates)
         )
     return parts
+
+
+def _scale_head(times: float) -> optax.GradientTransformation:
+    """Moves of the weights {"head", ...} with those of the head's own parameters so many times as large.
+
+    Adam moves all weights alike. What comes out of a network moves by the sum of its weights' steps, a
+    parameter of the head by its own step alone: a mixture's means go dozens of times as far in a step as its
+    deviations, which are still wide when the means have closed up.
+    """
+
+    def scale(moves: Any, weights: Any) -> Any:
+        del weights
+        return {**moves, "head": jax.tree.map(lambda move: times * move, moves["head"])}
+
+    return optax.stateless(scale)
 
 
 def descend(

@@ -554,6 +554,7 @@ OTHER_SIZES = {
     "final_entropy_share": 0.5,
     "lookahead_updates": 2,
     "averaged_updates": 2,
+    "head_step": 2.0,
     "partition": "rounds",
     "normalize_returns": True,
 }
@@ -626,7 +627,7 @@ REFUSED = {
         ("num_updates", "num_envs", "num_steps", "epochs", "minibatches", "group_size"), (NOT_WHOLE, WHOLE)
     ),
     **dict.fromkeys(
-        ("learning_rate", "clip_range", "max_gradient_norm"),
+        ("learning_rate", "clip_range", "max_gradient_norm", "head_step"),
         ((0, 0.0, -1e-3, *NOT_NUMBERS), ABOVE_ZERO),
     ),
     **dict.fromkeys(

@@ -20,8 +20,8 @@ WITH_GROUPS = {"group_size": 8, "epochs": 2, "clip_range": 0.6}
 class PPOConfig(LearnerConfig):
     """What PPO is told. The paper's symbol, where it has one, stands in each meaning.
 
-    Sizes, words and switches are static, and so are `target_kl`, `final_entropy_share` and `derivative_gain`:
-    a change compiles anew. The other numbers are traced.
+    Sizes, words and switches are static, and so are `target_kl`, `final_entropy_share`, `derivative_gain` and
+    `head_step`: a change compiles anew. The other numbers are traced.
 
     network:     the function that is learned, a `Network`; the critic is another of its kind
     policy_head: what its output says of an action, a `PolicyHead`
@@ -80,6 +80,14 @@ class PPOConfig(LearnerConfig):
         low=0,
         above=True,
         high=1,
+    )
+
+    head_step: float = number(
+        1.0,
+        "step size of the head's own parameters, such as deviations, over that of the network's weights",
+        static=True,
+        low=0,
+        above=True,
     )
 
     def __post_init__(self) -> None:
