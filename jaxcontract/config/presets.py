@@ -2,7 +2,7 @@
 
 from jaxcontract.config.setting import Setting, start_for_game
 from jaxcontract.envs.budget_config import BudgetGame
-from jaxcontract.envs.capacity_config import CapacityGame
+from jaxcontract.envs.capacity_config import CapacityGame, CapacityRules
 from jaxcontract.envs.config import ContractGame, ContractRules
 from jaxcontract.envs.enrolment_budget_config import EnrolmentBudgetGame
 from jaxcontract.envs.enrolment_config import EnrolmentGame
@@ -66,6 +66,28 @@ _CAPACITY = {
 }
 _DRAWN = start_for_game(Setting(game=CapacityGame()))
 
+# Where room is for most of the devices the equilibrium repels players who follow their own gain. Derivative
+# action holds them there, small steps on many draws keep its rare low rents, and experts narrow as fast as
+# their means move.
+_REPELLING = {
+    "num_updates": 2000,
+    "num_envs": 4096,
+    "group_size": 16,
+    "epochs": 1,
+    "minibatches": 1,
+    "learning_rate": 1e-4,
+    "final_learning_rate": 2e-5,
+    "clip_range": 0.05,
+    "head_step": 30.0,
+    "derivative_gain": 5.0,
+    "trailing_rate": 0.15,
+    "entropy_coefficient": 0.015,
+    "final_entropy_share": 0.5,
+    "averaged_updates": 500,
+    "policy_head": Mixture(experts=8, initial_std=1.0, spread=1.6),
+}
+_FULL = start_for_game(Setting(game=CapacityGame(env=CapacityRules(capacity=0.9))))
+
 PRESETS = {
     "default": Setting(algorithm=_GROUPS),
     "raw": Setting(game=ContractGame(env=ContractRules(actions="raw", safety_margin=0.003)), algorithm=_RAW),
@@ -75,6 +97,7 @@ PRESETS = {
     "budget": start_for_game(Setting(game=BudgetGame(problem=STRESS), algorithm=PPOConfig(num_updates=400))),
     "enrolment_budget": start_for_game(Setting(game=_BOTH, algorithm=PPOConfig(num_updates=800))),
     "capacity": _DRAWN.replace(algorithm=_DRAWN.algorithm.replace(**_CAPACITY)),
+    "capacity_90": _FULL.replace(algorithm=_FULL.algorithm.replace(**_REPELLING)),
 }
 PRESET_MEANINGS = {
     "default": "feasible actions, eight tried in each state, and centred reward: finds the optimum",
@@ -85,4 +108,5 @@ PRESET_MEANINGS = {
     "budget": "payments out of a budget that must last 20 rounds, where screening counts",
     "enrolment_budget": "both at once: devices that come back, and a budget for 20 rounds",
     "capacity": "two stations with room for 75 % of the devices, which draw from a mixture of experts",
+    "capacity_90": "the same with room for 90 %, where the equilibrium repels: by derivative action",
 }
