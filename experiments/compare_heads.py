@@ -43,21 +43,19 @@ class Contest(NamedTuple):
     options:   what its runs are asked for
     measure:   what they are judged by
     has_slope: whether the plain gradient can climb its reward
-    repels:    whether its equilibrium repels players, who need derivative action to come to it
     richer:    what runs of heads other than the Gaussian are asked for besides
     """
 
     options: Sequence[str]
     measure: str
     has_slope: bool = True
-    repels: bool = False
     richer: Sequence[str] = ()
 
 
-def of_capacity(share: str, *others: str) -> Contest:
+def of_capacity(share: str, *others: str, preset: str = "capacity") -> Contest:
     """Heads that can draw the equilibrium's law have less need of a bonus than a Gaussian."""
     game = "--game", "capacity", "--capacity", share, *others
-    return Contest(game, "exploitability", has_slope=False, repels=True, richer=("--preset", "capacity"))
+    return Contest(game, "exploitability", has_slope=False, richer=("--preset", preset))
 
 
 STAKES = "--preset", "stress", "--taste-scale", "0.1"
@@ -69,15 +67,13 @@ GAMES = {
     "competition": Contest(("--game", "competition", *STAKES), "exploitability"),
     "capacity-0.6": of_capacity("0.6"),
     "capacity-0.75": of_capacity("0.75"),
-    "capacity-0.9": of_capacity("0.9"),
+    "capacity-0.9": of_capacity("0.9", preset="capacity_90"),
     "menus-0.75": of_capacity("0.75", "--num-types", "2", "--unit-profit", "1", "--slot-duration", "0.1"),
     "enrolment": Contest(("--preset", "enrolment"), "share_of_bound", has_slope=False),
 }
-DERIVATIVE = "--derivative-gain", "3", "--entropy-coefficient", "0.03", "--final-entropy-share", "0.5"
 HEADS = {
     "gaussian": ("--policy-head", "gaussian"),
     "mixture": ("--policy-head", "mixture"),
-    "mixture-derivative": ("--policy-head", "mixture", *DERIVATIVE),
     "diffusion": ("--policy-head", "diffusion"),
     "gradient": ("--policy-head", "gaussian", "--algorithm", "gradient"),
     "diffusion-gradient": ("--policy-head", "diffusion", "--algorithm", "gradient"),
@@ -146,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs = list_runs(parsed)
     if not runs:
         games, heads = ", ".join(parsed.games), ", ".join(parsed.heads)
-        why = "gradients need a reward with a slope, derivative action is for capacity games"
+        why = "gradients need a reward with a slope"
         return PROGRAM.fail(BAD_INPUT, f"--heads {heads}: no use in {games}: {why}")
     try:
         for game, head, options in runs:
@@ -178,7 +174,6 @@ def list_runs(parsed: argparse.Namespace) -> list[tuple[str, str, Sequence[str]]
         for game in parsed.games
         for head in parsed.heads
         if GAMES[game].has_slope or "gradient" not in HEADS[head]
-        if GAMES[game].repels or DERIVATIVE[0] not in HEADS[head]
     ]
     for steps in parsed.denoising_steps:
         options = (*HEADS["diffusion"], "--denoising-steps", str(steps))

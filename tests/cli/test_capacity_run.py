@@ -48,7 +48,7 @@ def test_a_run_is_measured_and_drawn(finished):
 
 
 def test_a_run_of_two_types_is_measured_and_drawn(tmp_path):
-    asked = "--game capacity --num-types 2 --unit-profit 1 --slot-duration 0.1 --policy-head mixture".split()
+    asked = "--game capacity --num-types 2 --unit-profit 1 --slot-duration 0.1".split()
     train(*asked, "--seeds", "2", "--out", "out", *SMALL, "--eval-states", "4", cwd=tmp_path)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     for seed in summary["seeds"]:

@@ -171,7 +171,13 @@ def test_a_seed_earns_the_same_alone(finished, tmp_path):
 
 @pytest.mark.parametrize(
     "preset",
-    ["paper", *(pytest.param(name, marks=pytest.mark.long) for name in ("raw", "stress", "capacity"))],
+    [
+        "paper",
+        *(
+            pytest.param(name, marks=pytest.mark.long)
+            for name in ("raw", "stress", "capacity", "capacity_90")
+        ),
+    ],
 )
 def test_the_other_presets_run(preset, tmp_path):
     asked = "--seeds 2 --out out --num-updates 2 --eval-states 100 --curve-states 100".split()

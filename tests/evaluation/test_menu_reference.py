@@ -13,6 +13,7 @@ from jaxcontract.evaluation.menu_payoffs import Stakes, best_reply_to_menu, leav
 from jaxcontract.learning.policies.gaussian import Gaussian
 from jaxcontract.learning.policies.mixture import Mixture
 from jaxcontract.mechanism.menu_game import list_menus, menu_payoffs, solve_menu_game
+from oracles import mixed_policies as laws
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -71,7 +72,14 @@ def queues(reference, state):
     return rents, earn
 
 
-@pytest.mark.parametrize("head", [Gaussian(), Mixture(experts=3), jc.Diffusion(denoising_steps=2)])
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(Gaussian(), marks=pytest.mark.long),
+        Mixture(experts=3),
+        pytest.param(jc.Diffusion(denoising_steps=2), marks=pytest.mark.long),
+    ],
+)
 def test_a_policy_loses_what_its_draws_lose_to_the_best_of_many_menus(reference, states, head):
     policy = make_policy(reference, head)
     report = reference.evaluate(policy, states)
@@ -149,14 +157,32 @@ def test_a_law_is_one_and_grows():
         assert np.all(np.diff(law.chances, axis=1) >= -1e-12)
 
 
-@pytest.mark.parametrize("places", [1, 3])
-def test_a_finer_look_at_a_law_finds_the_same(places, monkeypatch, reference, states):
+@pytest.mark.parametrize("capacity", CAPACITIES)
+def test_where_all_are_of_the_first_type_a_law_loses_what_it_loses_with_one(capacity):
+    parameters = (0.4, -0.6, -0.7, 0.5, -0.3, -0.8)  # logits, means and log deviations of two sigmoids
+    with jax.enable_x64(True):
+        stakes = stakes_of_two(probs=(1.0, 0.0))
+        logits, means, log_std = (np.reshape(part, 2) for part in np.split(np.array(parameters), 3))
+        columns = jnp.stack([jnp.asarray(means), jnp.array([2.0, 0.0])], axis=1)
+        experts = menu_laws.Experts(
+            jax.nn.softmax(jnp.asarray(logits)), columns, jnp.exp(jnp.stack([log_std] * 2, axis=1))
+        )
+        first = stakes.surplus[0] * jax.nn.sigmoid(jnp.linspace(-8.0, 8.0, 401)).at[0].set(0.0).at[-1].set(
+            1.0
+        )
+        law = menu_laws.sum_density(experts, first, menu_laws.list_seconds(first, stakes), stakes)
+        earned, best = menu_laws.menu_law_payoffs(law, stakes, capacity)
+        found = float((best - earned) / secured_payoff(stakes, capacity))
+    assert found == pytest.approx(laws.gain(laws.sigmoids(parameters), capacity), abs=5e-4)
+
+
+def test_a_finer_look_at_a_law_finds_the_same(monkeypatch, reference, states):
     policy = make_policy(reference, Mixture(experts=3, initial_std=0.1))
     coarse = reference.evaluate(policy, states)
     with jax.enable_x64(True):
         jax.clear_caches()
         for name in ("EVEN", "WHERE_IT_LIES", "SHARES"):
-            monkeypatch.setattr(menu_laws, name, places * getattr(menu_laws, name))
+            monkeypatch.setattr(menu_laws, name, 2 * getattr(menu_laws, name))
         fine = reference.evaluate(policy, states)
     jax.clear_caches()
     assert fine.exploitability == pytest.approx(coarse.exploitability, abs=0.004)
