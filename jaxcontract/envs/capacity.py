@@ -62,10 +62,10 @@ class CapacityEnv(CapacityOptions):
     (`jc.capacity_distribution`; with two types, `mechanism.menu_game` finds one on a grid of menus).
 
     Observation: [2, 6 + 2K], (11) of the network, then its Ā_max and D̄_max again, the rival's as well.
-    Action: [2, K], x in [0, 1]. The first type is paid r = c_0 + S x_1, from its cost to all that its data is
-        worth. Other numbers count as what they say: below 0 no device of it comes, above 1 each one is a
-        loss. x_2 is where u_2 − u_1 lies between the two ends that IC leaves; beyond them it counts as the
-        nearer one.
+    Action: [2, K], x in [0, 1], x_1 up to `greatest_rent`. The first type is paid r = c_0 + S x_1, from its
+        cost to all that its data is worth. Other numbers count as what they say: below 0 no device of it
+        comes, above 1 each one is a loss. x_2 is where u_2 − u_1 lies between the two ends that IC leaves;
+        beyond them it counts as the nearer one.
     Reward: [2], U_i in units of `reward_unit`. It has no slope that leads anywhere: it jumps where a station
         outbids the other, and falls with its own payment everywhere else.
     Info: `contract` [2, K], `utility` U_i [2], `served` [2, K], the share of each type's devices that each
@@ -134,9 +134,9 @@ class CapacityEnv(CapacityOptions):
         return PlayersInRows(env=self) if ours else None
 
     def action_space(self, params: CapacityParams | None = None) -> Box:
-        """[K] of each station: x in [0, 1]."""
-        del params
-        return Box(0.0, 1.0, (self.num_types,))
+        """[K] of each station: x in [0, 1], x_1 up to `greatest_rent`."""
+        greatest = jnp.asarray(self._params(params).greatest_rent, float)
+        return Box(0.0, jnp.ones(self.num_types).at[0].set(greatest), (self.num_types,))
 
     def observation_space(self, params: CapacityParams | None = None) -> Box:
         """[6 + 2K] of each station, bounded by the distribution of networks."""

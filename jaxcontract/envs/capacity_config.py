@@ -33,6 +33,13 @@ class CapacityNumbers(Record):
     capacity: Any = number(
         0.75, "share L/M of the devices that a station can serve", low=0.5, above=True, high=1, below=True
     )
+    greatest_rent: Any = number(
+        1.0,
+        "where the range of actions ends for the first type, as a share x_1 of its surplus",
+        low=0,
+        above=True,
+        high=1,
+    )
     episode_length: Any = whole(512, "rounds in an episode", low=1, static=False)
 
 
