@@ -65,7 +65,10 @@ def expected_payoff(
 
 
 def secured_payoff(stakes: Stakes, capacity: Any) -> jax.Array:
-    """(1 − L/M) Σ Q_k (S_k − u_k) at the cheapest menu: what no rival can take. Returns []."""
+    """(1 − L/M) Σ Q_k (S_k − u_k) at the cheapest menu: what no rival can take. Returns [].
+
+    A rival that leaves type 1 nothing either, and type 2 more, can take a little of it.
+    """
     least = jnp.stack([jnp.zeros_like(stakes.ends[0]), stakes.ends[0]])
     return (1.0 - capacity) * jnp.sum(stakes.type_probs * (stakes.surplus - least))
 
