@@ -53,13 +53,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse(arguments)
-    rows = []
+    rows: list[dict[str, Any]] = []
     try:
+        write_json(parsed.out, {"rows": rows})
         for capacity in parsed.capacities:
             rows.append(train(capacity, parsed.seeds, parsed.num_updates))
             means = ", ".join(f"{name} {np.mean(rows[-1][name]):.2%}" for name in ("last", "average"))
+            write_json(parsed.out, {"rows": rows})
             print(f"L/M = {capacity:g}: {means}", flush=True)
-        write_json(parsed.out, {"rows": rows})
     except KeyboardInterrupt:
         return PROGRAM.fail(INTERRUPTED, "interrupted")
     except OSError as error:

@@ -31,7 +31,7 @@ examples:
   python experiments/menu_floors.py
   python experiments/menu_floors.py --families gaussian --capacities 0.75 --starts 2
 
-writes a JSON file of every floor, with its parameters.
+writes a JSON file of every floor found so far, with its parameters.
 
 exit codes: 0 done, 2 bad input, 130 interrupted
 """
@@ -85,16 +85,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parse(arguments)
     import jax
 
-    rows = []
+    rows: list[dict[str, Any]] = []
+
+    def add(row: dict[str, Any], said: str) -> None:
+        rows.append(row)
+        write_json(parsed.out, {"rows": rows})
+        print(f"L/M = {row['capacity']:g}, {said}", flush=True)
+
     try:
+        write_json(parsed.out, {"rows": rows})
         with jax.enable_x64(True):
             for capacity in parsed.capacities:
                 for family in parsed.families:
-                    rows.append(find_floor(family, capacity, parsed.starts))
-                    print(f"L/M = {capacity:g}, {family}: {rows[-1]['floor']:.2%}", flush=True)
-                rows.append(find_equilibrium(capacity))
-                print(f"L/M = {capacity:g}, equilibrium pays {rows[-1]['payoff']:.4f} of it", flush=True)
-        write_json(parsed.out, {"rows": rows})
+                    row = find_floor(family, capacity, parsed.starts)
+                    add(row, f"{family}: {row['floor']:.2%}")
+                row = find_equilibrium(capacity)
+                add(row, f"equilibrium pays {row['payoff']:.4f} of what can be secured")
     except KeyboardInterrupt:
         return PROGRAM.fail(INTERRUPTED, "interrupted")
     except OSError as error:

@@ -108,5 +108,5 @@ PRESET_MEANINGS = {
     "budget": "payments out of a budget that must last 20 rounds, where screening counts",
     "enrolment_budget": "both at once: devices that come back, and a budget for 20 rounds",
     "capacity": "two stations with room for 75 % of the devices, which draw from a mixture of experts",
-    "capacity_90": "the same with room for 90 %, where the equilibrium repels: by derivative action",
+    "capacity_90": "the same with room for 90 %, which needs derivative action: the equilibrium repels",
 }

@@ -57,9 +57,10 @@ class CapacityEnv(CapacityOptions):
     """Two equal stations post a menu each for K types of devices, every round; K is 1 or 2.
 
     Both ask for f° of every type, which the equilibrium has with one. A device applies where it is left more.
-    The station that all prefer fills its capacity L, the other gets the M − L that are left; what comes of
-    other orders, `share_served` says. The symmetric equilibrium is mixed: a policy must draw its payments
-    (`jc.capacity_distribution`; with two types, `mechanism.menu_game` finds one on a grid of menus).
+    A station that more than L prefer serves L of them at random, the others go to its rival: with one type
+    the higher payer fills L, and the other gets the M − L that are left. The symmetric equilibrium is mixed:
+    a policy must draw its payments (`jc.capacity_distribution`; with two types, `mechanism.menu_game` finds
+    one on a grid of menus).
 
     Observation: [2, 6 + 2K], (11) of the network, then its Ā_max and D̄_max again, the rival's as well.
     Action: [2, K], x in [0, 1], x_1 up to `greatest_rent`. The first type is paid r = c_0 + S x_1, from its

@@ -57,8 +57,8 @@ class CapacityGame(Game):
     env:     the rules
 
     Raises:
-        ValueError: when no contract has a quality of data, or none earns anything, or the law is of another
-            number of types.
+        ValueError: when no contract has a quality of data, or none earns anything; when the law is of another
+            number of types; or when the lower of two types is worth less than it costs in some network.
     """
 
     environment: ClassVar[str] = "jaxcontract.envs.capacity:make_env"
@@ -92,9 +92,14 @@ class CapacityGame(Game):
             raise refuse("CapacityRules", "num_types", self.env.num_types, allowed)
         if self.problem.brings_its_own:
             return
-        worth = _greatest_surplus(self.problem, self.law, self.env.num_types)
-        if worth <= 0:
-            allowed = f"so much that some network is worth serving: the best leaves S = {worth:.3g}"
+        low, high = (_best_surplus(self.problem, self.law, self.env.num_types, end) for end in (0, -1))
+        if high <= 0:
+            allowed = f"so much that some network is worth serving: the best leaves S = {high:.3g}"
+            raise refuse("System", "unit_profit", self.problem.unit_profit, allowed)
+        if self.env.num_types > 1 and low <= 0:
+            # IC pays the other type for what this one is asked for, worth it or not.
+            every = "so much that the lowest type is worth serving in every network"
+            allowed = f"{every}: the worst leaves S_1 = {low:.3g}"
             raise refuse("System", "unit_profit", self.problem.unit_profit, allowed)
 
     @property
@@ -118,13 +123,15 @@ class CapacityGame(Game):
         return super().count_states() if self.env.num_types == 1 else (64, 8)
 
 
-def _greatest_surplus(problem: System, law: NetworkLaw, num_types: int) -> float:
-    """The largest β QoD(f) − f/φ in the network with the mildest requirements and the cheapest devices."""
+def _best_surplus(problem: System, law: NetworkLaw, num_types: int, end: int) -> float:
+    """The largest β QoD(f) − f/φ at one end of the law: the mildest requirements and cheapest devices, −1,
+    or the harshest and dearest, 0.
+    """
     frequency = np.geomspace(problem.min_frequency, problem.max_frequency, FREQUENCIES)
     each = problem.replace(min_frequency=frequency, max_frequency=frequency)
-    index = greatest_index(each, law.aoi_range[-1], law.latency_range[-1])
+    index = greatest_index(each, law.aoi_range[end], law.latency_range[end])
     has_quality = index > 0
     earned = (
-        problem.unit_profit * np.log(index[has_quality]) - frequency[has_quality] / law.edges(num_types)[-1]
+        problem.unit_profit * np.log(index[has_quality]) - frequency[has_quality] / law.edges(num_types)[end]
     )
     return float(np.max(earned, initial=-np.inf))

@@ -19,7 +19,7 @@ from jaxcontract.mechanism.rounds import check_round
 
 MOST_PIVOTS = 20_000  # of 60 menus some paths take 4,000
 BELIEFS = 10  # to start from until a restricted game is solved
-ROUNDING = 1e-6  # of a payment in single precision, by which one that leaves nothing may seem to leave less
+ROUNDING = 1e-6  # of a payment: in single precision a rent of 0 may come out below 0
 ENOUGH = 1e-11  # gap of a restricted game that is solved
 
 

@@ -108,7 +108,11 @@ def differences(there: Any, asked: Any, where: str = "") -> Iterator[str]:
         # What is of another kind differs in all the rest too.
         kinds = [name for name in ("grid", "game", "name") if there.get(name) != asked.get(name)]
         for name in kinds[:1] or sorted(there.keys() | asked.keys()):
-            yield from differences(there.get(name), asked.get(name), f"{where}.{name}" if where else name)
+            place = f"{where}.{name}" if where else name
+            if not kinds and where and name not in there:
+                yield f"{place} is not there: an earlier version began the run"
+            else:
+                yield from differences(there.get(name), asked.get(name), place)
     elif there != asked:
         yield f"{where or 'it'} is {there!r} there, {asked!r} here"
 

@@ -122,6 +122,12 @@ def test_an_episode_is_cut_after_its_rounds(played):
             lambda: CapacityGame(law=NetworkLaw(type_edges=(1.0, 2.0, 3.0))),
             "CapacityRules.num_types = 1: must be 2, the bands of type_edges",
         ),
+        (
+            lambda: CapacityGame(
+                problem=System(unit_profit=0.2, slot_duration=0.1), env=CapacityRules(num_types=2)
+            ),
+            "unit_profit = 0.2: must be so much that the lowest type is worth serving in every network",
+        ),
         (lambda: CapacityRules(num_types=3), r"num_types = 3: must be .*\[1, 2\]"),
         (lambda: CapacityGame(problem=System(unit_profit=1e-9)), "some network is worth serving"),
         (

@@ -221,9 +221,9 @@ class ThinnedDiffusion:
     x_0], [1 + 4 A, ...], n uniform on 2 … N, and its log_prob the sum of both steps' log densities: the mean
     over n counts the steps before the last together as much as one. DPPO learns from (round, step) pairs too,
     and discounts the noisier steps (arXiv:2409.00588, section 4). The last step makes the action, and is
-    never left out: one step of each chain, any, ended at 12 times the regret. At N − 1 times the weight,
-    which the gradient of the whole chain's density would ask for, noise that an action hardly depends on
-    drowns the last step's.
+    never left out: with one step of each chain, drawn of all, the regret was 12 times as large. At N − 1
+    times the weight, which the gradient of the whole chain's density would ask for, noise that an action
+    hardly depends on drowns the last step's.
 
     whole: the diffusion
     """

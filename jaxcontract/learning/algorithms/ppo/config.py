@@ -84,7 +84,7 @@ class PPOConfig(LearnerConfig):
 
     head_step: float = number(
         1.0,
-        "step size of the head's own parameters, such as deviations, over that of the network's weights",
+        "step of the head's own parameters, such as deviations, as a multiple of the network's weights' step",
         static=True,
         low=0,
         above=True,

@@ -276,7 +276,7 @@ def _estimates_entropy(head: PolicyHead) -> bool:
 
 
 def _entropy_for(weight: Any, head: PolicyHead, output: jax.Array, parameters: Any) -> jax.Array:
-    """The entropy for a bonus of this weight; 0, of one that is estimated, where it has none."""
+    """The entropy for a bonus of this weight. Where it is estimated and the weight is 0: 0, to save time."""
     if not _estimates_entropy(head):
         return head.entropy(output, parameters)
     return jax.lax.cond(weight > 0, lambda: head.entropy(output, parameters), lambda: jnp.zeros(()))
