@@ -202,6 +202,7 @@ def test_results_are_written_though_nobody_reads_to_the_end(tmp_path):
     assert (tmp_path / "out" / "contract.png").is_file()
 
 
+@pytest.mark.long
 def test_a_terminal_without_greek_letters_gets_question_marks(tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(SCRIPT, capture_output=True, cwd=tmp_path, env=environment, timeout=60, check=False)

@@ -176,6 +176,7 @@ def test_where_all_are_of_the_first_type_a_law_loses_what_it_loses_with_one(capa
     assert found == pytest.approx(laws.gain(laws.sigmoids(parameters), capacity), abs=5e-4)
 
 
+@pytest.mark.long
 def test_a_finer_look_at_a_law_finds_the_same(monkeypatch, reference, states):
     policy = make_policy(reference, Mixture(experts=3, initial_std=0.1))
     coarse = reference.evaluate(policy, states)

@@ -119,6 +119,7 @@ def test_a_run_that_was_extended_at_one_step_size_is_one_longer_run_bit_for_bit(
         assert (out / "updates-4" / name).read_bytes() == (ended / name).read_bytes()
 
 
+@pytest.mark.long
 def test_all_of_an_extended_run_speaks_of_the_extended_run(extended, run, refused, capsys, tmp_path):
     out, _ = extended
     asked = read(out / "config.json")["run"]
