@@ -8,11 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.core.host_policy import HostPolicy
 from jaxcontract.envs.capacity import CapacityEnv, CapacityParams
 from jaxcontract.envs.capacity_rules import Prices, find_prices
-from jaxcontract.evaluation.acting import act_on_batch
-from jaxcontract.evaluation.blocks import in_blocks, in_default_precision, in_float64
+from jaxcontract.evaluation.acting import act_in_states
+from jaxcontract.evaluation.blocks import in_blocks, in_float64
 from jaxcontract.evaluation.capacity_report import CapacityReport
 from jaxcontract.evaluation.payment_laws import (
     MISSING,
@@ -66,7 +65,7 @@ class CapacityReference:
 
     def evaluate(self, policy: Any, states: CapacitySolution) -> CapacityReport:
         """The law of its payments, one policy for both stations, and its mode."""
-        rents = self._act(policy, states)
+        rents = act_in_states(self.env, self.params, policy, states.states)[:, 0]
         mode = self.judge(self._payments(rents, states), states)
         if not isinstance(policy, NetworkPolicy):
             return mode
@@ -137,18 +136,6 @@ class CapacityReference:
             f"payment loses {fixed:.1%}: a larger entropy_coefficient keeps its payments apart"
         ]
 
-    def _act(self, policy: Any, states: CapacitySolution) -> np.ndarray:
-        """The rent x [S] that a policy asks for in each state, its mode."""
-        given = in_default_precision(states.states)
-        if isinstance(policy, HostPolicy):
-            observation = in_blocks(partial(_observe, self.env), given, self.params)
-            return np.asarray(policy.act(observation), np.float64)[:, 0]
-        if jax.tree_util.all_leaves([policy]):
-            function = policy
-            policy = jax.tree_util.Partial(lambda observation: function(observation))
-        rents = in_blocks(partial(_act, self.env), given, policy, self.params)
-        return np.asarray(rents, np.float64)[:, 0]
-
     def _payments(self, rents: np.ndarray, states: CapacitySolution) -> np.ndarray:
         """r = c_0 + S x, [S, 1]."""
         return (states.cost + states.surplus * rents)[:, None]
@@ -186,16 +173,6 @@ def _solve(states: NetworkState, params: CapacityParams) -> tuple[Prices, jax.Ar
         return find_prices(params.system, state), jnp.maximum(payoff, 0.0)
 
     return jax.vmap(one)(states)
-
-
-@partial(jax.jit, static_argnums=0)
-def _observe(env: CapacityEnv, states: NetworkState, params: CapacityParams) -> jax.Array:
-    return jax.vmap(lambda state: env.observe(state, params))(states)
-
-
-@partial(jax.jit, static_argnums=0)
-def _act(env: CapacityEnv, states: NetworkState, policy: Any, params: CapacityParams) -> jax.Array:
-    return act_on_batch(policy, _observe(env, states, params))
 
 
 @partial(jax.jit, static_argnums=0)

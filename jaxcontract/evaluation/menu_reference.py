@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcontract.core.host_policy import HostPolicy
 from jaxcontract.envs.capacity import CapacityEnv, CapacityParams
 from jaxcontract.envs.capacity_rules import find_prices
-from jaxcontract.evaluation.acting import act_on_batch
+from jaxcontract.evaluation.acting import act_in_states
 from jaxcontract.evaluation.blocks import in_blocks, in_default_precision, in_float64
 from jaxcontract.evaluation.menu_laws import learned_menu_law, menu_law_payoffs
 from jaxcontract.evaluation.menu_payoffs import Stakes, best_reply_to_menu, leave, secured_payoff
@@ -57,7 +56,7 @@ class MenuReference:
 
     def evaluate(self, policy: Any, states: MenuSolution) -> MenuReport:
         """The law of its menus, one policy for both stations, and its mode."""
-        mode = self.judge(self._act(policy, states), states)
+        mode = self.judge(act_in_states(self.env, self.params, policy, states.states), states)
         if not isinstance(policy, NetworkPolicy):
             return mode
         with jax.enable_x64(True):
@@ -101,16 +100,6 @@ class MenuReference:
         )
         return np.asarray(policy.sample(jax.random.key(0), observation), float)
 
-    def _act(self, policy: Any, states: MenuSolution) -> np.ndarray:
-        """The mode of a policy in each state, x [S, 2]."""
-        given = in_default_precision(states.states)
-        if isinstance(policy, HostPolicy):
-            return np.asarray(policy.act(in_blocks(partial(_observe, self.env), given, self.params)), float)
-        if jax.tree_util.all_leaves([policy]):
-            function = policy
-            policy = jax.tree_util.Partial(lambda observation: function(observation))
-        return np.asarray(in_blocks(partial(_act, self.env), given, policy, self.params), float)
-
     def _report(
         self, states: MenuSolution, *, earned: Any, best: Any, rent: Any, **others: Any
     ) -> MenuReport:
@@ -145,16 +134,6 @@ def _solve(states: NetworkState, params: CapacityParams) -> tuple[Stakes, jax.Ar
         return stakes, params.system.num_devices * secured_payoff(stakes, params.capacity)
 
     return jax.vmap(one)(states)
-
-
-@partial(jax.jit, static_argnums=0)
-def _observe(env: CapacityEnv, states: NetworkState, params: CapacityParams) -> jax.Array:
-    return jax.vmap(lambda state: env.observe(state, params))(states)
-
-
-@partial(jax.jit, static_argnums=0)
-def _act(env: CapacityEnv, states: NetworkState, policy: Any, params: CapacityParams) -> jax.Array:
-    return act_on_batch(policy, _observe(env, states, params))
 
 
 @partial(jax.jit, static_argnums=0)
