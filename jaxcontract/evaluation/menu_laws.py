@@ -49,8 +49,8 @@ class Experts(NamedTuple):
 def learned_menu_law(policy: NetworkPolicy, observation: jax.Array, stakes: Stakes) -> MenuLaw:
     """The law of a policy's menus at one observation [O].
 
-    That of a Gaussian or a mixture is summed from its density, that of another head is the one of `DRAWS`
-    draws, whose best deviation is too good by about 0.2 % of the payoff at L/M = 0.75.
+    That of a Gaussian or a mixture is summed from its density. That of another head is the one of `DRAWS`
+    draws: the best deviation from these also gains by their noise.
     """
     output = policy.output(observation)
     experts = find_experts(policy.head, output, policy.parameters)

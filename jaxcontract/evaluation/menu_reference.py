@@ -41,7 +41,8 @@ class MenuReference:
     """Measures policies of the capacity game of two types against the best deviation. A `Reference`.
 
     A policy is what it draws, at each state. The best deviation is looked for on a fine grid of menus with
-    f = f° within IR and IC (`evaluation/menu_laws.py`). A policy without a head posts one menu.
+    f = f° within IR and IC (`evaluation/menu_laws.py`): what it gains is an estimate, not a certified bound.
+    A policy without a head posts one menu.
     """
 
     env: CapacityEnv
@@ -72,7 +73,10 @@ class MenuReference:
         return {"best single menu": min(reports, key=lambda report: report.exploitability)}
 
     def judge(self, actions: np.ndarray, states: MenuSolution) -> MenuReport:
-        """Measure policies of one menu in each state, as actions [S, 2], in float64."""
+        """Measure policies of one menu in each state, as actions [S, 2], in float64.
+
+        A menu below IR (x_1 < 0), which `feasible` counts, earns here as if its devices came.
+        """
         actions = np.asarray(actions, np.float64)
         with jax.enable_x64(True):
             batch = actions, states.stakes
